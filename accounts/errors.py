@@ -1,0 +1,146 @@
+"""What a flow may refuse, each with its sentence. The class is for code, the message for people."""
+
+import math
+from datetime import datetime, timedelta
+
+from django.utils.formats import date_format
+from django.utils.timezone import localtime, now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+
+class Refused(Exception):
+    """A flow says no. `field` names the form field it belongs to, `status` the HTTP answer (ux 67)."""
+
+    status = 422
+    field: str | None = None
+    message = gettext_lazy("That did not work. Try again")
+
+    def __init__(self, message: str = "", field: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message or self.message
+        self.field = field or self.field
+
+
+class CodeWrong(Refused):
+    """Looked at, and not the code we sent."""
+
+    field = "code"
+
+    def __init__(self, tries_left: int) -> None:
+        text = _("That is not the code we sent. Check it and try again.")
+        if tries_left <= 2:
+            left = ngettext("You have %(n)d try left.", "You have %(n)d tries left.", tries_left)
+            text = f"{text} {left % {'n': tries_left}}"
+        super().__init__(text)
+
+
+class CodeEarlier(Refused):
+    """A code of this very attempt that a newer one has replaced."""
+
+    field = "code"
+
+    def __init__(self, newest_sent_at: datetime) -> None:
+        super().__init__(
+            _("That is an earlier code. Use the newest one, sent at %(time)s.")
+            % {"time": clock(newest_sent_at)}
+        )
+
+
+class CodeUsedUp(Refused):
+    """Out of tries: even the right code is dead now."""
+
+    field = "code"
+    message = gettext_lazy("That code was tried too often and no longer works. Get a new code")
+
+
+class CodeExpired(Refused):
+    """Too old; `renewed` says whether a new one is on its way."""
+
+    field = "code"
+
+    def __init__(self, *, renewed: bool) -> None:
+        new = _("The code has expired. We sent you a new one.")
+        super().__init__(new if renewed else _("The code has expired. Get a new code"))
+
+
+class CodeClosed(Refused):
+    """Used, replaced or withdrawn: this attempt is over."""
+
+    field = "code"
+    message = gettext_lazy(
+        "This code has already been used or replaced. Start again to get a new one"
+    )
+
+
+class LinkDead(Refused):
+    """An emailed link that is used, expired, or never was."""
+
+    status = 410
+    message = gettext_lazy("This link no longer works. It was used already, or it is too old")
+
+
+class TooOften(Refused):
+    """A limit was reached until `room_at`. The page shows the time, `Retry-After` whole minutes (LIM-08)."""
+
+    status = 429
+
+    def __init__(self, room_at: datetime) -> None:
+        seconds = (room_at - now()).total_seconds()
+        self.retry_after = 60 * max(1, math.ceil(seconds / 60))
+        super().__init__(
+            self.sentence() % {"time": clock(now() + timedelta(seconds=self.retry_after))}
+        )
+
+    @staticmethod
+    def sentence() -> str:
+        """What to say, with the time left open."""
+        return _("That was too often. You can try again at %(time)s.")
+
+
+class TooSoon(TooOften):
+    """The cool-down between two codes."""
+
+    @staticmethod
+    def sentence() -> str:
+        """Say that a code is on its way."""
+        return _("A code was sent a moment ago. You can ask for another one at %(time)s.")
+
+
+class AlreadyRegistered(Refused):
+    """Someone has an account with this address; said only under the `disclose` policy."""
+
+    field = "identifier"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            _("There is already an account with this email address.")
+            if kind == "email"
+            else _("There is already an account with this mobile number.")
+        )
+
+
+class UsernameTaken(Refused):
+    """Usernames are public, so this is always said."""
+
+    field = "username"
+    message = gettext_lazy("That username is taken. Choose another one")
+
+
+class ChannelDown(Refused):
+    """No provider can carry this kind of message (ux 68)."""
+
+    status = 503
+    field = "identifier"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            _("We cannot send texts at the moment. Use your email address instead")
+            if kind == "phone"
+            else _("We cannot send emails at the moment. Use your mobile number instead")
+        )
+
+
+def clock(moment: datetime) -> str:
+    """Write a time of day as the pages do, with its zone."""
+    return date_format(localtime(moment), "H:i e")

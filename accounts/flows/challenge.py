@@ -1,0 +1,158 @@
+"""What every journey shares: send a code, send it again, look at what was typed, use the attempt up."""
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from accounts import events, limits, policy
+from accounts.errors import (
+    ChannelDown,
+    CodeClosed,
+    CodeEarlier,
+    CodeExpired,
+    CodeUsedUp,
+    CodeWrong,
+    Refused,
+    TooOften,
+    TooSoon,
+)
+from accounts.identifiers import EMAIL, Identifier
+from accounts.models import Challenge, Purpose, User
+from accounts.origin import Origin
+from messaging import outbox
+
+
+def issue(
+    purpose: Purpose,
+    identifier: Identifier,
+    *,
+    origin: Origin,
+    user: User | None = None,
+    also: list[limits.Limit] | None = None,
+) -> Challenge:
+    """Begin an attempt at `identifier` and send its first code, all in one transaction.
+
+    `also` are limits of the journey, taken with those of the recipient. Raises TooOften, ChannelDown.
+    """
+    if not outbox.can_send(channel(identifier)):
+        raise ChannelDown(identifier.kind)
+    with transaction.atomic():
+        limits.spend(*(also or []), *limits.messages(identifier))
+        challenge = Challenge.objects.create(
+            purpose=purpose,
+            kind=identifier.kind,
+            recipient=identifier.key,
+            address=identifier.address,
+            user=user,
+            device=origin.device,
+            tries_left=policy.CODE_MAX_ATTEMPTS,
+            expires_at=Now() + policy.CODE_TTL,
+            link_expires_at=Now() + policy.LINK_TTL,
+        )
+        _send(challenge, origin)
+    return challenge
+
+
+def resend(challenge: Challenge, *, origin: Origin) -> Challenge:
+    """Send the next code: the older one dies, the tries stay spent (COD-09).
+
+    An attempt out of tries is replaced by a new one, so that a shopper is never stuck (ux 37).
+    Raises TooSoon, TooOften, CodeClosed.
+    """
+    with transaction.atomic():
+        if challenge.renew():
+            limits.spend(
+                *limits.resends(challenge.identifier), *limits.messages(challenge.identifier)
+            )
+            challenge.refresh_from_db(fields=["sends", "sent_at", "expires_at"])
+            _send(challenge, origin)
+            return challenge
+    return _replace(challenge, origin)
+
+
+def check(challenge: Challenge, typed: str, *, origin: Origin) -> None:
+    """Look at one typed code. Returns when it is right; raises the refusal that tells the shopper what to do.
+
+    Not atomic on purpose: the try is counted, and committed, before the code is looked at, so that no
+    refusal can take the count back (COD-06).
+    """
+    if not challenge.spend_try():
+        raise _why_closed(challenge, typed, origin)
+    limits.spend(*limits.guesses(challenge.identifier))
+    if not challenge.accepts(typed):
+        raise _wrong(challenge, typed, origin)
+
+
+def use_up(challenge: Challenge) -> None:
+    """End the attempt and every other one at the same identifier. Raises CodeClosed when somebody was first."""
+    if not challenge.prove():
+        raise CodeClosed
+    challenge.close_others()
+
+
+def channel(identifier: Identifier) -> str:
+    """Name the messaging channel that reaches `identifier`."""
+    return outbox.EMAIL if identifier.kind == EMAIL else outbox.SMS
+
+
+def _send(challenge: Challenge, origin: Origin) -> None:
+    identifier = challenge.identifier
+    outbox.queue(
+        "code",
+        ref=f"{challenge.pk}:{challenge.sends}",
+        channel=channel(identifier),
+        address=identifier.address,
+        lifetime=policy.CODE_TTL,
+    )
+    events.record("code_sent", origin=origin, identifier=identifier, user=challenge.user)
+
+
+def _replace(challenge: Challenge, origin: Origin) -> Challenge:
+    """Start over for an attempt that cannot be renewed, if it is because its tries are used up."""
+    challenge.refresh_from_db()
+    if challenge.proved_at or challenge.closed_at:
+        raise CodeClosed
+    if challenge.tries_left:
+        raise TooSoon(challenge.resend_at)
+    with transaction.atomic():
+        if not challenge.close():
+            raise CodeClosed
+        return issue(
+            Purpose(challenge.purpose),
+            challenge.identifier,
+            origin=origin,
+            user=challenge.user,
+            also=limits.resends(challenge.identifier),
+        )
+
+
+def _why_closed(challenge: Challenge, typed: str, origin: Origin) -> Refused:
+    """Say why a code could not even be tried, from the state of its row."""
+    row = Challenge.objects.judged().get(pk=challenge.pk)
+    if row.proved_at or row.closed_at:
+        if row.accepts(typed):
+            events.record("code_replay", origin=origin, identifier=row.identifier, user=row.user)
+        return CodeClosed()
+    if not row.tries_left:
+        return CodeUsedUp()
+    return CodeExpired(renewed=_renewed(row, origin))
+
+
+def _renewed(challenge: Challenge, origin: Origin) -> bool:
+    """Whether a new code could be sent in place of an expired one (ux 36)."""
+    try:
+        resend(challenge, origin=origin)
+    except (TooOften, CodeClosed):
+        return False
+    return True
+
+
+def _wrong(challenge: Challenge, typed: str, origin: Origin) -> Refused:
+    """Record a try that missed and word the answer."""
+    challenge.refresh_from_db(fields=["tries_left", "sent_at", "sends"])
+    kinds = ["code_wrong"] if challenge.tries_left else ["code_wrong", "code_used_up"]
+    events.record(*kinds, origin=origin, identifier=challenge.identifier, user=challenge.user)
+    if not challenge.tries_left:
+        return CodeUsedUp()
+    if challenge.recalls(typed):
+        return CodeEarlier(challenge.sent_at)
+    return CodeWrong(challenge.tries_left)

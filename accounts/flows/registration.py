@@ -1,0 +1,150 @@
+"""A visitor becomes a shopper: begin, confirm, complete. Nothing is created before the proof (REG-01)."""
+
+from dataclasses import dataclass, replace
+
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError, transaction
+from django.db.models.functions import Now
+
+from accounts import events, limits, policy
+from accounts.errors import AlreadyRegistered, CodeClosed, LinkDead, UsernameTaken
+from accounts.flows import challenge as challenges
+from accounts.identifiers import Identifier
+from accounts.models import Challenge, Purpose, User
+from accounts.origin import Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What was typed before the proof; the password only as its final hash (REG-10)."""
+
+    name: str = ""
+    username: str = ""
+    password: str = ""
+
+    @property
+    def columns(self) -> dict[str, object]:
+        """The columns of the user this profile makes; complete when it has all of step 3."""
+        known: dict[str, object] = {"name": self.name, "username": self.username or None}
+        if self.name and self.password:
+            known |= {"password": self.password, "completed_at": Now()}
+        return known
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Who the proof made, and whether somebody else took the username meanwhile (REG-07)."""
+
+    user: User
+    username_lost: bool = False
+
+
+def begin(identifier: Identifier, *, username: str = "", origin: Origin) -> Challenge:
+    """Send the first code for a registration.
+
+    Raises UsernameTaken, AlreadyRegistered (only under the `disclose` policy), TooOften, ChannelDown.
+    """
+    if username and User.objects.filter(username=username).exists():
+        raise UsernameTaken
+    if policy.REGISTRATION_DUPLICATE_POLICY == "disclose":
+        _refuse_duplicate(identifier, origin)
+    return challenges.issue(
+        Purpose.REGISTER,
+        identifier,
+        origin=origin,
+        also=[*limits.registrations(origin), *limits.room(limits.duplicate_probes(origin))],
+    )
+
+
+def keep(*, name: str, username: str, password: str) -> Profile:
+    """Make what may wait in a session of what was typed: costs one password hash if there is a password."""
+    hashed = make_password(password) if password and name else ""
+    return Profile(name=name, username=username, password=hashed)
+
+
+def confirm(challenge: Challenge, typed: str, *, profile: Profile, origin: Origin) -> Proven:
+    """Turn the right code into a user. Raises the refusals of `challenge.check`."""
+    challenges.check(challenge, typed, origin=origin)
+    return _become(challenge, profile, origin)
+
+
+def find_link(token: str) -> Challenge:
+    """Find the attempt an emailed link speaks of; changes nothing (ux 81). Raises LinkDead."""
+    challenge = Challenge.objects.live().filter(purpose=Purpose.REGISTER).by_link(token)
+    if challenge is None:
+        raise LinkDead
+    return challenge
+
+
+def confirm_by_link(token: str, *, profile: Profile, origin: Origin) -> Proven:
+    """Turn the link into a user. `profile` is empty unless this browser began the attempt (REG-08)."""
+    challenge = find_link(token)
+    try:
+        return _become(challenge, profile, origin)
+    except CodeClosed:
+        raise LinkDead from None
+
+
+def complete(
+    user: User,
+    *,
+    name: str,
+    password: str,
+    username: str,
+    contact: Identifier | None,
+    origin: Origin,
+) -> None:
+    """Finish the profile, and send a code to a second contact if one was given. Doing it twice changes nothing.
+
+    Raises UsernameTaken, TooOften, ChannelDown.
+    """
+    columns = Profile(name=name, username=username, password=make_password(password)).columns
+    try:
+        with transaction.atomic():
+            if not User.objects.filter(pk=user.pk, completed_at=None).update(**columns):
+                return
+            events.record("profile_completed", origin=origin, user=user)
+            if contact:
+                challenges.issue(Purpose.CONTACT, contact, origin=origin, user=user)
+    except IntegrityError:
+        raise UsernameTaken from None
+    user.password = str(columns["password"])
+
+
+def _refuse_duplicate(identifier: Identifier, origin: Origin) -> None:
+    """Say that the address is taken, ten times an hour. Whoever never finished step 3 may just go on."""
+    if not User.objects.for_identifier(identifier).filter(completed_at__isnull=False).exists():
+        return
+    limits.spend(*limits.registrations(origin), *limits.duplicate_probes(origin))
+    events.record("duplicate_registration", origin=origin, identifier=identifier)
+    raise AlreadyRegistered(identifier.kind)
+
+
+def _become(challenge: Challenge, profile: Profile, origin: Origin) -> Proven:
+    """Create the user and use the attempt up, in one transaction (COD-05)."""
+    try:
+        with transaction.atomic():
+            # The user first: the unique key makes everyone with this identifier wait here, in one line.
+            user = User.objects.register(challenge.identifier, **profile.columns)
+            challenges.use_up(challenge)
+            events.record(
+                "registered", "signed_in", origin=origin, identifier=challenge.identifier, user=user
+            )
+    except IntegrityError:
+        if profile.username:
+            proven = _become(challenge, replace(profile, username="", password=""), origin)
+            return replace(proven, username_lost=True)
+        return _welcome_back(challenge, origin)
+    return Proven(user)
+
+
+def _welcome_back(challenge: Challenge, origin: Origin) -> Proven:
+    """Sign in the owner of an identifier that has an account; what was typed before is dropped (REG-02)."""
+    with transaction.atomic():
+        owner = User.objects.for_identifier(challenge.identifier).filter(is_active=True)
+        if not owner.update(last_login=Now()):
+            raise CodeClosed
+        challenges.use_up(challenge)
+        user = owner.get()
+        events.record("signed_in", origin=origin, identifier=challenge.identifier, user=user)
+    return Proven(user)

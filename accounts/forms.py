@@ -1,0 +1,325 @@
+"""The shape of what people type: length, format, normal form. No rules, no queries."""
+
+import unicodedata
+
+from django import forms
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from accounts import codes, identifiers, policy
+from accounts.errors import Refused
+from accounts.identifiers import EMAIL, Identifier, Unreadable
+from accounts.models import User
+
+
+class Text(forms.CharField):
+    """A line of text. Other JSON types, control characters and lone surrogates are refused (IDN-08)."""
+
+    refused = ("Cc", "Cs")
+
+    def to_python(self, value):
+        """Return the text, or raise ValidationError."""
+        if value not in self.empty_values and not self._readable(value):
+            raise ValidationError(
+                _("Use letters, digits and ordinary signs only"), code="unreadable"
+            )
+        return super().to_python(value)
+
+    def _readable(self, value):
+        if not isinstance(value, str):
+            return False
+        return not any(unicodedata.category(letter) in self.refused for letter in value.strip())
+
+
+class Password(Text):
+    """A password exactly as typed: not trimmed, not cut, any character a database can keep (PWD-01)."""
+
+    refused = ("Cs",)
+    widget = forms.PasswordInput
+
+    def __init__(self, **kwargs):
+        super().__init__(strip=False, max_length=policy.PASSWORD_MAX_LENGTH, **kwargs)
+
+
+class RefusableForm(forms.Form):
+    """A form on which the refusal of a flow can land. `shown` are the fields on the page; others may come along."""
+
+    shown: tuple[str, ...] = ()
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            field.widget.attrs.setdefault("class", "input")
+            # No native bubbles: the server words every error (ux 24).
+            field.widget.is_required = False
+
+    def __iter__(self):
+        """Give templates the fields they show."""
+        return (self[name] for name in self.shown or self.fields)
+
+    def refuse(self, refusal: Refused) -> None:
+        """Show what a flow refuses as an error of this form, at its field if the form has it."""
+        field = self.field_for(refusal)
+        self.add_error(field if field in self.fields else None, ValidationError(refusal.message))
+
+    def field_for(self, refusal: Refused) -> str | None:
+        """Name the field a refusal belongs to."""
+        return refusal.field
+
+
+class IdentifyForm(RefusableForm):
+    """Step 1: one box, or the fields `email` / `phone`. Whatever of step 3 comes along is kept."""
+
+    identifier = Text(
+        label=_("Email address or mobile number"),
+        help_text=_("We will send a 6-digit code to it. Texts may cost what your carrier charges."),
+        required=False,
+        max_length=320,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "username",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "dir": "auto",
+            }
+        ),
+    )
+    next = Text(required=False, widget=forms.HiddenInput)
+    keep = Text(required=False, widget=forms.HiddenInput)
+    email = Text(required=False, max_length=320)
+    phone = Text(required=False, max_length=64)
+    name = Text(required=False, max_length=policy.NAME_MAX)
+    first_name = Text(required=False, max_length=policy.NAME_MAX)
+    last_name = Text(required=False, max_length=policy.NAME_MAX)
+    username = Text(required=False, max_length=policy.USERNAME_MAX)
+    password = Password(required=False)
+    password_confirm = Password(required=False)
+    password2 = Password(required=False)
+
+    shown = ("identifier", "next")
+    found: Identifier | None = None
+
+    def clean_username(self):
+        """Bring a username into its one spelling."""
+        return _username(self.cleaned_data["username"])
+
+    def clean(self):
+        """Read the identifier, whichever field it came in, and hold the passwords together."""
+        given = [name for name in ("identifier", "email", "phone") if self.cleaned_data.get(name)]
+        if len(given) > 1:
+            self.add_error(given[0], _("Enter an email address or a mobile number, not both"))
+        elif given:
+            self._read_identifier(given[0])
+        elif not self.errors:
+            self.add_error("identifier", _("Enter your email address or mobile number"))
+        self._hold_password()
+
+    def field_for(self, refusal):
+        """Answer about the identifier in the field it came in."""
+        return self.source if refusal.field == "identifier" else refusal.field
+
+    @cached_property
+    def suggestion(self) -> str:
+        """The address that was probably meant, unless the shopper said to keep this one (ux 19)."""
+        if self.cleaned_data.get("keep") or self.source != "identifier" or not self.found:
+            return ""
+        return identifiers.suggestion(self.found.address) if self.found.kind == EMAIL else ""
+
+    @property
+    def source(self) -> str:
+        """The field the identifier came in."""
+        return next(
+            (name for name in ("email", "phone") if self.cleaned_data.get(name)), "identifier"
+        )
+
+    @property
+    def typed(self) -> str:
+        """The identifier as the shopper typed it, to show back unchanged (ux 18)."""
+        return self.cleaned_data[self.source].strip()
+
+    @property
+    def full_name(self) -> str:
+        """The name, in one piece."""
+        parts = [self.cleaned_data.get("first_name", ""), self.cleaned_data.get("last_name", "")]
+        return self.cleaned_data.get("name") or " ".join(part for part in parts if part)
+
+    def _read_identifier(self, source):
+        read = {"email": identifiers.parse_email, "phone": identifiers.parse_phone}.get(
+            source, identifiers.parse
+        )
+        try:
+            self.found = read(self.cleaned_data[source])
+        except Unreadable as problem:
+            self.add_error(source, str(problem))
+
+    def _hold_password(self):
+        password = self.cleaned_data.get("password")
+        for name in ("password_confirm", "password2"):
+            again = self.cleaned_data.get(name)
+            if again and again != password:
+                self.add_error(name, _("Passwords do not match."))
+        if password and self.found:
+            _judge_password(self, password, User(name=self.full_name, **_columns(self.found)))
+
+
+class CodeForm(RefusableForm):
+    """One code, in one box; pasted with words or spaces, in the digits of any script (ux 25 to 28)."""
+
+    code = Text(
+        label=_("6-digit code"),
+        required=False,
+        widget=forms.TextInput(
+            attrs={
+                "inputmode": "numeric",
+                "autocomplete": "one-time-code",
+                "class": "input input-code",
+                "dir": "ltr",
+                "autofocus": True,
+            }
+        ),
+    )
+    otp = Text(required=False)
+    username = Text(required=False, max_length=policy.EMAIL_MAX)
+
+    shown = ("code",)
+
+    def clean(self):
+        """Pick the digits out; say exactly what is wrong with the shape before a try is spent (ux 35)."""
+        source = "otp" if self.cleaned_data.get("otp") else "code"
+        typed = self.cleaned_data.get(source) or ""
+        if self.errors:
+            return
+        problem = self._problem(typed)
+        if problem:
+            self.add_error(source, problem % {"n": policy.CODE_LENGTH})
+        else:
+            self.cleaned_data["code"] = codes.read(typed)
+
+    def _problem(self, typed):
+        digits = codes.read(typed)
+        if not typed:
+            return _("Enter the %(n)d-digit code")
+        if len(typed) > policy.CODE_INPUT_MAX or len(digits) > policy.CODE_LENGTH:
+            return _("The code you typed is too long. It has %(n)d digits")
+        if not digits:
+            return _("The code has %(n)d digits and nothing else. Check what you typed")
+        return (
+            _("The code you typed is too short. It has %(n)d digits")
+            if len(digits) < policy.CODE_LENGTH
+            else ""
+        )
+
+
+class ProfileForm(RefusableForm):
+    """Step 3. `user` is who has just proven an identifier; the other kind of contact may be added."""
+
+    name = Text(
+        label=_("Your name"),
+        required=True,
+        max_length=policy.NAME_MAX,
+        error_messages={"required": _("Enter your name")},
+        widget=forms.TextInput(
+            attrs={"autocomplete": "name", "spellcheck": "false", "dir": "auto"}
+        ),
+    )
+    password = Password(
+        label=_("Password"),
+        required=True,
+        error_messages={"required": _("Choose a password")},
+    )
+    username = Text(
+        label=_("Username"),
+        required=False,
+        max_length=policy.USERNAME_MAX,
+        help_text=_("A short name to sign in with: letters a to z, digits, dots, dashes."),
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "dir": "ltr",
+            }
+        ),
+    )
+    contact = Text(required=False, max_length=320)
+    next = Text(required=False, widget=forms.HiddenInput)
+
+    found: Identifier | None = None
+
+    def __init__(self, *args, user, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.fields["password"].widget.attrs["autocomplete"] = "new-password"
+        self.fields["password"].help_text = _(
+            "At least %(n)d characters. A few words in a row are easy to remember and hard to guess."
+        ) % {"n": policy.PASSWORD_MIN_LENGTH}
+        self._ask_for_other_contact()
+
+    def clean_username(self):
+        """Bring a username into its one spelling."""
+        return _username(self.cleaned_data["username"])
+
+    def clean_contact(self):
+        """Read the second contact, which is of the kind that is not proven yet."""
+        typed = self.cleaned_data["contact"]
+        try:
+            self.found = self._read_contact(typed) if typed else None
+        except Unreadable as problem:
+            raise ValidationError(str(problem)) from None
+        return typed
+
+    def clean(self):
+        """Judge the password against what is known of its owner."""
+        password = self.cleaned_data.get("password")
+        if password:
+            self.user.name = self.cleaned_data.get("name", "")
+            _judge_password(self, password, self.user)
+
+    def _ask_for_other_contact(self):
+        field = self.fields["contact"]
+        if self.user.email:
+            field.label, self._read_contact = _("Mobile number"), identifiers.parse_phone
+            field.help_text = _(
+                "With country code. We will text a code to it; it counts once you type that code."
+            )
+            field.widget = forms.TextInput(
+                attrs={"type": "tel", "autocomplete": "tel", "dir": "ltr"}
+            )
+        else:
+            field.label, self._read_contact = _("Email address"), identifiers.parse_email
+            field.help_text = _("We will send a code to it; it counts once you type that code.")
+            field.widget = forms.EmailInput(
+                attrs={
+                    "autocomplete": "email",
+                    "autocapitalize": "none",
+                    "spellcheck": "false",
+                    "dir": "ltr",
+                }
+            )
+        field.widget.attrs["class"] = "input"
+
+
+class LinkForm(RefusableForm):
+    """The token of an emailed link."""
+
+    token = Text(required=False, max_length=64, widget=forms.HiddenInput)
+
+
+def _username(text):
+    try:
+        return identifiers.parse_username(text) if text else ""
+    except Unreadable as problem:
+        raise ValidationError(str(problem)) from None
+
+
+def _judge_password(form, password, user):
+    try:
+        password_validation.validate_password(password, user)
+    except ValidationError as problems:
+        form.add_error("password", problems)
+
+
+def _columns(found):
+    return {"email": found.address} if found.kind == EMAIL else {"phone": found.key}

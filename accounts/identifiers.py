@@ -1,0 +1,185 @@
+"""What a person types to say who they are, turned into the one canonical Identifier."""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+import phonenumbers
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
+from email_validator import EmailNotValidError, validate_email
+
+from accounts import policy
+
+EMAIL, PHONE = "email", "phone"
+
+# Phones on which one person reads a text we can afford (IDN-05); numbers in some countries cannot be told apart.
+MOBILE = {
+    phonenumbers.PhoneNumberType.MOBILE,
+    phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+}
+MAIL_DOMAINS = (
+    "gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com ymail.com icloud.com me.com "
+    "mac.com aol.com proton.me protonmail.com gmx.com gmx.de gmx.net web.de mail.com fastmail.com zoho.com "
+    "hotmail.co.uk hotmail.fr yahoo.co.uk yahoo.co.in yahoo.fr outlook.fr orange.fr free.fr laposte.net "
+    "t-online.de libero.it comcast.net verizon.net btinternet.com naver.com qq.com 163.com yandex.com"
+).split()
+USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,31}")
+RESERVED_USERNAMES = frozenset(
+    "about abuse account accounts admin administrator api billing contact help home info login logout mailbox "
+    "mail me moderator null official owner postmaster register root sales security shop signup staff store "
+    "storefront support system team undefined user username webmaster www".split()
+)
+
+
+class Unreadable(ValueError):
+    """What was typed is no identifier; the text says what to type instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """An email address or mobile number that cannot be wrong any more.
+
+    `key` is what is compared, counted and kept unique; `address` is where messages go.
+    """
+
+    kind: str
+    key: str
+    address: str
+
+    @property
+    def mailbox(self) -> str:
+        """The key for counting messages: tags and dots in an email reach the same person."""
+        if self.kind == PHONE:
+            return self.key
+        local, _at, domain = self.key.partition("@")
+        return f"{local.partition('+')[0].replace('.', '')}@{domain}"
+
+    @property
+    def masked(self) -> str:
+        """The address as shown anywhere but in the browser that typed it."""
+        if self.kind == PHONE:
+            return f"{self.address[:3]}•••{self.address[-2:]}"
+        local, _at, domain = self.address.partition("@")
+        return f"{local[0]}•••@{domain}"
+
+
+def parse(text: str) -> Identifier:
+    """Read an email address or mobile number. Raises Unreadable."""
+    return parse_email(text) if "@" in text or "\uff20" in text else parse_phone(text)
+
+
+def parse_email(text: str) -> Identifier:
+    """Read an email address: trimmed, ASCII, the domain as A-labels (IDN-01, IDN-03). Raises Unreadable."""
+    local, _at, domain = _visible(text).replace("\uff20", "@").rpartition("@")
+    try:
+        if (
+            not local.isascii()
+            or local.startswith("-")
+            or "=?" in local
+            or len(text) > policy.EMAIL_MAX
+        ):
+            raise Unreadable
+        found = validate_email(
+            f"{local}@{unicodedata.normalize('NFKC', domain)}",
+            check_deliverability=False,
+            allow_smtputf8=False,
+            allow_quoted_local=False,
+            allow_domain_literal=False,
+        )
+    except (EmailNotValidError, Unreadable):
+        raise Unreadable(
+            _("Enter an email address in the correct format, like name@example.com")
+        ) from None
+    address = f"{found.local_part}@{(found.ascii_domain or found.domain).lower()}"
+    # One documented fold: every mailbox of note ignores case, so ours does too.
+    return Identifier(kind=EMAIL, key=address.lower(), address=address)
+
+
+def parse_phone(text: str) -> Identifier:
+    """Read a mobile number into E.164, digits of any script (IDN-04, IDN-05, ux 15, 22). Raises Unreadable."""
+    number = _dialled(text)
+    kind = phonenumbers.number_type(number)
+    if kind == phonenumbers.PhoneNumberType.PREMIUM_RATE:
+        raise Unreadable(_("We do not text premium-rate numbers. Enter a mobile number"))
+    if kind == phonenumbers.PhoneNumberType.FIXED_LINE:
+        raise Unreadable(_("That is a landline, which cannot receive texts. Enter a mobile number"))
+    if kind not in MOBILE:
+        raise Unreadable(_("That number cannot receive our texts. Enter a mobile number"))
+    region = phonenumbers.region_code_for_number(number)
+    if policy.PHONE_COUNTRIES and region not in policy.PHONE_COUNTRIES:
+        raise Unreadable(_("We do not send texts to that country yet. Use your email address"))
+    e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+    return Identifier(kind=PHONE, key=e164, address=e164)
+
+
+def parse_username(text: str) -> str:
+    """Read a username into its one canonical spelling (IDN-06). Raises Unreadable."""
+    name = unicodedata.normalize("NFKC", text).casefold()
+    if not USERNAME.fullmatch(name):
+        raise Unreadable(
+            _(
+                "A username has 3 to 32 characters: letters a to z, digits, dots, dashes, underscores"
+            )
+        )
+    if name.replace(".", "").replace("-", "").replace("_", "").isdecimal():
+        raise Unreadable(
+            _("A username needs at least one letter, so that it cannot be mistaken for a number")
+        )
+    if name in RESERVED_USERNAMES:
+        raise Unreadable(_("That username is reserved. Choose another one"))
+    return name
+
+
+def suggestion(text: str) -> str:
+    """Guess the address that a mistyped one was meant to be, or "" (ux 19)."""
+    local, at, domain = _visible(text).rpartition("@")
+    domain = domain.lower()
+    if not at or domain in MAIL_DOMAINS:
+        return ""
+    near = get_close_matches(domain, MAIL_DOMAINS, n=1, cutoff=0.8)
+    return f"{local}@{near[0]}" if near else ""
+
+
+def fingerprint(text: str) -> str:
+    """A keyed hash of an identifier, for rows that must recognise it but not hold it (ENU-05)."""
+    return salted_hmac("accounts.identifiers", text, algorithm="sha256").hexdigest()[:40]
+
+
+def is_format(letter: str) -> bool:
+    """Whether `letter` only shapes its neighbours, like the joiners that names in some scripts need."""
+    return unicodedata.category(letter) == "Cf"
+
+
+def _dialled(text: str) -> phonenumbers.PhoneNumber:
+    digits = "".join(
+        _ascii_digit(letter) for letter in unicodedata.normalize("NFKC", _visible(text))
+    )
+    digits = re.sub(r"^00", "+", digits.removeprefix("tel:").strip())
+    # Letters would be read as an extension or a context: one mailbox with ten thousand spellings.
+    if not re.fullmatch(r"\+?[\d\s().\-/]{5,40}", digits) or not any(map(str.isdigit, digits)):
+        raise Unreadable(
+            _("Enter an email address or a mobile number, like name@example.com or +44 7400 123456")
+        )
+    if not digits.startswith("+") and not policy.PHONE_REGION:
+        raise Unreadable(
+            _("Start the mobile number with + and the country code, like +44 7400 123456")
+        )
+    try:
+        number = phonenumbers.parse(digits, policy.PHONE_REGION or None)
+    except phonenumbers.NumberParseException:
+        number = phonenumbers.PhoneNumber()
+    if not phonenumbers.is_valid_number(number):
+        raise Unreadable(_("That mobile number does not exist. Check it and try again"))
+    return number
+
+
+def _ascii_digit(letter: str) -> str:
+    value = unicodedata.decimal(letter, None)
+    return letter if value is None else str(value)
+
+
+def _visible(text: str) -> str:
+    """Drop what nobody sees: format characters and white space around (ux 20)."""
+    return "".join(letter for letter in text if not is_format(letter)).strip()

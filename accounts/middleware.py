@@ -1,0 +1,79 @@
+"""Django's session and authentication middleware, taught our session rows."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, middleware
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.utils.cache import patch_vary_headers
+from django.utils.crypto import constant_time_compare
+from django.utils.functional import SimpleLazyObject
+from django.utils.timezone import now
+
+from accounts import origin
+
+TOUCH_EVERY = timedelta(minutes=5)
+SERVER_ERROR = 500
+
+
+class SessionMiddleware(DjangoSessionMiddleware):
+    """Saves what changed; takes the cookie away only at sign-out.
+
+    Two clicks with one cookie: the first rotates the session, the second finds its row gone. Django would
+    answer the second by deleting the cookie the first has just set, or with a bare 400. We let it pass (COD-11).
+    """
+
+    def process_request(self, request):
+        """Give the session store the origin its row will name."""
+        super().process_request(request)
+        request.session.origin = origin.of(request)
+
+    def process_response(self, request, response):
+        """Save, touch or end the session."""
+        session = request.session
+        if session.accessed:
+            patch_vary_headers(response, ("Cookie",))
+        if session.ended and session.is_empty():
+            response.delete_cookie(
+                settings.SESSION_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE
+            )
+        elif session.modified and not session.is_empty() and response.status_code < SERVER_ERROR:
+            _save(session, response)
+        elif session.row and session.row.user_id and session.row.last_used_at < now() - TOUCH_EVERY:
+            session.row.touch()
+        return response
+
+
+class AuthenticationMiddleware(middleware.AuthenticationMiddleware):
+    """Puts the user on the request: read together with the session, in the same statement."""
+
+    def process_request(self, request):
+        """Look no further than the session row until somebody asks."""
+        request.user = SimpleLazyObject(lambda: _user(request.session))
+
+
+def _save(session, response):
+    try:
+        session.save()
+    except UpdateError:
+        return
+    response.set_cookie(
+        settings.SESSION_COOKIE_NAME,
+        session.session_key,
+        max_age=settings.SESSION_COOKIE_AGE,
+        secure=settings.SESSION_COOKIE_SECURE,
+        httponly=True,
+        samesite=settings.SESSION_COOKIE_SAMESITE,
+    )
+
+
+def _user(session):
+    """The active user whose session this is; a changed password ends the sessions made before it."""
+    user = session.row.user if session.get(SESSION_KEY) and session.row else None
+    if user is None or not user.is_active:
+        return AnonymousUser()
+    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    kept = session.get(HASH_SESSION_KEY, "")
+    return user if any(constant_time_compare(kept, each) for each in hashes) else AnonymousUser()

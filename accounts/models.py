@@ -1,0 +1,293 @@
+"""The rows: who a shopper is, what waits for proof, what was counted, what happened. One-row rules and constraints."""
+
+import uuid
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Now
+from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
+
+from accounts import codes, policy
+from accounts.identifiers import EMAIL, PHONE, Identifier
+from accounts.sessions import Session
+
+__all__ = ["Bucket", "Challenge", "Purpose", "SecurityEvent", "Session", "User"]
+
+
+class UserManager(BaseUserManager["User"]):
+    """Finds people by what they proved, and makes staff."""
+
+    def for_identifier(self, identifier: Identifier) -> models.QuerySet["User"]:
+        """Narrow to the one user who proved `identifier`; exact on the canonical key (IDN-02)."""
+        column = "email_key" if identifier.kind == EMAIL else "phone"
+        return self.filter(**{column: identifier.key})
+
+    def register(self, identifier: Identifier, **profile: object) -> "User":
+        """Insert the user who has just proved `identifier`. Raises IntegrityError when a key is taken."""
+        user = self.model(last_login=Now(), **User.proven(identifier), **profile)
+        if not user.password:
+            user.set_unusable_password()
+        user.save(force_insert=True)
+        return user
+
+    def create_superuser(self, username: str, password: str, **fields: object) -> "User":
+        """Make a member of staff who may do everything; for the command of the same name."""
+        user = self.model(username=username, is_staff=True, is_superuser=True, **fields)
+        user.set_password(password)
+        user.save(force_insert=True)
+        return user
+
+
+class User(AbstractBaseUser, PermissionsMixin):
+    """A person. Email and phone are here only once they are proven; each is unique on its canonical key."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=policy.NAME_MAX, blank=True)
+    username = models.CharField(
+        _("username"), max_length=policy.USERNAME_MAX, unique=True, null=True, blank=True
+    )
+    email = models.EmailField(
+        _("email address"), max_length=policy.EMAIL_MAX, null=True, blank=True
+    )  # noqa: DJ001
+    email_key = models.CharField(
+        max_length=policy.EMAIL_MAX, unique=True, null=True, editable=False
+    )  # noqa: DJ001
+    email_proved_at = models.DateTimeField(_("email confirmed"), null=True, editable=False)
+    phone = models.CharField(_("mobile number"), max_length=16, unique=True, null=True, blank=True)
+    phone_proved_at = models.DateTimeField(_("mobile number confirmed"), null=True, editable=False)
+    is_active = models.BooleanField(_("active"), default=True)
+    is_staff = models.BooleanField(_("staff"), default=False)
+    date_joined = models.DateTimeField(_("joined"), db_default=Now(), editable=False)
+    completed_at = models.DateTimeField(_("profile completed"), null=True, editable=False)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(email__isnull=True, email_key__isnull=True)
+                | models.Q(
+                    email__isnull=False, email_key__isnull=False, email_proved_at__isnull=False
+                ),
+                name="user_email_only_when_proven",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(phone__isnull=True) | models.Q(phone_proved_at__isnull=False),
+                name="user_phone_only_when_proven",
+            ),
+        ]
+
+    def __str__(self):
+        return self.name or self.username or str(self.pk)
+
+    @staticmethod
+    def proven(identifier: Identifier) -> dict[str, object]:
+        """The columns that say `identifier` was proven just now."""
+        if identifier.kind == PHONE:
+            return {"phone": identifier.key, "phone_proved_at": Now()}
+        return {"email": identifier.address, "email_key": identifier.key, "email_proved_at": Now()}
+
+    @property
+    def identifier(self) -> str:
+        """What the person signs in with, to show to the person alone."""
+        return self.email or self.phone or self.username or ""
+
+
+class Purpose(models.TextChoices):
+    """What a proof is good for; a code of one purpose is no code of another (COD-08)."""
+
+    REGISTER = "register", _("registration")
+    CONTACT = "contact", _("second contact")
+
+
+class ChallengeQuerySet(models.QuerySet["Challenge"]):
+    """Challenges by the state the database's own clock gives them."""
+
+    def live(self):
+        """Attempts that still stand: neither proven nor closed, and young enough for their link."""
+        return self.filter(proved_at=None, closed_at=None, link_expires_at__gt=Now())
+
+    def open(self):
+        """Attempts whose newest code may be typed."""
+        return self.live().filter(tries_left__gt=0, expires_at__gt=Now())
+
+    def by_link(self, token: str) -> "Challenge | None":
+        """The row whose emailed link carries `token`, or None."""
+        row = self.filter(pk=codes.token_row(token)).first()
+        return row if row and codes.same(row.link_token, token) else None
+
+    def judged(self):
+        """Say for each row, by the database's clock, whether its code has expired (COD-04)."""
+        expired = models.Q(expires_at__lte=Now())
+        return self.annotate(is_expired=models.ExpressionWrapper(expired, models.BooleanField()))
+
+
+class Challenge(models.Model):
+    """One attempt to prove one identifier. Its codes and its link are derived from the seed and stand nowhere."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose)
+    kind = models.CharField(
+        _("channel"), max_length=8, choices=[(EMAIL, _("email")), (PHONE, _("text message"))]
+    )
+    recipient = models.CharField(_("recipient"), max_length=policy.EMAIL_MAX)
+    address = models.CharField(max_length=policy.EMAIL_MAX)
+    user = models.ForeignKey(
+        User, models.CASCADE, null=True, related_name="challenges", verbose_name=_("user")
+    )
+    device = models.CharField(_("asked for on"), max_length=60, blank=True)
+    seed = models.BinaryField(default=codes.new_seed)
+    key_id = models.CharField(max_length=8, default=codes.current_key_id)
+    sends = models.PositiveSmallIntegerField(_("codes sent"), default=1)
+    tries_left = models.PositiveSmallIntegerField(_("tries left"))
+    created_at = models.DateTimeField(_("began"), db_default=Now())
+    sent_at = models.DateTimeField(_("newest code at"), db_default=Now())
+    expires_at = models.DateTimeField(_("code works until"))
+    link_expires_at = models.DateTimeField(_("link works until"))
+    proved_at = models.DateTimeField(_("proved"), null=True)
+    closed_at = models.DateTimeField(_("closed"), null=True)
+
+    objects = ChallengeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("challenge")
+        verbose_name_plural = _("challenges")
+        indexes = [
+            models.Index(fields=["recipient", "-created_at"]),
+            models.Index(fields=["-created_at"]),
+        ]
+
+    def __str__(self):
+        return f"{self.get_purpose_display()} {self.pk}"
+
+    @property
+    def identifier(self) -> Identifier:
+        """The identifier this attempt proves."""
+        return Identifier(kind=self.kind, key=self.recipient, address=self.address)
+
+    @property
+    def code(self) -> str:
+        """The newest code: for the message that leaves, and for nobody else."""
+        return self._code(self.sends)
+
+    @property
+    def link_token(self) -> str:
+        """The token of the emailed link: one for the whole attempt, under a purpose of its own."""
+        return codes.token(self.pk, bytes(self.seed), self.key_id, *self._facts)
+
+    @property
+    def resend_at(self):
+        """When the cool-down after the newest code ends."""
+        return self.sent_at + policy.CODE_RESEND_COOLDOWN
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a code is on its way that nobody need send again: fresh, with tries left."""
+        return (
+            not (self.proved_at or self.closed_at)
+            and self.tries_left > 0
+            and self.resend_at > now()
+        )
+
+    def accepts(self, typed: str) -> bool:
+        """Whether `typed` is the newest code."""
+        return codes.same(typed, self.code)
+
+    def recalls(self, typed: str) -> bool:
+        """Whether `typed` is a code of this attempt that a newer one replaced."""
+        return any(codes.same(typed, self._code(number)) for number in range(1, self.sends))
+
+    def spend_try(self) -> bool:
+        """Take one try, or return False when the code is closed (COD-06)."""
+        # The WHERE clause is the lock: a hundred requests at once take five tries, not six.
+        taken = Challenge.objects.open().filter(pk=self.pk).update(tries_left=F("tries_left") - 1)
+        return taken == 1
+
+    def renew(self) -> bool:
+        """Move to the next code with ten minutes of its own, or return False while the cool-down lasts (COD-09)."""
+        waited = Challenge.objects.live().filter(sent_at__lte=Now() - policy.CODE_RESEND_COOLDOWN)
+        cool = waited.filter(pk=self.pk, tries_left__gt=0)
+        renewed = cool.update(
+            sends=F("sends") + 1, sent_at=Now(), expires_at=Now() + policy.CODE_TTL
+        )
+        return renewed == 1
+
+    def close(self) -> bool:
+        """Withdraw the attempt, or return False when it is over already."""
+        return (
+            Challenge.objects.filter(pk=self.pk, proved_at=None, closed_at=None).update(
+                closed_at=Now()
+            )
+            == 1
+        )
+
+    def prove(self) -> bool:
+        """Use the attempt up, or return False when somebody was first (COD-05)."""
+        # With the send counter: a resend that overtook this request has killed the code it brought.
+        return (
+            Challenge.objects.live().filter(pk=self.pk, sends=self.sends).update(proved_at=Now())
+            == 1
+        )
+
+    def close_others(self) -> None:
+        """End every other attempt at the same identifier, whoever began it (REG-03, REG-06)."""
+        others = Challenge.objects.filter(recipient=self.recipient, proved_at=None, closed_at=None)
+        others.exclude(pk=self.pk).update(closed_at=Now())
+
+    @property
+    def _facts(self) -> tuple[str, ...]:
+        return self.purpose, self.kind, self.recipient, str(self.pk)
+
+    def _code(self, number: int) -> str:
+        return codes.code(bytes(self.seed), self.key_id, *self._facts, str(number))
+
+
+class Bucket(models.Model):
+    """One limit for one subject: the moments of its newest hits, 13 digits (milliseconds) each."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    name = models.CharField(_("limit"), max_length=40)
+    size = models.PositiveIntegerField(_("hits allowed"))
+    period = models.PositiveIntegerField(_("in seconds"))
+    hits = models.TextField(blank=True)
+    used_at = models.DateTimeField(_("last used"), db_index=True)
+
+    class Meta:
+        verbose_name = _("limit")
+        verbose_name_plural = _("limits")
+
+    def __str__(self):
+        return f"{self.name} {self.key[:8]}"
+
+
+class SecurityEvent(models.Model):
+    """Something that happened to an account or an identifier; written once, never changed."""
+
+    kind = models.CharField(_("what"), max_length=40)
+    at = models.DateTimeField(_("when"), db_default=Now())
+    user = models.ForeignKey(
+        User, models.SET_NULL, null=True, related_name="events", verbose_name=_("user")
+    )
+    fingerprint = models.CharField(_("identifier (keyed hash)"), max_length=40, blank=True)
+    channel = models.CharField(_("channel"), max_length=8, blank=True)
+    ip = models.GenericIPAddressField(_("IP address"), null=True)
+    agent = models.CharField(_("browser"), max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("security event")
+        verbose_name_plural = _("security events")
+        indexes = [
+            models.Index(fields=["user", "-at"]),
+            models.Index(fields=["fingerprint", "-at"]),
+            models.Index(fields=["-at"]),
+        ]
+
+    def __str__(self):
+        return f"{self.kind} {self.at:%Y-%m-%d %H:%M}"

@@ -1,0 +1,139 @@
+"""One answer, three faces: a page, an HTMX fragment, or JSON. Views never ask which."""
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import Resolver404, resolve, reverse
+from django.utils.cache import patch_vary_headers
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts import policy
+
+# JSON validation errors answer 400, as the designs promise; pages and fragments answer 422.
+UNPROCESSABLE, BAD_REQUEST = 422, 400
+
+
+def show(request, template, *, status=200, headers=None, **context):
+    """Show a page. A refused form, given as `form`, brings its errors along."""
+    form = context.get("form")
+    context.setdefault("notice", " ".join(map(str, messages.get_messages(request))))
+    if wants_json(request):
+        said = (
+            context.get("refusal") or _sentence(form) or context.get("notice") or context["heading"]
+        )
+        response = _json(status, said, _errors(form))
+    elif _wants_fragment(request):
+        response = render(request, f"{template}#card", {**context, "fragment": True}, status=status)
+    else:
+        response = render(request, template, context, status=status)
+    return _finish(response, headers)
+
+
+def go(request, url, *, message):
+    """Lead on to `url`; JSON clients read `message` instead."""
+    if wants_json(request):
+        return _finish(_json(200, message))
+    if request.htmx:
+        # A plain 302 would be followed by the XHR and pasted into the card.
+        return _finish(HttpResponseClientRedirect(url))
+    return _finish(_see_other(url))
+
+
+def stay(request, url, template, *, message, **context):
+    """Show the same page with news: in place for HTMX, by way of `url` for a page, so that a reload repeats nothing."""
+    if _wants_fragment(request):
+        return show(request, template, notice=message, **context)
+    if not wants_json(request):
+        messages.info(request, message)
+    return go(request, url, message=message)
+
+
+def turn_away(request, url, *, message, status=409):
+    """Send somebody who may not be here to where they should go on; JSON clients get `status` and why."""
+    if wants_json(request):
+        return _finish(_json(status, message))
+    if request.htmx:
+        response = HttpResponseClientRedirect(url)
+        response.status_code = status
+        return _finish(response)
+    return _finish(_see_other(url))
+
+
+def refuse(request, status, *, heading, explanation, headers=None, **context):
+    """Answer a request that cannot be served at all, with a sentence and a way on."""
+    if wants_json(request):
+        return _finish(_json(status, f"{heading}. {explanation}"), headers)
+    return show(
+        request,
+        "refused.html",
+        status=status,
+        headers=headers,
+        heading=heading,
+        explanation=explanation,
+        **{"action_url": "/", **context},
+    )
+
+
+def wants_json(request):
+    """Whether the client speaks JSON: it sends it, or asks for it before HTML."""
+    if request.content_type == "application/json":
+        return True
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def local_path(path):
+    """Return `path` if it leads to a page of ours, else "" (WEB-03).
+
+    One slash at the start, no backslash or control character, a page that answers GET, and not the sign-out.
+    """
+    if not path.startswith("/") or path.startswith("//") or len(path) > policy.NEXT_MAX:
+        return ""
+    if "\\" in path or not path.isascii() or not path.isprintable():
+        return ""
+    try:
+        view = resolve(path.partition("?")[0].partition("#")[0]).func
+    except Resolver404:
+        return ""
+    return (
+        path
+        if hasattr(getattr(view, "view_class", None), "get")
+        or path.startswith(reverse("admin:index"))
+        else ""
+    )
+
+
+def _wants_fragment(request):
+    return request.htmx and not request.htmx.boosted and not request.htmx.history_restore_request
+
+
+def _json(status, message, errors=None):
+    body = {"success": status < BAD_REQUEST, "message": str(message)}
+    if errors:
+        body["errors"] = errors
+    return JsonResponse(body, status=BAD_REQUEST if status == UNPROCESSABLE else status)
+
+
+def _errors(form):
+    if form is None:
+        return None
+    return {name: list(texts) for name, texts in form.errors.items() if name != "__all__"}
+
+
+def _sentence(form):
+    if form is None or not form.errors:
+        return ""
+    return next(iter(form.errors.values()))[0]
+
+
+def _see_other(url):
+    response = HttpResponseRedirect(url)
+    # 303: the browser asks for the next page with GET, whatever brought it here (RFC 9110 15.4.4).
+    response.status_code = 303
+    return response
+
+
+def _finish(response: HttpResponse, headers=None):
+    patch_vary_headers(response, ["Accept", "HX-Request", "Cookie"])
+    for name, value in (headers or {}).items():
+        response[name] = value
+    return response

@@ -1,0 +1,136 @@
+"""Sessions as rows of our own: whose, from where, since when. They work without Redis and end one by one."""
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import VALID_KEY_CHARS, UpdateError
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.db import models
+from django.db.models.functions import Now
+from django.utils.crypto import get_random_string
+from django.utils.translation import gettext_lazy as _
+
+from accounts import policy
+from accounts.origin import Origin
+
+
+# The session key whose value, the id of a challenge, is also a column: one statement reads both.
+CHALLENGE_KEY = "challenge"
+
+
+class Session(AbstractBaseSession):
+    """One browser that is signed in, or in the middle of a journey."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        related_name="sessions",
+        verbose_name=_("user"),
+    )
+    challenge = models.ForeignKey(
+        "accounts.Challenge",
+        models.SET_NULL,
+        null=True,
+        related_name="sessions",
+        verbose_name=_("challenge"),
+    )
+    ip = models.GenericIPAddressField(_("IP address"), null=True)
+    agent = models.CharField(_("browser"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("began"), db_default=Now())
+    last_used_at = models.DateTimeField(_("last used"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+
+    @classmethod
+    def get_session_store_class(cls):
+        """Name the store that reads and writes these rows."""
+        return SessionStore
+
+    def touch(self):
+        """Note that the session is in use, so that it idles from now (SES-07)."""
+        Session.objects.filter(pk=self.pk).update(
+            last_used_at=Now(), expire_date=Now() + policy.SESSION_IDLE
+        )
+
+
+class SessionStore(DatabaseStore):
+    """Django's database store with our row, one statement for each change, and times judged by the database."""
+
+    row: Session | None = None
+    origin = Origin()
+    ended = False
+    _former_key: str | None = None
+
+    @classmethod
+    def get_model_class(cls):
+        """Use our model."""
+        return Session
+
+    def load(self):
+        """Read the session with its user and challenge; a row that is too old or gone reads as empty."""
+        self.row = (
+            Session.objects.filter(
+                session_key=self.session_key,
+                expire_date__gt=Now(),
+                created_at__gt=Now() - policy.SESSION_ABSOLUTE,
+            )
+            .select_related("user", "challenge")
+            .first()
+        )
+        if self.row is None:
+            self._session_key = None
+            return {}
+        return self.decode(self.row.session_data)
+
+    def create(self):
+        """Insert the row. The key has 165 random bits and is the primary key: no look-up first."""
+        self._session_key = self._new_key()
+        self.save(must_create=True)
+        self.modified = True
+
+    def cycle_key(self):
+        """Take a new key; the next save renames the row, and whoever held the old key holds nothing (SES-01)."""
+        if self.session_key:
+            self._session  # noqa: B018  read what is kept before the key changes
+            self._former_key = self.session_key
+            self._session_key = self._new_key()
+            self.modified = True
+
+    def flush(self):
+        """End the session: the row goes now, the cookie with the answer."""
+        super().flush()
+        self.row, self.ended = None, True
+
+    def save(self, must_create=False):
+        """Write the row in one statement. Raises UpdateError when somebody ended or renamed it meanwhile."""
+        if self.session_key is None:
+            return self.create()
+        values = self._values(self._get_session(no_load=must_create))
+        if must_create:
+            Session(session_key=self.session_key, **values).save(force_insert=True)
+            return None
+        former, self._former_key = self._former_key or self.session_key, None
+        if former != self.session_key:
+            values |= {"session_key": self.session_key, "created_at": Now()}
+        if not Session.objects.filter(session_key=former).update(**values):
+            raise UpdateError
+        return None
+
+    def _values(self, data):
+        user_id = data.get(SESSION_KEY)
+        life = policy.SESSION_IDLE if user_id else policy.LINK_TTL
+        return {
+            "session_data": self.encode(data),
+            "user_id": user_id,
+            "challenge_id": data.get(CHALLENGE_KEY),
+            "ip": self.origin.ip,
+            "agent": self.origin.agent,
+            "last_used_at": Now(),
+            "expire_date": Now() + life,
+        }
+
+    def _new_key(self):
+        return get_random_string(32, VALID_KEY_CHARS)

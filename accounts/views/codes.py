@@ -1,0 +1,60 @@
+"""The page on which a code is typed, whatever the code is for, and the button that sends another one."""
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from accounts import responses
+from accounts.errors import Refused
+from accounts.flows import challenge as challenges
+from accounts.forms import CodeForm
+from accounts.views.base import Step, headers_of
+
+
+class CodePage(Step):
+    """One box for the code of `self.challenge`."""
+
+    form_class = CodeForm
+    page: str  # the name of the URL that shows this page
+
+    def told(self):
+        """Say when the code was sent, until when it works, and where to type it."""
+        return {"challenge": self.challenge, "action": reverse(self.page)}
+
+    def show(self, form, *, status=200, **context):
+        """Show the page; after a refusal the row may say something new."""
+        if status != 200:  # noqa: PLR2004
+            self.challenge.refresh_from_db()
+        return super().show(form, status=status, **context)
+
+
+class ResendPage(CodePage):
+    """POST only: sends the next code and shows the code's page again."""
+
+    http_method_names = ["post", "options"]
+
+    def post(self, request, *args, **kwargs):
+        """Send a new code, or say when the next one may be asked for."""
+        try:
+            challenge = challenges.resend(self.challenge, origin=self.origin)
+        except Refused as refusal:
+            return self.show(
+                CodeForm(),
+                status=refusal.status,
+                headers=headers_of(refusal),
+                refusal=refusal.message,
+            )
+        self.keep(challenge)
+        return responses.stay(
+            request,
+            reverse(self.page),
+            self.template_name,
+            message=_("We sent you a new code. The earlier one no longer works."),
+            form=CodeForm(),
+            heading=self.heading,
+            step=self.step,
+            **self.told(),
+        )
+
+    def keep(self, challenge):
+        """Go on with `challenge`, which is a new row when the older one was out of tries."""
+        self.challenge = challenge

@@ -1,0 +1,295 @@
+"""Registration, page by page: identify, prove, complete; and the link in the email."""
+
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.urls import reverse
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import pending, responses
+from accounts.errors import CodeClosed, LinkDead
+from accounts.flows import registration
+from accounts.forms import CodeForm, IdentifyForm, LinkForm, ProfileForm
+from accounts.views.base import AnonymousOnly, SignedIn, Step
+from accounts.views.codes import CodePage, ResendPage
+
+
+class InProgress(AnonymousOnly):
+    """For browsers that have begun a registration; the others begin one."""
+
+    @cached_property
+    def pending(self):
+        """What this browser is in the middle of."""
+        return pending.of(self.request)
+
+    @cached_property
+    def challenge(self):
+        """The row of it."""
+        return pending.challenge(self.request)
+
+    def turn_away(self):
+        """Send people who have begun nothing to the beginning."""
+        return super().turn_away() or (None if self.challenge else self._begin_first())
+
+    def _begin_first(self):
+        return responses.turn_away(
+            self.request,
+            reverse("accounts:register"),
+            message=_("Start with your email address or mobile number."),
+        )
+
+
+class IdentifyView(AnonymousOnly, Step):
+    """Step 1: one box."""
+
+    template_name = "accounts/registration/identify.html"
+    form_class = IdentifyForm
+    heading = gettext_lazy("Create an account")
+    step = 1
+
+    def get_initial(self):
+        """Give back what was typed before, and the way the shopper came."""
+        begun = pending.of(self.request)
+        return {
+            "identifier": begun.typed if begun else "",
+            "next": responses.local_path(self.request.GET.get("next", "")),
+        }
+
+    def carry_out(self, form):
+        """Send the code, unless the address looks mistyped and nobody has said to keep it."""
+        if form.suggestion and not responses.wants_json(self.request):
+            return self.show(form, suggestion=form.suggestion, typed=form.typed)
+        challenge = self.begin(form)
+        profile = registration.keep(
+            name=form.full_name,
+            username=form.cleaned_data["username"],
+            password=form.cleaned_data["password"],
+        )
+        return self.go_on(form, challenge, profile)
+
+    def begin(self, form):
+        """Begin, or go on with what this browser began for the same address."""
+        challenge = pending.challenge(self.request)
+        if challenge and challenge.recipient == form.found.key and challenge.is_waiting:
+            return challenge
+        return registration.begin(
+            form.found, username=form.cleaned_data["username"], origin=self.origin
+        )
+
+    def go_on(self, form, challenge, profile):
+        """Remember the attempt and ask for the code."""
+        begun = pending.Pending(
+            typed=form.typed,
+            destination=responses.local_path(form.cleaned_data["next"]),
+            profile=profile,
+        )
+        pending.put(self.request, challenge, begun)
+        return responses.go(
+            self.request,
+            reverse("accounts:register-verify"),
+            message=_("Registration successful. Please verify OTP."),
+        )
+
+
+class ChangeView(InProgress, IdentifyView):
+    """Another address or channel for the same registration: what was typed stays, the older code dies (ux 49)."""
+
+    heading = gettext_lazy("Use a different address")
+
+    def get_initial(self):
+        """Show what is to be changed."""
+        return {"identifier": self.pending.typed, "next": self.pending.destination}
+
+    def told(self):
+        """Offer the way back."""
+        return {"back_url": reverse("accounts:register-verify")}
+
+    def go_on(self, form, challenge, profile):
+        """Withdraw the older attempt; keep the profile that came with it."""
+        if challenge.pk != self.challenge.pk:
+            self.challenge.close()
+        return super().go_on(form, challenge, self.pending.profile)
+
+
+class VerifyView(InProgress, CodePage):
+    """Step 2: the code. The right one makes the user and signs them in."""
+
+    template_name = "accounts/registration/verify.html"
+    heading = gettext_lazy("Enter the code we sent you")
+    step = 2
+    page = "accounts:register-verify"
+
+    def carry_out(self, form):
+        """Hand the code to the flow and sign the new user in."""
+        if self._names_another(form):
+            form.add_error("username", _("That is not the registration in progress"))
+            return self.form_invalid(form)
+        code, profile = form.cleaned_data["code"], self.pending.profile
+        try:
+            proven = registration.confirm(self.challenge, code, profile=profile, origin=self.origin)
+        except CodeClosed:
+            return self._closed(form, code)
+        return enter(self.request, proven, self.pending.destination)
+
+    def told(self):
+        """Say where the code went and what to do when it did not come."""
+        return {
+            **super().told(),
+            "sent_to": self.pending.typed,
+            "resend_url": reverse("accounts:register-resend"),
+            "change_url": reverse("accounts:register-change"),
+            "back_url": reverse("accounts:register"),
+        }
+
+    def _closed(self, form, code):
+        """Lead the second of two clicks to where the first one went; its cookie is the winner's (COD-11)."""
+        self.challenge.refresh_from_db()
+        if not (self.challenge.proved_at and self.challenge.accepts(code)):
+            raise CodeClosed
+        message = _("Your address is already confirmed.")
+        if not responses.wants_json(self.request):
+            messages.info(self.request, message)
+        return responses.turn_away(
+            self.request, reverse("accounts:register-complete"), message=message
+        )
+
+    def _names_another(self, form):
+        """Whether a username came along that is not the pending one (promise 4.3)."""
+        named = form.cleaned_data["username"]
+        known = (self.pending.profile.username, self.pending.typed, self.challenge.recipient)
+        return bool(named) and named.casefold() not in [name.casefold() for name in known]
+
+
+class ResendView(ResendPage, VerifyView):
+    """A new code for the registration in progress."""
+
+    def keep(self, challenge):
+        """Point the session at the row that replaces a used-up one."""
+        if challenge.pk != self.challenge.pk:
+            pending.put(self.request, challenge, self.pending)
+        super().keep(challenge)
+
+
+class CompleteView(SignedIn, Step):
+    """Step 3: name and password; username and a second contact for those who like."""
+
+    template_name = "accounts/registration/complete.html"
+    form_class = ProfileForm
+    heading = gettext_lazy("Complete your profile")
+    step = 3
+
+    def turn_away(self):
+        """Send home whoever is done."""
+        away = super().turn_away()
+        if away or not self.request.user.completed_at:
+            return away
+        return responses.turn_away(
+            self.request, reverse("home"), message=_("Your profile is complete.")
+        )
+
+    def get_form_kwargs(self):
+        """Tell the form whose profile it is."""
+        return {**super().get_form_kwargs(), "user": self.request.user}
+
+    def get_initial(self):
+        """Do not ask again for what was given (ux 11)."""
+        user = self.request.user
+        came_for = responses.local_path(self.request.GET.get("next", ""))
+        return {"name": user.name, "username": user.username or "", "next": came_for}
+
+    def carry_out(self, form):
+        """Write the profile and go home, or where the shopper came for."""
+        user, said = self.request.user, form.cleaned_data
+        registration.complete(
+            user,
+            name=said["name"],
+            password=said["password"],
+            username=said["username"],
+            contact=form.found,
+            origin=self.origin,
+        )
+        pending.keep_signed_in(self.request, user)
+        messages.success(self.request, _("Your account is ready."))
+        return responses.go(
+            self.request,
+            responses.local_path(said["next"]) or reverse("home"),
+            message=_("Your account is ready."),
+        )
+
+    def told(self):
+        """Show what is proven."""
+        return {"identifier": self.request.user.identifier}
+
+
+class LinkView(Step):
+    """The link in the email: GET shows a button and changes nothing, POST proves the address (ux 81)."""
+
+    template_name = "accounts/registration/link.html"
+    form_class = LinkForm
+    heading = gettext_lazy("Confirm your email address")
+
+    def get(self, request, *args, **kwargs):
+        """Show the button, or say that the link is dead."""
+        form = LinkForm(data={"token": request.GET.get("token", "")})
+        form.is_valid()
+        return self._ready(form) if form.is_valid() else self._dead(LinkDead())
+
+    def carry_out(self, form):
+        """Prove the address: for the registration of this browser, or for the person who is here (REG-08)."""
+        token = form.cleaned_data["token"]
+        try:
+            challenge = registration.find_link(token)
+            begun = self._begun_here(challenge)
+            profile = begun.profile if begun else registration.Profile()
+            proven = registration.confirm_by_link(token, profile=profile, origin=self.origin)
+        except LinkDead as refusal:
+            return self._dead(refusal)
+        return enter(self.request, proven, begun.destination if begun else "")
+
+    def show(self, form, *, headers=None, **context):
+        """Show the page and keep its address, which holds the token, from every other site."""
+        return super().show(
+            form, headers={**(headers or {}), "Referrer-Policy": "no-referrer"}, **context
+        )
+
+    def _ready(self, form):
+        try:
+            challenge = registration.find_link(form.cleaned_data["token"])
+        except LinkDead as refusal:
+            return self._dead(refusal)
+        here = self._begun_here(challenge)
+        return self.show(
+            LinkForm(initial={"token": form.cleaned_data["token"]}),
+            state="ready" if here else "elsewhere",
+            address=challenge.address if here else challenge.identifier.masked,
+            token=form.cleaned_data["token"],
+        )
+
+    def _dead(self, refusal):
+        return self.show(
+            LinkForm(),
+            status=refusal.status,
+            heading=_("This link no longer works"),
+            state="dead",
+            refusal=refusal.message,
+        )
+
+    def _begun_here(self, challenge):
+        """What this browser is in the middle of, if it is this attempt."""
+        return pending.of(self.request) if pending.challenge(self.request) == challenge else None
+
+
+def enter(request, proven, destination):
+    """Sign the new user in and lead on: to step 3, or home when step 1 brought everything."""
+    pending.sign_in(request, proven.user)
+    message = _("OTP verified successfully. You are now logged in!")
+    if proven.username_lost:
+        lost = _("That username has just been taken. Choose another one.")
+        messages.info(request, lost)
+        message = f"{message} {lost}"
+    if proven.user.completed_at:
+        return responses.go(request, destination or reverse("home"), message=message)
+    came_for = f"?{urlencode({'next': destination})}" if destination else ""
+    return responses.go(request, reverse("accounts:register-complete") + came_for, message=message)

@@ -1,0 +1,52 @@
+"""Who writes which letter. The app that queued a message supplies its facts as it leaves; templates make the words."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.template.loader import render_to_string
+
+from messaging.models import SMS, OutboxMessage
+
+Facts = dict[str, object]
+Writer = Callable[[str], Facts | None]
+
+_writers: dict[str, Writer] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """The words of one message; `subject` and `html` are empty in a text message."""
+
+    text: str
+    subject: str = ""
+    html: str = ""
+
+
+def writes(name: str) -> Callable[[Writer], Writer]:
+    """Register a function that turns a reference into the facts of letter `name`, or None: nobody wants it."""
+
+    def register(writer: Writer) -> Writer:
+        _writers[name] = writer
+        return writer
+
+    return register
+
+
+def compose(message: OutboxMessage) -> Letter | None:
+    """Write the words of `message` now, or return None when it should not be sent any more."""
+    facts = _writers[message.letter](message.ref)
+    if facts is None:
+        return None
+    facts["site_name"] = settings.SITE_NAME
+    if message.channel == SMS:
+        return Letter(text=_render(message, "sms.txt", facts).strip())
+    return Letter(
+        subject=" ".join(_render(message, "subject.txt", facts).split()),
+        text=_render(message, "text.txt", facts).strip() + "\n",
+        html=_render(message, "email.html", facts),
+    )
+
+
+def _render(message: OutboxMessage, part: str, facts: Facts) -> str:
+    return render_to_string(f"messaging/{message.letter}/{part}", facts)

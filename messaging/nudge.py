@@ -1,0 +1,51 @@
+"""Wakes a worker without ever holding a request: publishing happens in a thread of its own.
+
+A broker that refuses takes half a second to say so, one that hangs takes minutes. The request waits for
+neither: it leaves the message's id in a short queue. What does not fit or does not arrive, the sweeper finds.
+"""
+
+import logging
+import queue
+import threading
+
+from django.conf import settings
+
+from messaging.tasks import deliver
+
+logger = logging.getLogger(__name__)
+
+WAITING_MAX = 1000
+
+_waiting: "queue.Queue[str]" = queue.Queue(WAITING_MAX)
+_starting = threading.Lock()
+_publisher: threading.Thread | None = None
+
+
+def nudge(message_id: str) -> None:
+    """Ask a worker to deliver soon; without a broker, deliver here and now."""
+    if settings.CELERY_TASK_ALWAYS_EAGER:
+        deliver.delay(message_id)
+        return
+    _ensure_publisher()
+    try:
+        _waiting.put_nowait(message_id)
+    except queue.Full:
+        logger.warning("outbox %s: no nudge, the broker is too slow", message_id)
+
+
+def _ensure_publisher() -> None:
+    """Start the thread on first use: after a fork, so that every web process has its own."""
+    global _publisher  # noqa: PLW0603  one per process
+    with _starting:
+        if _publisher is None or not _publisher.is_alive():
+            _publisher = threading.Thread(target=_publish, name="outbox-nudge", daemon=True)
+            _publisher.start()
+
+
+def _publish() -> None:
+    while True:
+        message_id = _waiting.get()
+        try:
+            deliver.apply_async((message_id,), retry=False)
+        except Exception as error:  # noqa: BLE001  whatever a broker does, the thread lives on
+            logger.warning("outbox %s: no nudge: %s", message_id, type(error).__name__)

@@ -1,0 +1,34 @@
+"""queue(): the one door into messaging."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+
+from messaging import providers
+from messaging.models import EMAIL, SMS, OutboxMessage
+from messaging.nudge import nudge
+
+__all__ = ["EMAIL", "SMS", "can_send", "queue"]
+
+
+def can_send(channel: str) -> bool:
+    """Whether any provider carries this channel."""
+    return bool(providers.carrying(channel))
+
+
+def queue(
+    letter: str, *, ref: str, channel: str, address: str, lifetime: timedelta
+) -> OutboxMessage:
+    """Store a message in the caller's transaction and wake a worker after commit.
+
+    The row is the promise and the nudge only a hint: if the broker is down, the sweeper finds the row.
+    After `lifetime` the message is worth nothing and is not sent.
+    """
+    message = OutboxMessage(
+        letter=letter, ref=ref, channel=channel, address=address, expires_at=Now() + lifetime
+    )
+    message.save(force_insert=True)
+    # A lambda, not a partial: Django 5.2 logs a robust failure by __qualname__.
+    transaction.on_commit(lambda: nudge(str(message.pk)), robust=True)
+    return message

@@ -1,0 +1,116 @@
+// Small behaviours on top of pages that work without any of them. Words come from the templates, as data attributes.
+"use strict";
+
+const language = document.documentElement.lang || undefined;
+
+const within = (root, selector) => [...(root.matches?.(selector) ? [root] : []), ...root.querySelectorAll(selector)];
+
+// Times in the shopper's own zone.
+function localise(time) {
+  const moment = new Date(time.dateTime);
+  const sameDay = moment.toDateString() === new Date().toDateString();
+  const day = sameDay ? {} : { day: "numeric", month: "long" };
+  time.textContent = new Intl.DateTimeFormat(language, { ...day, hour: "numeric", minute: "2-digit" }).format(moment);
+}
+
+// "Ask again at 14:03 (41 sec)": the seconds are for the eye, the end is said once.
+function countDown(wait) {
+  const end = new Date(wait.dataset.until).getTime();
+  const timer = wait.querySelector("[role=timer]");
+  const seconds = new Intl.NumberFormat(language, { style: "unit", unit: "second", unitDisplay: "short" });
+  const tick = () => {
+    if (!wait.isConnected) return;
+    const left = Math.ceil((end - Date.now()) / 1000);
+    if (left > 0) {
+      timer.textContent = `(${seconds.format(left)})`;
+      setTimeout(tick, 1000);
+    } else {
+      wait.hidden = true;
+      document.getElementById("wait-over").textContent = wait.dataset.over;
+    }
+  };
+  tick();
+}
+
+// Passwords: show and hide, and hidden again before they travel.
+function reveal(button, shown) {
+  const input = document.getElementById(button.getAttribute("aria-controls"));
+  input.type = shown ? "text" : "password";
+  button.textContent = shown ? button.dataset.hide : button.dataset.show;
+  button.setAttribute("aria-label", shown ? button.dataset.hideLabel : button.dataset.showLabel);
+}
+
+function offerReveal(button) {
+  const input = document.getElementById(button.getAttribute("aria-controls"));
+  button.hidden = false;
+  button.addEventListener("click", () => reveal(button, input.type === "password"));
+}
+
+const hidePasswords = (form) => within(form, ".reveal").forEach((button) => reveal(button, false));
+
+// Advice on a new password; it never stops anybody.
+function verdict(password, words, least) {
+  const length = [...password].length;
+  const different = new Set(password.toLowerCase()).size;
+  const missing = least - length;
+  if (!length) return "";
+  if (missing > 1) return words.short.replace("{n}", new Intl.NumberFormat(language).format(missing));
+  if (missing === 1) return words.last;
+  if (different < 6) return words.plain;
+  return length >= 16 && different >= 9 ? words.strong : words.good;
+}
+
+function advise(advice) {
+  const input = document.getElementById(advice.dataset.advises);
+  const least = input.minLength > 0 ? input.minLength : 12;
+  let pause;
+  input.addEventListener("input", () => {
+    clearTimeout(pause);
+    pause = setTimeout(() => { advice.textContent = verdict(input.value, advice.dataset, least); }, 600);
+  });
+}
+
+// The code out of a text message, where the browser can read it. It fills the box and never sends.
+function readCodeFromMessage(input) {
+  if (!("OTPCredential" in window)) return;
+  const stop = new AbortController();
+  input.form.addEventListener("submit", () => stop.abort());
+  navigator.credentials.get({ otp: { transport: ["sms"] }, signal: stop.signal })
+    .then((message) => { if (message && input.isConnected && !input.value) input.value = message.code; })
+    .catch(() => {});
+}
+
+// A request that did not come through: say so, keep the form, offer another try.
+function offerAnotherTry(form) {
+  const card = document.getElementById("card");
+  card.querySelector("#try-again")?.closest(".notice").remove();
+  card.prepend(document.getElementById("offline").content.cloneNode(true));
+  const button = card.querySelector("#try-again");
+  button.addEventListener("click", () => {
+    button.closest(".notice").remove();
+    form.requestSubmit();
+  });
+  button.focus();
+}
+
+function enhance(root) {
+  within(root, "time[data-local]").forEach(localise);
+  within(root, "[data-until]").forEach(countDown);
+  within(root, ".reveal").forEach(offerReveal);
+  within(root, "[data-advises]").forEach(advise);
+  within(root, "input[autocomplete=one-time-code]").forEach(readCodeFromMessage);
+}
+
+document.addEventListener("submit", (event) => hidePasswords(event.target), true);
+document.addEventListener("htmx:beforeRequest", (event) => event.detail.elt.setAttribute("aria-busy", "true"));
+document.addEventListener("htmx:afterRequest", (event) => event.detail.elt.removeAttribute("aria-busy"));
+for (const failure of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
+  document.addEventListener(failure, (event) => {
+    if (event.detail.elt.matches("form")) offerAnotherTry(event.detail.elt);
+  });
+}
+document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
+// A new card without a field of its own to start in begins at its heading.
+document.addEventListener("htmx:afterSettle", () => {
+  if (document.activeElement === document.body) document.getElementById("heading")?.focus();
+});

@@ -1,0 +1,85 @@
+"""The shop's front page, and what is said when a request cannot be served."""
+
+from django.http import HttpResponse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import policy, responses
+from accounts.forms import IdentifyForm
+from accounts.views.base import Door
+
+
+class HomeView(Door):
+    """The front page: for strangers a way in, for shoppers who they are."""
+
+    def get(self, request):
+        """Show it."""
+        return responses.show(request, "home.html", heading=gettext_lazy("Welcome"))
+
+
+def alive(request):
+    """Say that the process answers; looks at nothing else."""
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+def csrf_failure(request, reason=""):
+    """Offer the way on when the form was too old or came from elsewhere; keep what was typed (ux 42)."""
+    context = {"action_url": request.path, "action_label": _("Start again")}
+    typed = request.POST.get("identifier", "")[: policy.EMAIL_MAX]
+    if typed:
+        context["form"] = IdentifyForm(
+            initial={"identifier": typed, "next": request.POST.get("next", "")}
+        )
+    return responses.refuse(
+        request,
+        403,
+        heading=_("This page was open for too long"),
+        explanation=_(
+            "For your safety we did not accept the form. Nothing is lost: go on from here."
+        ),
+        **context,
+    )
+
+
+def bad_request(request, exception):
+    """400: the request could not be read."""
+    return responses.refuse(
+        request,
+        400,
+        heading=_("We could not read that"),
+        explanation=_("Go back and try again. If it happens again, start from the front page."),
+        action_label=_("Go to the front page"),
+    )
+
+
+def forbidden(request, exception):
+    """403: not for you."""
+    return responses.refuse(
+        request,
+        403,
+        heading=_("This is not open to you"),
+        explanation=_("You may need to sign in with another account."),
+        action_label=_("Go to the front page"),
+    )
+
+
+def not_found(request, exception):
+    """404: no such page."""
+    return responses.refuse(
+        request,
+        404,
+        heading=_("There is no such page"),
+        explanation=_("The address may be mistyped, or the page has moved."),
+        action_label=_("Go to the front page"),
+    )
+
+
+def server_error(request):
+    """500: our fault."""
+    return responses.refuse(
+        request,
+        500,
+        heading=_("Something went wrong on our side"),
+        explanation=_("Nothing you typed was wrong. Try again in a moment."),
+        action_label=_("Go to the front page"),
+    )

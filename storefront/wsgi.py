@@ -1,0 +1,12 @@
+"""The door for gunicorn."""
+
+import os
+
+from django.core.wsgi import get_wsgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "storefront.settings")
+application = get_wsgi_application()
+
+from storefront.checks import refuse_unsafe_start  # noqa: E402  needs the apps to be loaded
+
+refuse_unsafe_start()

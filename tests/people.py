@@ -1,0 +1,128 @@
+"""Shoppers who act: a browser with one of three faces, who fill in forms and read their messages."""
+
+import json
+import re
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+from django.db.models import F
+from django.test import Client
+
+from accounts.models import Bucket, Challenge, Session
+from messaging.models import OutboxMessage
+from messaging.providers import mailbox
+from messaging.tasks import sweep
+
+REGISTER = "/register/"
+VERIFY = "/register/verify/"
+RESEND = "/register/resend/"
+CHANGE = "/register/change/"
+COMPLETE = "/register/complete/"
+ACCOUNT = "/account/"
+LINK = "/verify-email/"
+HOME = "/"
+LOGOUT = "/logout/"
+
+FACES = ["page", "htmx", "json"]
+PASSWORD = "correct horse battery"
+
+
+class Shopper:
+    """One browser. `face` says how it asks: a page without JavaScript, an HTMX fragment, or JSON."""
+
+    def __init__(self, face="page", *, ip="203.0.113.7", **headers):
+        self.face = face
+        self.client = Client(REMOTE_ADDR=ip, headers=headers)
+
+    def get(self, url, **kwargs):
+        """Open a page."""
+        return self.client.get(url, headers=self._headers(), **kwargs)
+
+    def post(self, url, fields=None, **more):
+        """Send a form; returns the response, whose `to` is where it leads (or None)."""
+        fields = {**(fields or {}), **more}
+        if self.face == "json":
+            response = self.client.post(
+                url, json.dumps(fields), content_type="application/json", headers=self._headers()
+            )
+        else:
+            response = self.client.post(url, fields, headers=self._headers())
+        response.to = response.headers.get("Location") or response.headers.get("HX-Redirect")
+        return response
+
+    def identify(self, who, **more):
+        """Step 1."""
+        return self.post(REGISTER, identifier=who, **more)
+
+    def prove(self, code):
+        """Step 2."""
+        return self.post(VERIFY, code=code)
+
+    def complete(self, name="Ana", password=PASSWORD, **more):
+        """Step 3."""
+        return self.post(COMPLETE, name=name, password=password, **more)
+
+    def signs_up(self, who="ana@example.com", **more):
+        """Walk the whole journey."""
+        self.identify(who)
+        self.prove(Postbox().code(who))
+        self.complete(**more)
+        return self
+
+    @property
+    def is_signed_in(self):
+        """Whether the front page knows this browser."""
+        return b'id="log-out"' in self.client.get(HOME).content
+
+    @property
+    def session_key(self):
+        """The session cookie's value, or None."""
+        cookie = self.client.cookies.get("__Host-session")
+        return cookie.value if cookie else None
+
+    def _headers(self):
+        return {"htmx": {"HX-Request": "true"}, "json": {"Accept": "application/json"}}.get(self.face, {})
+
+
+class Postbox:
+    """Every message that has arrived, read as a person would; what still waits in the outbox is delivered first."""
+
+    def messages(self, to=""):
+        """All messages, or those to one address, newest first."""
+        sweep()
+        return mailbox.read(to)
+
+    def __len__(self):
+        return len(self.messages())
+
+    def code(self, to=""):
+        """The code in the newest message to `to`."""
+        message = self.messages(to)[0]
+        return re.search(r"(?<!\d)\d{6}(?!\d)", message["subject"] or message["text"]).group()
+
+    def link(self, to=""):
+        """The path and query of the link in the newest email to `to`."""
+        url = urlsplit(re.search(r"https://\S+", self.messages(to)[0]["text"]).group())
+        return f"{url.path}?{url.query}"
+
+
+def wrong(code):
+    """A well-formed code that is not `code`."""
+    return f"{(int(code) + 1) % 1_000_000:06d}"
+
+
+def time_passes(**span):
+    """Move every row into the past: the database's clock is the one that counts (COD-04)."""
+    back = timedelta(**span)
+    moments = {
+        Challenge: ["created_at", "sent_at", "expires_at", "link_expires_at"],
+        Session: ["created_at", "last_used_at", "expire_date"],
+        OutboxMessage: ["created_at", "due_at", "expires_at"],
+    }
+    for model, names in moments.items():
+        model.objects.update(**{name: F(name) - back for name in names})
+    for bucket in Bucket.objects.all():
+        hits = [int(bucket.hits[at : at + 13]) for at in range(0, len(bucket.hits), 13)]
+        bucket.hits = "".join(f"{hit - int(back.total_seconds() * 1000):013d}" for hit in hits)
+        bucket.save(update_fields=["hits"])
+
