@@ -4,6 +4,7 @@ import math
 from datetime import datetime, timedelta
 
 from django.utils.formats import date_format
+from django.utils.functional import Promise
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -14,7 +15,7 @@ class Refused(Exception):
 
     status = 422
     field: str | None = None
-    message = gettext_lazy("That did not work. Try again")
+    message: str | Promise = gettext_lazy("That did not work. Try again.")
 
     def __init__(self, message: str = "", field: str | None = None) -> None:
         super().__init__(message)
@@ -51,7 +52,7 @@ class CodeUsedUp(Refused):
     """Out of tries: even the right code is dead now."""
 
     field = "code"
-    message = gettext_lazy("That code was tried too often and no longer works. Get a new code")
+    message = gettext_lazy("That code was tried too often and no longer works. Get a new code.")
 
 
 class CodeExpired(Refused):
@@ -61,7 +62,7 @@ class CodeExpired(Refused):
 
     def __init__(self, *, renewed: bool) -> None:
         new = _("The code has expired. We sent you a new one.")
-        super().__init__(new if renewed else _("The code has expired. Get a new code"))
+        super().__init__(new if renewed else _("The code has expired. Get a new code."))
 
 
 class CodeClosed(Refused):
@@ -69,7 +70,7 @@ class CodeClosed(Refused):
 
     field = "code"
     message = gettext_lazy(
-        "This code has already been used or replaced. Start again to get a new one"
+        "This code has already been used or replaced. Start again to get a new one."
     )
 
 
@@ -77,7 +78,7 @@ class LinkDead(Refused):
     """An emailed link that is used, expired, or never was."""
 
     status = 410
-    message = gettext_lazy("This link no longer works. It was used already, or it is too old")
+    message = gettext_lazy("This link no longer works. It was used already, or it is too old.")
 
 
 class TooOften(Refused):
@@ -124,7 +125,7 @@ class UsernameTaken(Refused):
     """Usernames are public, so this is always said."""
 
     field = "username"
-    message = gettext_lazy("That username is taken. Choose another one")
+    message = gettext_lazy("That username is taken. Choose another one.")
 
 
 class ChannelDown(Refused):
@@ -135,9 +136,9 @@ class ChannelDown(Refused):
 
     def __init__(self, kind: str) -> None:
         super().__init__(
-            _("We cannot send texts at the moment. Use your email address instead")
+            _("We cannot send texts at the moment. Use your email address instead.")
             if kind == "phone"
-            else _("We cannot send emails at the moment. Use your mobile number instead")
+            else _("We cannot send emails at the moment. Use your mobile number instead.")
         )
 
 

@@ -17,7 +17,7 @@ from accounts.models import User
 class Text(forms.CharField):
     """A line of text. Other JSON types, control characters and lone surrogates are refused (IDN-08)."""
 
-    refused = ("Cc", "Cs")
+    refused: tuple[str, ...] = ("Cc", "Cs")
 
     def to_python(self, value):
         """Return the text, or raise ValidationError."""
@@ -47,6 +47,7 @@ class RefusableForm(forms.Form):
     """A form on which the refusal of a flow can land. `shown` are the fields on the page; others may come along."""
 
     shown: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
@@ -62,7 +63,9 @@ class RefusableForm(forms.Form):
     def refuse(self, refusal: Refused) -> None:
         """Show what a flow refuses as an error of this form, at its field if the form has it."""
         field = self.field_for(refusal)
-        self.add_error(field if field in self.fields else None, ValidationError(refusal.message))
+        self.add_error(
+            field if field in self.fields else None, ValidationError(str(refusal.message))
+        )
 
     def field_for(self, refusal: Refused) -> str | None:
         """Name the field a refusal belongs to."""
@@ -87,7 +90,9 @@ class IdentifyForm(RefusableForm):
         ),
     )
     next = Text(required=False, widget=forms.HiddenInput)
-    keep = Text(required=False, widget=forms.HiddenInput)
+    # Our own page says that it can show a hint; other clients cannot, and are not asked.
+    hints = Text(required=False, initial="1", widget=forms.HiddenInput)
+    keep = Text(required=False)
     email = Text(required=False, max_length=320)
     phone = Text(required=False, max_length=64)
     name = Text(required=False, max_length=policy.NAME_MAX)
@@ -98,7 +103,7 @@ class IdentifyForm(RefusableForm):
     password_confirm = Password(required=False)
     password2 = Password(required=False)
 
-    shown = ("identifier", "next")
+    shown = ("identifier", "next", "hints")
     found: Identifier | None = None
 
     def clean_username(self):
@@ -122,10 +127,11 @@ class IdentifyForm(RefusableForm):
 
     @cached_property
     def suggestion(self) -> str:
-        """The address that was probably meant, unless the shopper said to keep this one (ux 19)."""
-        if self.cleaned_data.get("keep") or self.source != "identifier" or not self.found:
-            return ""
-        return identifiers.suggestion(self.found.address) if self.found.kind == EMAIL else ""
+        """The address that was probably meant, unless the shopper said to keep the typed one (ux 19)."""
+        asked = self.cleaned_data["hints"] and not self.cleaned_data["keep"]
+        return (
+            identifiers.suggestion(self.found.address) if asked and self.found.kind == EMAIL else ""
+        )
 
     @property
     def source(self) -> str:
@@ -202,11 +208,11 @@ class CodeForm(RefusableForm):
         if not typed:
             return _("Enter the %(n)d-digit code")
         if len(typed) > policy.CODE_INPUT_MAX or len(digits) > policy.CODE_LENGTH:
-            return _("The code you typed is too long. It has %(n)d digits")
+            return _("The code you typed is too long. It has %(n)d digits.")
         if not digits:
-            return _("The code has %(n)d digits and nothing else. Check what you typed")
+            return _("The code has %(n)d digits and nothing else. Check what you typed.")
         return (
-            _("The code you typed is too short. It has %(n)d digits")
+            _("The code you typed is too short. It has %(n)d digits.")
             if len(digits) < policy.CODE_LENGTH
             else ""
         )
@@ -246,6 +252,7 @@ class ProfileForm(RefusableForm):
     contact = Text(required=False, max_length=320)
     next = Text(required=False, widget=forms.HiddenInput)
 
+    optional = ("username", "contact")
     found: Identifier | None = None
 
     def __init__(self, *args, user, **kwargs):

@@ -102,14 +102,16 @@ def parse_phone(text: str) -> Identifier:
     number = _dialled(text)
     kind = phonenumbers.number_type(number)
     if kind == phonenumbers.PhoneNumberType.PREMIUM_RATE:
-        raise Unreadable(_("We do not text premium-rate numbers. Enter a mobile number"))
+        raise Unreadable(_("We do not text premium-rate numbers. Enter a mobile number."))
     if kind == phonenumbers.PhoneNumberType.FIXED_LINE:
-        raise Unreadable(_("That is a landline, which cannot receive texts. Enter a mobile number"))
+        raise Unreadable(
+            _("That is a landline, which cannot receive texts. Enter a mobile number.")
+        )
     if kind not in MOBILE:
-        raise Unreadable(_("That number cannot receive our texts. Enter a mobile number"))
+        raise Unreadable(_("That number cannot receive our texts. Enter a mobile number."))
     region = phonenumbers.region_code_for_number(number)
     if policy.PHONE_COUNTRIES and region not in policy.PHONE_COUNTRIES:
-        raise Unreadable(_("We do not send texts to that country yet. Use your email address"))
+        raise Unreadable(_("We do not send texts to that country yet. Use your email address."))
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return Identifier(kind=PHONE, key=e164, address=e164)
 
@@ -128,7 +130,7 @@ def parse_username(text: str) -> str:
             _("A username needs at least one letter, so that it cannot be mistaken for a number")
         )
     if name in RESERVED_USERNAMES:
-        raise Unreadable(_("That username is reserved. Choose another one"))
+        raise Unreadable(_("That username is reserved. Choose another one."))
     return name
 
 
@@ -171,7 +173,7 @@ def _dialled(text: str) -> phonenumbers.PhoneNumber:
     except phonenumbers.NumberParseException:
         number = phonenumbers.PhoneNumber()
     if not phonenumbers.is_valid_number(number):
-        raise Unreadable(_("That mobile number does not exist. Check it and try again"))
+        raise Unreadable(_("That mobile number does not exist. Check it and try again."))
     return number
 
 

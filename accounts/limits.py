@@ -118,7 +118,7 @@ def _take(limits: tuple[Limit, ...]) -> set[str]:
     values = [
         value
         for limit in ordered
-        for value in (limit.key, limit.name, limit.rate.count, limit.rate.seconds)
+        for value in (limit.key, limit.name, limit.rate.times, limit.rate.seconds)
     ]
     with connection.cursor() as cursor:
         cursor.execute(TAKE.format(rows=rows, now_ms=NOW_MS[vendor], stamp=STAMP), values)
@@ -133,5 +133,5 @@ def _too_often(full: list[Limit]) -> errors.TooOften:
 
 
 def _room_at(bucket: Bucket, rate: policy.Rate) -> datetime:
-    oldest = bucket.hits[-STAMP * rate.count :][:STAMP]
+    oldest = bucket.hits[-STAMP * rate.times :][:STAMP]
     return datetime.fromtimestamp(int(oldest) / 1000 + rate.seconds, tz=UTC)

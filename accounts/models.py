@@ -50,10 +50,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     email = models.EmailField(
         _("email address"), max_length=policy.EMAIL_MAX, null=True, blank=True
-    )  # noqa: DJ001
+    )
     email_key = models.CharField(
         max_length=policy.EMAIL_MAX, unique=True, null=True, editable=False
-    )  # noqa: DJ001
+    )
     email_proved_at = models.DateTimeField(_("email confirmed"), null=True, editable=False)
     phone = models.CharField(_("mobile number"), max_length=16, unique=True, null=True, blank=True)
     phone_proved_at = models.DateTimeField(_("mobile number confirmed"), null=True, editable=False)

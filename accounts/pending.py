@@ -1,13 +1,14 @@
 """What this browser is in the middle of: a pointer to the row, and what was typed. The row holds the truth."""
 
 from dataclasses import asdict, dataclass, field
+from typing import cast
 
 from django.contrib.auth import HASH_SESSION_KEY, login
 from django.http import HttpRequest
 
 from accounts.flows.registration import Profile
 from accounts.models import Challenge, Purpose, User
-from accounts.sessions import CHALLENGE_KEY
+from accounts.sessions import CHALLENGE_KEY, SessionStore
 
 KEY = "pending"
 # The name designs and tests know a registration in progress by (promise 4.2).
@@ -40,7 +41,8 @@ def challenge(request: HttpRequest) -> Challenge | None:
     """The row of the registration in progress, whatever its state, or None; read together with the session."""
     if CHALLENGE_KEY not in request.session:
         return None
-    found = request.session.row and request.session.row.challenge
+    row = cast(SessionStore, request.session).row
+    found = row and row.challenge
     return found if found and found.purpose == Purpose.REGISTER else None
 
 

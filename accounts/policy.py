@@ -12,9 +12,9 @@ UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
 class Rate(NamedTuple):
-    """How often something may happen: `count` times in any `seconds`."""
+    """How often something may happen: `times` in any `seconds`."""
 
-    count: int
+    times: int
     seconds: int
 
 
@@ -27,8 +27,8 @@ def _rate(text: str) -> Rate:
     match = re.fullmatch(r"(\d+)/(\d*)([smhd])", text)
     if match is None:
         raise ValueError(f"{text!r} is not a rate like 5/h or 30/10m")
-    count, times, unit = match.groups()
-    return Rate(int(count), int(times or 1) * UNITS[unit])
+    times, units, unit = match.groups()
+    return Rate(int(times), int(units or 1) * UNITS[unit])
 
 
 def _seconds(name: str, default: int) -> timedelta:

@@ -1,10 +1,12 @@
 """One answer, three faces: a page, an HTMX fragment, or JSON. Views never ask which."""
 
 from django.contrib import messages
+from django.contrib.messages.storage.cookie import CookieStorage
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import Resolver404, resolve, reverse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts import policy
@@ -16,16 +18,17 @@ UNPROCESSABLE, BAD_REQUEST = 422, 400
 def show(request, template, *, status=200, headers=None, **context):
     """Show a page. A refused form, given as `form`, brings its errors along."""
     form = context.get("form")
-    context.setdefault("notice", " ".join(map(str, messages.get_messages(request))))
     if wants_json(request):
         said = (
             context.get("refusal") or _sentence(form) or context.get("notice") or context["heading"]
         )
         response = _json(status, said, _errors(form))
-    elif _wants_fragment(request):
-        response = render(request, f"{template}#card", {**context, "fragment": True}, status=status)
     else:
-        response = render(request, template, context, status=status)
+        fragment = _wants_fragment(request)
+        context = {"notice": _news(request), **context, "fragment": fragment}
+        response = render(
+            request, f"{template}#card" if fragment else template, context, status=status
+        )
     return _finish(response, headers)
 
 
@@ -43,20 +46,26 @@ def stay(request, url, template, *, message, **context):
     """Show the same page with news: in place for HTMX, by way of `url` for a page, so that a reload repeats nothing."""
     if _wants_fragment(request):
         return show(request, template, notice=message, **context)
-    if not wants_json(request):
-        messages.info(request, message)
+    tell(request, message)
     return go(request, url, message=message)
 
 
 def turn_away(request, url, *, message, status=409):
-    """Send somebody who may not be here to where they should go on; JSON clients get `status` and why."""
+    """Send somebody who may not be here to where they should go on, and say why."""
     if wants_json(request):
         return _finish(_json(status, message))
+    tell(request, message)
     if request.htmx:
         response = HttpResponseClientRedirect(url)
         response.status_code = status
         return _finish(response)
     return _finish(_see_other(url))
+
+
+def tell(request, message):
+    """Leave a sentence for the next page to say once; JSON clients have it in their answer."""
+    if not wants_json(request):
+        messages.info(request, message)
 
 
 def refuse(request, status, *, heading, explanation, headers=None, **context):
@@ -70,7 +79,7 @@ def refuse(request, status, *, heading, explanation, headers=None, **context):
         headers=headers,
         heading=heading,
         explanation=explanation,
-        **{"action_url": "/", **context},
+        **{"action_url": "/", "action_label": _("Go to the front page"), **context},
     )
 
 
@@ -100,6 +109,13 @@ def local_path(path):
         or path.startswith(reverse("admin:index"))
         else ""
     )
+
+
+def _news(request):
+    """What the step before left to be said, once. Unasked, Django would clear the cookie on every page."""
+    if CookieStorage.cookie_name not in request.COOKIES:
+        return ""
+    return " ".join(str(message) for message in messages.get_messages(request))
 
 
 def _wants_fragment(request):

@@ -13,7 +13,6 @@ from django.utils.translation import gettext_lazy as _
 from accounts import policy
 from accounts.origin import Origin
 
-
 # The session key whose value, the id of a challenge, is also a column: one statement reads both.
 CHALLENGE_KEY = "challenge"
 
@@ -94,7 +93,7 @@ class SessionStore(DatabaseStore):
     def cycle_key(self):
         """Take a new key; the next save renames the row, and whoever held the old key holds nothing (SES-01)."""
         if self.session_key:
-            self._session  # noqa: B018  read what is kept before the key changes
+            self._session  # type: ignore[attr-defined]  # noqa: B018  read what is kept before the key changes
             self._former_key = self.session_key
             self._session_key = self._new_key()
             self.modified = True
@@ -108,7 +107,7 @@ class SessionStore(DatabaseStore):
         """Write the row in one statement. Raises UpdateError when somebody ended or renamed it meanwhile."""
         if self.session_key is None:
             return self.create()
-        values = self._values(self._get_session(no_load=must_create))
+        values = self._values(self._get_session(no_load=must_create))  # type: ignore[attr-defined]
         if must_create:
             Session(session_key=self.session_key, **values).save(force_insert=True)
             return None

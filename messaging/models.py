@@ -27,7 +27,7 @@ class Status(models.TextChoices):
 class OutboxQuerySet(models.QuerySet["OutboxMessage"]):
     """Messages by what may be done with them now, by the database's clock."""
 
-    def due(self):
+    def due(self) -> "OutboxQuerySet":
         """Messages a worker may take: waiting long enough, or left behind by a worker that died."""
         waiting = Q(status=Status.QUEUED, due_at__lte=Now())
         abandoned = Q(status=Status.SENDING, lease_until__lte=Now())
@@ -68,7 +68,7 @@ class OutboxMessage(models.Model):
             models.Index(fields=["-created_at"]),
         ]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.letter} {self.pk}"
 
     def claim(self) -> bool:

@@ -29,7 +29,7 @@ def refuse_unsafe_start() -> None:
 @checks.register(TAG)
 def codes_are_strong(app_configs, **kwargs):
     """Codes long enough, short-lived, and few enough guesses (COD-01, COD-04, COD-07)."""
-    guesses = sum(rate.count * 86400 / rate.seconds for rate in policy.CODE_GUESSES_PER_ID)
+    guesses = sum(rate.times * 86400 / rate.seconds for rate in policy.CODE_GUESSES_PER_ID)
     if policy.CODE_LENGTH not in CODE_LENGTHS:
         yield _weak("E001", "CODE_LENGTH must be 6, 7 or 8.", "Leave it out for 6 digits.")
     if policy.CODE_TTL.total_seconds() > LONGEST_CODE_LIFE:

@@ -2,7 +2,6 @@
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts import policy, responses
 from accounts.forms import IdentifyForm
@@ -14,7 +13,9 @@ class HomeView(Door):
 
     def get(self, request):
         """Show it."""
-        return responses.show(request, "home.html", heading=gettext_lazy("Welcome"))
+        name = request.user.is_authenticated and request.user.name
+        heading = _("Hello, %(name)s") % {"name": name} if name else _("Welcome")
+        return responses.show(request, "home.html", heading=heading)
 
 
 def alive(request):
@@ -48,7 +49,6 @@ def bad_request(request, exception):
         400,
         heading=_("We could not read that"),
         explanation=_("Go back and try again. If it happens again, start from the front page."),
-        action_label=_("Go to the front page"),
     )
 
 
@@ -59,7 +59,6 @@ def forbidden(request, exception):
         403,
         heading=_("This is not open to you"),
         explanation=_("You may need to sign in with another account."),
-        action_label=_("Go to the front page"),
     )
 
 
@@ -70,7 +69,6 @@ def not_found(request, exception):
         404,
         heading=_("There is no such page"),
         explanation=_("The address may be mistyped, or the page has moved."),
-        action_label=_("Go to the front page"),
     )
 
 
@@ -81,5 +79,4 @@ def server_error(request):
         500,
         heading=_("Something went wrong on our side"),
         explanation=_("Nothing you typed was wrong. Try again in a moment."),
-        action_label=_("Go to the front page"),
     )

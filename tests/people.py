@@ -81,7 +81,9 @@ class Shopper:
         return cookie.value if cookie else None
 
     def _headers(self):
-        return {"htmx": {"HX-Request": "true"}, "json": {"Accept": "application/json"}}.get(self.face, {})
+        return {"htmx": {"HX-Request": "true"}, "json": {"Accept": "application/json"}}.get(
+            self.face, {}
+        )
 
 
 class Postbox:
@@ -125,4 +127,3 @@ def time_passes(**span):
         hits = [int(bucket.hits[at : at + 13]) for at in range(0, len(bucket.hits), 13)]
         bucket.hits = "".join(f"{hit - int(back.total_seconds() * 1000):013d}" for hit in hits)
         bucket.save(update_fields=["hits"])
-

@@ -38,7 +38,7 @@ class Door(View):
 
     def turn_away(self):
         """The answer for somebody who may not be here, or None."""
-        return None
+        return
 
     def http_method_not_allowed(self, request, *args, **kwargs):
         """Say which methods there are, in the client's own format."""

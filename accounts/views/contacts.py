@@ -1,6 +1,5 @@
 """The code that proves a second contact."""
 
-from django.contrib import messages
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -44,10 +43,9 @@ class ContactVerifyView(Waiting, CodePage):
         contacts.confirm(
             self.request.user, self.challenge, form.cleaned_data["code"], origin=self.origin
         )
-        messages.success(self.request, _("Your contact is confirmed."))
-        return responses.go(
-            self.request, reverse("accounts:account"), message=_("Your contact is confirmed.")
-        )
+        message = _("Your contact is confirmed.")
+        responses.tell(self.request, message)
+        return responses.go(self.request, reverse("accounts:account"), message=message)
 
     def told(self):
         """Say where the code went."""

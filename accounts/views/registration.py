@@ -2,7 +2,6 @@
 
 from urllib.parse import urlencode
 
-from django.contrib import messages
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -11,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from accounts import pending, responses
 from accounts.errors import CodeClosed, LinkDead
 from accounts.flows import registration
-from accounts.forms import CodeForm, IdentifyForm, LinkForm, ProfileForm
+from accounts.forms import IdentifyForm, LinkForm, ProfileForm
 from accounts.views.base import AnonymousOnly, SignedIn, Step
 from accounts.views.codes import CodePage, ResendPage
 
@@ -59,7 +58,7 @@ class IdentifyView(AnonymousOnly, Step):
 
     def carry_out(self, form):
         """Send the code, unless the address looks mistyped and nobody has said to keep it."""
-        if form.suggestion and not responses.wants_json(self.request):
+        if form.suggestion:
             return self.show(form, suggestion=form.suggestion, typed=form.typed)
         challenge = self.begin(form)
         profile = registration.keep(
@@ -149,8 +148,6 @@ class VerifyView(InProgress, CodePage):
         if not (self.challenge.proved_at and self.challenge.accepts(code)):
             raise CodeClosed
         message = _("Your address is already confirmed.")
-        if not responses.wants_json(self.request):
-            messages.info(self.request, message)
         return responses.turn_away(
             self.request, reverse("accounts:register-complete"), message=message
         )
@@ -211,11 +208,10 @@ class CompleteView(SignedIn, Step):
             origin=self.origin,
         )
         pending.keep_signed_in(self.request, user)
-        messages.success(self.request, _("Your account is ready."))
+        message = _("Your account is ready.")
+        responses.tell(self.request, message)
         return responses.go(
-            self.request,
-            responses.local_path(said["next"]) or reverse("home"),
-            message=_("Your account is ready."),
+            self.request, responses.local_path(said["next"]) or reverse("home"), message=message
         )
 
     def told(self):
@@ -287,7 +283,7 @@ def enter(request, proven, destination):
     message = _("OTP verified successfully. You are now logged in!")
     if proven.username_lost:
         lost = _("That username has just been taken. Choose another one.")
-        messages.info(request, lost)
+        responses.tell(request, lost)
         message = f"{message} {lost}"
     if proven.user.completed_at:
         return responses.go(request, destination or reverse("home"), message=message)

@@ -27,7 +27,9 @@ class Envelope:
 class Provider(Protocol):
     """Hands envelopes over."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """What staff call it."""
 
     def send(self, envelope: Envelope) -> None:
         """Hand one over. Raises Temporary or Permanent, nothing else."""

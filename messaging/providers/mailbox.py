@@ -3,6 +3,7 @@
 import json
 import time
 from dataclasses import dataclass
+from pathlib import Path
 
 from django.conf import settings
 from django.utils.timezone import now
@@ -19,7 +20,7 @@ class Mailbox:
     """Writes each message to a file of its own in MAILBOX_DIR."""
 
     channel: str
-    name: str = "mailbox"
+    name = "mailbox"
 
     def send(self, envelope: Envelope) -> None:
         """Keep the message as a person would have received it."""
@@ -45,7 +46,7 @@ class Mailbox:
         return dict(build(envelope).message().items()) if self.channel == EMAIL else {}
 
 
-def files():
+def files() -> list[Path]:
     """The files of all kept messages, newest first."""
     return sorted(settings.MAILBOX_DIR.glob("*.json"), reverse=True)
 
