@@ -60,6 +60,18 @@ class RefusableForm(forms.Form):
         """Give templates the fields they show."""
         return (self[name] for name in self.shown or self.fields)
 
+    @property
+    def other_errors(self) -> list[str]:
+        """What is wrong with fields that came along but are not on the page."""
+        kept = self.errors.items()
+        return [
+            text
+            for name, texts in kept
+            if name not in (*self.shown, "__all__")
+            for text in texts
+            if self.shown
+        ]
+
     def refuse(self, refusal: Refused) -> None:
         """Show what a flow refuses as an error of this form, at its field if the form has it."""
         field = self.field_for(refusal)

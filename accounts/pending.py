@@ -46,11 +46,15 @@ def challenge(request: HttpRequest) -> Challenge | None:
     return found if found and found.purpose == Purpose.REGISTER else None
 
 
-def sign_in(request: HttpRequest, user: User) -> None:
-    """Sign `user` in with a new session id and nothing of what the anonymous session held (SES-01, SES-02)."""
-    # Django keeps anonymous data through login(), so it is dropped here first.
+def forget(request: HttpRequest) -> None:
+    """Drop what the anonymous session holds: Django would keep it through login() (SES-02)."""
     for key in list(request.session.keys()):
         del request.session[key]
+
+
+def sign_in(request: HttpRequest, user: User) -> None:
+    """Sign `user` in with a new session id and nothing of what the anonymous session held (SES-01, SES-02)."""
+    forget(request)
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
 
 

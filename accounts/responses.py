@@ -4,7 +4,7 @@ from django.contrib import messages
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
-from django.urls import Resolver404, resolve, reverse
+from django.urls import Resolver404, resolve
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django_htmx.http import HttpResponseClientRedirect
@@ -100,15 +100,17 @@ def local_path(path):
     if "\\" in path or not path.isascii() or not path.isprintable():
         return ""
     try:
-        view = resolve(path.partition("?")[0].partition("#")[0]).func
+        match = resolve(path.partition("?")[0].partition("#")[0])
     except Resolver404:
         return ""
-    return (
-        path
-        if hasattr(getattr(view, "view_class", None), "get")
-        or path.startswith(reverse("admin:index"))
-        else ""
-    )
+    return path if _answers_get(match) else ""
+
+
+def _answers_get(match):
+    if "admin" in match.app_names:
+        return match.url_name != "logout"
+    page = getattr(match.func, "view_class", None)
+    return hasattr(page, "get") and "get" in page.http_method_names
 
 
 def _news(request):

@@ -6,7 +6,7 @@ from django.contrib.admin.apps import AdminConfig
 class StorefrontAdminConfig(AdminConfig):
     """Point Django admin at our site class."""
 
-    default_site = "accounts.admin.site.StaffSite"
+    default_site = "storefront.staff.StaffSite"
 
     def ready(self):
         """Load the admin modules, and the checks of the project, which is no app of its own."""

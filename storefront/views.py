@@ -2,6 +2,7 @@
 
 from django.http import HttpResponse
 from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
 
 from accounts import policy, responses
 from accounts.forms import IdentifyForm
@@ -18,6 +19,7 @@ class HomeView(Door):
         return responses.show(request, "home.html", heading=heading)
 
 
+@require_safe
 def alive(request):
     """Say that the process answers; looks at nothing else."""
     return HttpResponse("ok\n", content_type="text/plain")
@@ -25,7 +27,8 @@ def alive(request):
 
 def csrf_failure(request, reason=""):
     """Offer the way on when the form was too old or came from elsewhere; keep what was typed (ux 42)."""
-    context = {"action_url": request.path, "action_label": _("Start again")}
+    page = responses.local_path(request.path) or "/"
+    context = {"action_url": page, "action_label": _("Start again")}
     typed = request.POST.get("identifier", "")[: policy.EMAIL_MAX]
     if typed:
         context["form"] = IdentifyForm(

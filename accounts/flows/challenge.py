@@ -59,6 +59,7 @@ def resend(challenge: Challenge, *, origin: Origin) -> Challenge:
     Raises TooSoon, TooOften, CodeClosed.
     """
     with transaction.atomic():
+        _stand_in_line(challenge)
         if challenge.renew():
             limits.spend(
                 *limits.resends(challenge.identifier), *limits.messages(challenge.identifier)
@@ -94,6 +95,14 @@ def channel(identifier: Identifier) -> str:
     return outbox.EMAIL if identifier.kind == EMAIL else outbox.SMS
 
 
+def _stand_in_line(challenge: Challenge) -> None:
+    """Lock the user before the challenge, as whoever confirms a contact does; else two would wait in a circle."""
+    if challenge.user_id:
+        User.objects.select_for_update(no_key=True).filter(pk=challenge.user_id).values_list(
+            "pk"
+        ).first()
+
+
 def _send(challenge: Challenge, origin: Origin) -> None:
     identifier = challenge.identifier
     outbox.queue(
@@ -114,6 +123,7 @@ def _replace(challenge: Challenge, origin: Origin) -> Challenge:
     if challenge.tries_left:
         raise TooSoon(challenge.resend_at)
     with transaction.atomic():
+        _stand_in_line(challenge)
         if not challenge.close():
             raise CodeClosed
         return issue(

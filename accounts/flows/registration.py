@@ -131,10 +131,10 @@ def _become(challenge: Challenge, profile: Profile, origin: Origin) -> Proven:
                 "registered", "signed_in", origin=origin, identifier=challenge.identifier, user=user
             )
     except IntegrityError:
-        if profile.username:
-            proven = _become(challenge, replace(profile, username="", password=""), origin)
-            return replace(proven, username_lost=True)
-        return _welcome_back(challenge, origin)
+        if not profile.username or User.objects.for_identifier(challenge.identifier).exists():
+            return _welcome_back(challenge, origin)
+        proven = _become(challenge, replace(profile, username="", password=""), origin)
+        return replace(proven, username_lost=True)
     return Proven(user)
 
 

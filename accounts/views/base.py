@@ -75,7 +75,7 @@ class SignedIn(Door):
         """Send strangers to the door, with the way back in their hand (ux 75)."""
         if self.request.user.is_authenticated:
             return super().turn_away()
-        way_back = urlencode({"next": self.request.path})
+        way_back = urlencode({"next": responses.local_path(self.request.path)})
         return responses.turn_away(
             self.request,
             f"{reverse('accounts:register')}?{way_back}",

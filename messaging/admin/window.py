@@ -27,8 +27,8 @@ class Window(admin.ModelAdmin):
         return False
 
     def lookup_allowed(self, lookup, value, request=None):
-        """Filter by what is shown: anything else would answer questions about what is hidden."""
-        return lookup.partition("__")[0] in self.fields
+        """Filter by the offered filters only: anything else answers questions about what is hidden (ADM-02)."""
+        return lookup.partition("__")[0] in {*self.list_filter, self.date_hierarchy}
 
     def changelist_view(self, request, extra_context=None):
         """Say no to a forged action instead of ignoring it."""

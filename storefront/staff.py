@@ -1,11 +1,14 @@
-"""Django's admin site behind a sign-in that cannot be tried without end (LIM-08)."""
+"""Django's admin site behind a sign-in that cannot be tried without end (LIM-08).
+
+Not in `accounts.admin`: that package registers itself with the site while the site is being made.
+"""
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
 from django.utils.timezone import now
 
-from accounts import events, limits, origin
+from accounts import events, limits, origin, pending
 from accounts.errors import TooOften
 
 
@@ -27,8 +30,9 @@ class StaffSignInForm(AdminAuthenticationForm):
             raise
 
     def confirm_login_allowed(self, user):
-        """Let staff in and note it."""
+        """Let staff in, with nothing of what the anonymous session held, and note it."""
         super().confirm_login_allowed(user)
+        pending.forget(self.request)
         user.last_login = now()
         user.save(update_fields=["last_login"])
         events.record("staff_signed_in", origin=origin.of(self.request), user=user)
