@@ -61,7 +61,7 @@ class RefusableForm(forms.Form):
         return (self[name] for name in self.shown or self.fields)
 
     @property
-    def other_errors(self) -> list[str]:
+    def other_errors(self):
         """What is wrong with fields that came along but are not on the page."""
         kept = self.errors.items()
         return [
@@ -141,9 +141,9 @@ class IdentifyForm(RefusableForm):
     def suggestion(self) -> str:
         """The address that was probably meant, unless the shopper said to keep the typed one (ux 19)."""
         asked = self.cleaned_data["hints"] and not self.cleaned_data["keep"]
-        return (
-            identifiers.suggestion(self.found.address) if asked and self.found.kind == EMAIL else ""
-        )
+        if not asked or self.found is None or self.found.kind != EMAIL:
+            return ""
+        return identifiers.suggestion(self.found.address)
 
     @property
     def source(self) -> str:

@@ -110,7 +110,7 @@ def _answers_get(match):
     if "admin" in match.app_names:
         return match.url_name != "logout"
     page = getattr(match.func, "view_class", None)
-    return hasattr(page, "get") and "get" in page.http_method_names
+    return "get" in page.http_method_names if page and hasattr(page, "get") else False
 
 
 def _news(request):

@@ -22,7 +22,7 @@ class StaffSignInForm(AdminAuthenticationForm):
             limits.spend(*limits.staff_logins(self.cleaned_data.get("username", ""), come_from))
         except TooOften as refusal:
             events.record("staff_sign_in_limited", origin=come_from)
-            raise ValidationError(refusal.message) from None
+            raise ValidationError(str(refusal.message)) from None
         try:
             return super().clean()
         except ValidationError:

@@ -58,16 +58,7 @@ def resend(challenge: Challenge, *, origin: Origin) -> Challenge:
     An attempt out of tries is replaced by a new one, so that a shopper is never stuck (ux 37).
     Raises TooSoon, TooOften, CodeClosed.
     """
-    with transaction.atomic():
-        _stand_in_line(challenge)
-        if challenge.renew():
-            limits.spend(
-                *limits.resends(challenge.identifier), *limits.messages(challenge.identifier)
-            )
-            challenge.refresh_from_db(fields=["sends", "sent_at", "expires_at"])
-            _send(challenge, origin)
-            return challenge
-    return _replace(challenge, origin)
+    return challenge if _renew(challenge, origin) else _replace(challenge, origin)
 
 
 def check(challenge: Challenge, typed: str, *, origin: Origin) -> None:
@@ -115,6 +106,19 @@ def _send(challenge: Challenge, origin: Origin) -> None:
     events.record("code_sent", origin=origin, identifier=identifier, user=challenge.user)
 
 
+def _renew(challenge: Challenge, origin: Origin) -> bool:
+    """Send the next code of this attempt, or return False when it is not its time."""
+    with transaction.atomic():
+        _stand_in_line(challenge)
+        if not challenge.renew():
+            return False
+        identifier = challenge.identifier
+        limits.spend(*limits.resends(identifier), *limits.messages(identifier))
+        challenge.refresh_from_db(fields=["sends", "sent_at", "expires_at"])
+        _send(challenge, origin)
+    return True
+
+
 def _replace(challenge: Challenge, origin: Origin) -> Challenge:
     """Start over for an attempt that cannot be renewed, if it is because its tries are used up."""
     challenge.refresh_from_db()
@@ -150,10 +154,12 @@ def _why_closed(challenge: Challenge, typed: str, origin: Origin) -> Refused:
 def _renewed(challenge: Challenge, origin: Origin) -> bool:
     """Whether a new code could be sent in place of an expired one (ux 36)."""
     try:
-        resend(challenge, origin=origin)
-    except (TooOften, CodeClosed):
+        # Not resend(): that may begin a new attempt, which this browser would know nothing of.
+        renewed = _renew(challenge, origin)
+    except TooOften:
         return False
-    return True
+    # A second click on the same code finds that the first one has renewed it already.
+    return renewed or Challenge.objects.open().filter(pk=challenge.pk).exists()
 
 
 def _wrong(challenge: Challenge, typed: str, origin: Origin) -> Refused:
