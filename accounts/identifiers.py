@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from dataclasses import dataclass
-from difflib import get_close_matches
+from os.path import commonprefix
 
 import phonenumbers
 from django.utils.crypto import salted_hmac
@@ -19,12 +19,22 @@ MOBILE = {
     phonenumbers.PhoneNumberType.MOBILE,
     phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
 }
+NOT_MOBILE = {
+    phonenumbers.PhoneNumberType.PREMIUM_RATE: _(
+        "We do not text premium-rate numbers. Enter a mobile number."
+    ),
+    phonenumbers.PhoneNumberType.FIXED_LINE: _(
+        "That is a landline, which cannot receive texts. Enter a mobile number."
+    ),
+}
 MAIL_DOMAINS = (
     "gmail.com googlemail.com outlook.com hotmail.com live.com msn.com yahoo.com ymail.com icloud.com me.com "
     "mac.com aol.com proton.me protonmail.com gmx.com gmx.de gmx.net web.de mail.com fastmail.com zoho.com "
     "hotmail.co.uk hotmail.fr yahoo.co.uk yahoo.co.in yahoo.fr outlook.fr orange.fr free.fr laposte.net "
     "t-online.de libero.it comcast.net verizon.net btinternet.com naver.com qq.com 163.com yandex.com"
 ).split()
+# ASCII, 64 at most (RFC 5321 4.5.3.1.1), no leading dash: some mail programs read it as an option.
+LOCAL_PART = re.compile(r"[!-,.-~][!-~]{0,63}")
 USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,31}")
 RESERVED_USERNAMES = frozenset(
     "about abuse account accounts admin administrator api billing contact help home info login logout mailbox "
@@ -74,12 +84,7 @@ def parse_email(text: str) -> Identifier:
     """Read an email address: trimmed, ASCII, the domain as A-labels (IDN-01, IDN-03). Raises Unreadable."""
     local, _at, domain = _visible(text).replace("\uff20", "@").rpartition("@")
     try:
-        if (
-            not local.isascii()
-            or local.startswith("-")
-            or "=?" in local
-            or len(text) > policy.EMAIL_MAX
-        ):
+        if not LOCAL_PART.fullmatch(local) or "=?" in local or len(text) > policy.EMAIL_MAX:
             raise Unreadable
         found = validate_email(
             f"{local}@{unicodedata.normalize('NFKC', domain)}",
@@ -101,15 +106,11 @@ def parse_phone(text: str) -> Identifier:
     """Read a mobile number into E.164, digits of any script (IDN-04, IDN-05, ux 15, 22). Raises Unreadable."""
     number = _dialled(text)
     kind = phonenumbers.number_type(number)
-    if kind == phonenumbers.PhoneNumberType.PREMIUM_RATE:
-        raise Unreadable(_("We do not text premium-rate numbers. Enter a mobile number."))
-    if kind == phonenumbers.PhoneNumberType.FIXED_LINE:
-        raise Unreadable(
-            _("That is a landline, which cannot receive texts. Enter a mobile number.")
-        )
-    if kind not in MOBILE:
-        raise Unreadable(_("That number cannot receive our texts. Enter a mobile number."))
     region = phonenumbers.region_code_for_number(number)
+    if kind not in MOBILE or region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
+        raise Unreadable(
+            NOT_MOBILE.get(kind, _("That number cannot receive our texts. Enter a mobile number."))
+        )
     if policy.PHONE_COUNTRIES and region not in policy.PHONE_COUNTRIES:
         raise Unreadable(_("We do not send texts to that country yet. Use your email address."))
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
@@ -140,8 +141,8 @@ def suggestion(text: str) -> str:
     domain = domain.lower()
     if not at or domain in MAIL_DOMAINS:
         return ""
-    near = get_close_matches(domain, MAIL_DOMAINS, n=1, cutoff=0.8)
-    return f"{local}@{near[0]}" if near else ""
+    meant = next((known for known in MAIL_DOMAINS if _one_slip(domain, known)), "")
+    return f"{local}@{meant}" if meant else ""
 
 
 def fingerprint(text: str) -> str:
@@ -154,17 +155,25 @@ def is_format(letter: str) -> bool:
     return unicodedata.category(letter) == "Cf"
 
 
+def _one_slip(typed: str, meant: str) -> bool:
+    """Whether one letter was added, left out, mistaken, or swapped with its neighbour."""
+    start = len(commonprefix([typed, meant]))
+    one, other = typed[start:], meant[start:]
+    swapped = one[:2] == other[1::-1] and one[2:] == other[2:]
+    return swapped or one[1:] == other[1:] or one[1:] == other or one == other[1:]
+
+
 def _dialled(text: str) -> phonenumbers.PhoneNumber:
     digits = "".join(
         _ascii_digit(letter) for letter in unicodedata.normalize("NFKC", _visible(text))
     )
     digits = re.sub(r"^00", "+", digits.removeprefix("tel:").strip())
     # Letters would be read as an extension or a context: one mailbox with ten thousand spellings.
-    if not re.fullmatch(r"\+?[\d\s().\-/]{5,40}", digits) or not any(map(str.isdigit, digits)):
+    if not re.fullmatch(r"\(?\+?[\d\s().\-/]{5,40}", digits) or not any(map(str.isdigit, digits)):
         raise Unreadable(
             _("Enter an email address or a mobile number, like name@example.com or +44 7400 123456")
         )
-    if not digits.startswith("+") and not policy.PHONE_REGION:
+    if "+" not in digits and not policy.PHONE_REGION:
         raise Unreadable(
             _("Start the mobile number with + and the country code, like +44 7400 123456")
         )

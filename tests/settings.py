@@ -29,6 +29,7 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 # Argon2 has tests of its own; everywhere else one hash must not cost 30 ms.
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 SECURE_SSL_REDIRECT = False
+STATIC_ROOT = BASE_DIR / "static"
 CELERY_TASK_ALWAYS_EAGER = True
 STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
 MAILBOX_DIR = Path(tempfile.mkdtemp(prefix="mailbox-"))
