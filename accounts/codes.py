@@ -67,7 +67,7 @@ def read(text: str) -> str:
 
     Returns "" when there is no single run of digits, so that one request is at most one guess (COD-10).
     """
-    plain = "".join(_digit(letter) for letter in text)
+    plain = text if text.isascii() else "".join(_digit(letter) for letter in text)
     joined = re.sub(r"(?<=[0-9])[\s\-\u2010-\u2015.]+(?=[0-9])", "", plain)
     runs = re.findall(r"[0-9]+", joined)
     return runs[0] if len(runs) == 1 else ""

@@ -30,7 +30,10 @@ class Text(forms.CharField):
     def _readable(self, value):
         if not isinstance(value, str):
             return False
-        return not any(unicodedata.category(letter) in self.refused for letter in value.strip())
+        value = value.strip()
+        return value.isprintable() or not any(
+            unicodedata.category(letter) in self.refused for letter in value
+        )
 
 
 class Password(Text):
@@ -42,19 +45,30 @@ class Password(Text):
     def __init__(self, **kwargs):
         super().__init__(strip=False, max_length=policy.PASSWORD_MAX_LENGTH, **kwargs)
 
+    def widget_attrs(self, widget):
+        """No maxlength: a browser would cut a longer password without a word (ux 55)."""
+        return {}
+
 
 class RefusableForm(forms.Form):
     """A form on which the refusal of a flow can land. `shown` are the fields on the page; others may come along."""
 
     shown: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    # No native bubbles: the server words every error (ux 24).
+    use_required_attribute = False
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+        if self.shown:
+            # What is not on the page and did not come along is not there.
+            self.fields = {
+                name: field
+                for name, field in self.fields.items()
+                if name in self.shown or name in self.data
+            }
         for field in self.fields.values():
             field.widget.attrs.setdefault("class", "input")
-            # No native bubbles: the server words every error (ux 24).
-            field.widget.is_required = False
 
     def __iter__(self):
         """Give templates the fields they show."""
@@ -63,14 +77,8 @@ class RefusableForm(forms.Form):
     @property
     def other_errors(self):
         """What is wrong with fields that came along but are not on the page."""
-        kept = self.errors.items()
-        return [
-            text
-            for name, texts in kept
-            if name not in (*self.shown, "__all__")
-            for text in texts
-            if self.shown
-        ]
+        listed = {*(self.shown or self.fields), "__all__"}
+        return [text for name, texts in self.errors.items() if name not in listed for text in texts]
 
     def refuse(self, refusal: Refused) -> None:
         """Show what a flow refuses as an error of this form, at its field if the form has it."""
@@ -89,7 +97,10 @@ class IdentifyForm(RefusableForm):
 
     identifier = Text(
         label=_("Email address or mobile number"),
-        help_text=_("We will send a 6-digit code to it. Texts may cost what your carrier charges."),
+        help_text=_(
+            "We will send a %(n)d-digit code to it. Texts may cost what your carrier charges."
+        )
+        % {"n": policy.CODE_LENGTH},
         required=False,
         max_length=320,
         widget=forms.TextInput(
@@ -140,7 +151,7 @@ class IdentifyForm(RefusableForm):
     @cached_property
     def suggestion(self) -> str:
         """The address that was probably meant, unless the shopper said to keep the typed one (ux 19)."""
-        asked = self.cleaned_data["hints"] and not self.cleaned_data["keep"]
+        asked = self.cleaned_data["hints"] and not self.cleaned_data.get("keep")
         if not asked or self.found is None or self.found.kind != EMAIL:
             return ""
         return identifiers.suggestion(self.found.address)
@@ -186,7 +197,7 @@ class CodeForm(RefusableForm):
     """One code, in one box; pasted with words or spaces, in the digits of any script (ux 25 to 28)."""
 
     code = Text(
-        label=_("6-digit code"),
+        label=_("%(n)d-digit code") % {"n": policy.CODE_LENGTH},
         required=False,
         widget=forms.TextInput(
             attrs={
@@ -209,14 +220,13 @@ class CodeForm(RefusableForm):
         typed = self.cleaned_data.get(source) or ""
         if self.errors:
             return
-        problem = self._problem(typed)
+        digits = codes.read(typed)
+        problem = self._problem(typed, digits)
         if problem:
             self.add_error(source, problem % {"n": policy.CODE_LENGTH})
-        else:
-            self.cleaned_data["code"] = codes.read(typed)
+        self.cleaned_data["code"] = digits
 
-    def _problem(self, typed):
-        digits = codes.read(typed)
+    def _problem(self, typed, digits):
         if not typed:
             return _("Enter the %(n)d-digit code")
         if len(typed) > policy.CODE_INPUT_MAX or len(digits) > policy.CODE_LENGTH:

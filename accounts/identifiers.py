@@ -193,4 +193,6 @@ def _ascii_digit(letter: str) -> str:
 
 def _visible(text: str) -> str:
     """Drop what nobody sees: format characters and white space around (ux 20)."""
+    if text.isascii():
+        return text.strip()
     return "".join(letter for letter in text if not is_format(letter)).strip()

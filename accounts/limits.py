@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
+from operator import attrgetter
 
 from django.db import connection, transaction
 
@@ -41,7 +43,7 @@ RETURNING key
 """
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limit:
     """One rate for one subject. `counts` is False for a limit that is only asked whether it has room."""
 
@@ -50,7 +52,7 @@ class Limit:
     rate: policy.Rate
     counts: bool = True
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The bucket's key: a keyed hash, so that the table names nobody (ENU-05)."""
         return fingerprint(f"{self.name} {self.rate.seconds} {self.subject}")
@@ -58,39 +60,34 @@ class Limit:
 
 def registrations(origin: Origin) -> list[Limit]:
     """How many registrations one household may begin."""
-    return [Limit("registrations", origin.network, rate) for rate in policy.REGISTER_PER_IP]
+    return _limits("registrations", origin.network, policy.REGISTER_PER_IP)
 
 
 def duplicate_probes(origin: Origin) -> list[Limit]:
     """How many addresses one household may learn to be taken (ENU-06)."""
-    return [
-        Limit("duplicate probes", origin.network, rate) for rate in policy.DUPLICATE_PROBES_PER_IP
-    ]
+    return _limits("duplicate probes", origin.network, policy.DUPLICATE_PROBES_PER_IP)
 
 
 def messages(to: Identifier) -> list[Limit]:
     """How many messages one person may get, over all purposes (ABU-01)."""
-    return [Limit("messages", to.mailbox, rate) for rate in policy.MESSAGES_PER_RECIPIENT]
+    return _limits("messages", to.mailbox, policy.MESSAGES_PER_RECIPIENT)
 
 
 def resends(to: Identifier) -> list[Limit]:
     """How often one person may be sent a code again."""
-    return [Limit("resends", to.mailbox, rate) for rate in policy.RESENDS_PER_RECIPIENT]
+    return _limits("resends", to.mailbox, policy.RESENDS_PER_RECIPIENT)
 
 
 def guesses(at: Identifier) -> list[Limit]:
     """How many codes may be tried for one identifier, over all attempts and browsers (COD-07)."""
-    return [Limit("guesses", at.key, rate) for rate in policy.CODE_GUESSES_PER_ID]
+    return _limits("guesses", at.key, policy.CODE_GUESSES_PER_ID)
 
 
 def staff_logins(name: str, origin: Origin) -> list[Limit]:
     """How often a password may be tried at the admin's door (LIM-08)."""
-    by_name = [
-        Limit("staff logins by name", name.casefold(), rate)
-        for rate in policy.STAFF_LOGINS_PER_NAME
-    ]
-    return by_name + [
-        Limit("staff logins by IP", origin.network, rate) for rate in policy.STAFF_LOGINS_PER_IP
+    return [
+        *_limits("staff logins by name", name.casefold(), policy.STAFF_LOGINS_PER_NAME),
+        *_limits("staff logins by IP", origin.network, policy.STAFF_LOGINS_PER_IP),
     ]
 
 
@@ -109,10 +106,14 @@ def spend(*limits: Limit) -> None:
             raise _too_often(full)
 
 
+def _limits(name: str, subject: str, rates: tuple[policy.Rate, ...]) -> list[Limit]:
+    return [Limit(name, subject, rate) for rate in rates]
+
+
 def _take(limits: tuple[Limit, ...]) -> set[str]:
     vendor = connection.vendor
     # In the order of their keys, so that two requests never wait for each other in a circle.
-    ordered = sorted(limits, key=lambda limit: limit.key)
+    ordered = sorted(limits, key=attrgetter("key"))
     hit = {True: f"CAST({NOW_MS[vendor]} AS text)", False: "''"}
     rows = ", ".join(f"(%s, %s, %s, %s, {hit[limit.counts]}, {NOW[vendor]})" for limit in ordered)
     values = [

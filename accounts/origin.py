@@ -74,7 +74,7 @@ def _parsed(text: str) -> str:
     if re.fullmatch(r"[\d.]+:\d+", text):
         text = text.partition(":")[0]
     try:
-        address = ipaddress.ip_address(text.strip("[]"))
+        address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
     except ValueError:
         return ""
     mapped = getattr(address, "ipv4_mapped", None)

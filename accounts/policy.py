@@ -24,7 +24,7 @@ def rates(text: str) -> tuple[Rate, ...]:
 
 
 def _rate(text: str) -> Rate:
-    match = re.fullmatch(r"(\d+)/(\d*)([smhd])", text)
+    match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*|)([smhd])", text)
     if match is None:
         raise ValueError(f"{text!r} is not a rate like 5/h or 30/10m")
     times, units, unit = match.groups()

@@ -4,11 +4,10 @@ import json
 from urllib.parse import urlencode
 
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
-from accounts import origin, responses
+from accounts import responses
 from accounts.errors import Refused
 
 FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data")
@@ -50,10 +49,10 @@ class Door(View):
             headers={"Allow": ", ".join(self._allowed_methods())},
         )
 
-    @cached_property
+    @property
     def origin(self):
-        """Where the request comes from."""
-        return origin.of(self.request)
+        """Where the request comes from; read once, for its session."""
+        return self.request.session.origin
 
 
 class AnonymousOnly(Door):
@@ -102,6 +101,7 @@ class Completed(SignedIn):
 class Step(Door, FormView):
     """One form, one intent. A subclass names `heading`, `step`, `template_name`, `form_class` and carries it out."""
 
+    http_method_names = ["get", "head", "post", "options"]
     heading = ""
     step: int | None = None
 

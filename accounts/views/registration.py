@@ -63,8 +63,8 @@ class IdentifyView(AnonymousOnly, Step):
         challenge = self.begin(form)
         profile = registration.keep(
             name=form.full_name,
-            username=form.cleaned_data["username"],
-            password=form.cleaned_data["password"],
+            username=form.cleaned_data.get("username", ""),
+            password=form.cleaned_data.get("password", ""),
         )
         return self.go_on(form, challenge, profile)
 
@@ -74,7 +74,7 @@ class IdentifyView(AnonymousOnly, Step):
         if challenge and challenge.recipient == form.found.key and challenge.is_waiting:
             return challenge
         return registration.begin(
-            form.found, username=form.cleaned_data["username"], origin=self.origin
+            form.found, username=form.cleaned_data.get("username", ""), origin=self.origin
         )
 
     def go_on(self, form, challenge, profile):
@@ -154,7 +154,7 @@ class VerifyView(InProgress, CodePage):
 
     def _names_another(self, form):
         """Whether a username came along that is not the pending one (promise 4.3)."""
-        named = form.cleaned_data["username"]
+        named = form.cleaned_data.get("username", "")
         known = (self.pending.profile.username, self.pending.typed, self.challenge.recipient)
         return bool(named) and named.casefold() not in [name.casefold() for name in known]
 
