@@ -6,7 +6,8 @@ from django.contrib.sessions.backends.base import VALID_KEY_CHARS, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
-from django.db.models.functions import Now
+from django.db.models import F
+from django.db.models.functions import Least, Now
 from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
@@ -50,9 +51,8 @@ class Session(AbstractBaseSession):
 
     def touch(self):
         """Note that the session is in use, so that it idles from now (SES-07)."""
-        Session.objects.filter(pk=self.pk).update(
-            last_used_at=Now(), expire_date=Now() + policy.SESSION_IDLE
-        )
+        ends = Least(Now() + policy.SESSION_IDLE, F("created_at") + policy.SESSION_ABSOLUTE)
+        Session.objects.filter(pk=self.pk).update(last_used_at=Now(), expire_date=ends)
 
 
 class SessionStore(DatabaseStore):
@@ -70,15 +70,8 @@ class SessionStore(DatabaseStore):
 
     def load(self):
         """Read the session with its user and challenge; a row that is too old or gone reads as empty."""
-        self.row = (
-            Session.objects.filter(
-                session_key=self.session_key,
-                expire_date__gt=Now(),
-                created_at__gt=Now() - policy.SESSION_ABSOLUTE,
-            )
-            .select_related("user", "challenge")
-            .first()
-        )
+        found = Session.objects.filter(session_key=self.session_key, expire_date__gt=Now())
+        self.row = next(iter(found.select_related("user", "challenge")), None)
         if self.row is None:
             self._session_key = None
             return {}
