@@ -190,7 +190,8 @@ class IdentifyForm(RefusableForm):
             if again and again != password:
                 self.add_error(name, _("Passwords do not match."))
         if password and self.found:
-            _judge_password(self, password, User(name=self.full_name, **_columns(self.found)))
+            known = {"name": self.full_name, "username": self.cleaned_data.get("username", "")}
+            _judge_password(self, password, User(**known, **_columns(self.found)))
 
 
 class CodeForm(RefusableForm):
@@ -303,8 +304,10 @@ class ProfileForm(RefusableForm):
         """Judge the password against what is known of its owner."""
         password = self.cleaned_data.get("password")
         if password:
-            self.user.name = self.cleaned_data.get("name", "")
-            _judge_password(self, password, self.user)
+            known = {name: self.cleaned_data.get(name, "") for name in ("name", "username")}
+            _judge_password(
+                self, password, User(email=self.user.email, phone=self.user.phone, **known)
+            )
 
     def _ask_for_other_contact(self):
         field = self.fields["contact"]

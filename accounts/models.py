@@ -123,11 +123,6 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
         row = self.filter(pk=codes.token_row(token)).first()
         return row if row and codes.same(row.link_token, token) else None
 
-    def judged(self):
-        """Say for each row, by the database's clock, whether its code has expired (COD-04)."""
-        expired = models.Q(expires_at__lte=Now())
-        return self.annotate(is_expired=models.ExpressionWrapper(expired, models.BooleanField()))
-
 
 class Challenge(models.Model):
     """One attempt to prove one identifier. Its codes and its link are derived from the seed and stand nowhere."""

@@ -71,10 +71,11 @@ def _client_ip(meta: dict[str, str]) -> str:
 
 def _parsed(text: str) -> str:
     text = text.strip()
-    if re.fullmatch(r"[\d.]+:\d+", text):
-        text = text.partition(":")[0]
+    # Some proxies add the port: 192.0.2.1:443, [2001:db8::1]:443.
+    ported = re.fullmatch(r"([\d.]+|\[.*\]):\d+", text)
+    text = (ported[1] if ported else text).strip("[]")
     try:
-        address = ipaddress.ip_address(text.strip("[]").partition("%")[0])
+        address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return ""
     mapped = getattr(address, "ipv4_mapped", None)

@@ -19,8 +19,11 @@ class Rate(NamedTuple):
 
 
 def rates(text: str) -> tuple[Rate, ...]:
-    """Read "5/h,10/d" or "30/10m". Raises ValueError for anything else."""
-    return tuple(_rate(part.strip()) for part in text.split(","))
+    """Read "5/h,10/d" or "30/10m". Raises ValueError for anything else, and for two rates of one span."""
+    read = tuple(_rate(part.strip()) for part in text.split(","))
+    if len({rate.seconds for rate in read}) < len(read):
+        raise ValueError(f"{text!r} names one span twice")
+    return read
 
 
 def _rate(text: str) -> Rate:

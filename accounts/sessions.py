@@ -1,14 +1,15 @@
 """Sessions as rows of our own: whose, from where, since when. They work without Redis and end one by one."""
 
+import secrets
+
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
-from django.contrib.sessions.backends.base import VALID_KEY_CHARS, UpdateError
+from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Least, Now
-from django.utils.crypto import get_random_string
 from django.utils.translation import gettext_lazy as _
 
 from accounts import policy
@@ -78,8 +79,8 @@ class SessionStore(DatabaseStore):
         return self.decode(self.row.session_data)
 
     def create(self):
-        """Insert the row. The key has 165 random bits and is the primary key: no look-up first."""
-        self._session_key = self._new_key()
+        """Insert the row. The key has 160 random bits and is the primary key: no look-up first."""
+        self._session_key = secrets.token_hex(20)
         self.save(must_create=True)
         self.modified = True
 
@@ -88,7 +89,7 @@ class SessionStore(DatabaseStore):
         if self.session_key:
             self._session  # type: ignore[attr-defined]  # noqa: B018  read what is kept before the key changes
             self._former_key = self.session_key
-            self._session_key = self._new_key()
+            self._session_key = secrets.token_hex(20)
             self.modified = True
 
     def flush(self):
@@ -123,6 +124,3 @@ class SessionStore(DatabaseStore):
             "last_used_at": Now(),
             "expire_date": Now() + life,
         }
-
-    def _new_key(self):
-        return get_random_string(32, VALID_KEY_CHARS)

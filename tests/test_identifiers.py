@@ -175,11 +175,10 @@ def test_what_is_no_plain_address_is_refused(typed):  # IDN-03
 
 
 @pytest.mark.parametrize("typed", NO_EMAIL.values(), ids=NO_EMAIL)
-@pytest.mark.parametrize("face", ["page", "json"])
-def test_nothing_is_sent_to_what_is_no_address(db, face, typed):  # IDN-03, ux 67
-    answer = Shopper(face).identify(typed)
+def test_nothing_is_sent_to_what_is_no_address(db, typed):  # IDN-03, ux 67
+    answer = Shopper("json").identify(typed)
 
-    assert answer.status_code == {"page": 422, "json": 400}[face]
+    assert answer.status_code == 400
     assert not OutboxMessage.objects.exists()
 
 
@@ -307,7 +306,9 @@ def test_a_username_is_no_trap(typed):  # IDN-06
         identifiers.parse_username(typed)
 
 
-@pytest.mark.parametrize("typed", ["admin", "Admin", "ａｄｍｉｎ", "root", "support", "security", "api", "me", "staff"])
+@pytest.mark.parametrize(
+    "typed", ["admin", "Admin", "ａｄｍｉｎ", "root", "support", "security", "api", "me", "staff"]
+)
 def test_nobody_may_pose_as_the_house(typed):  # IDN-06
     with pytest.raises(Unreadable):
         identifiers.parse_username(typed)
@@ -365,7 +366,7 @@ def test_what_is_no_address_suggests_nothing(typed):  # ux 19
 # Whatever anybody types
 
 
-@given(st.one_of(st.text(), st.text("+0123456789 ()-.;ext=@a\u200b\ud800=?\"<>", max_size=40)))
+@given(st.one_of(st.text(), st.text('+0123456789 ()-.;ext=@a\u200b\ud800=?"<>', max_size=40)))
 @example("+" + "1" * 5000)
 @example("@" * 5000)
 @example("a@" + "b." * 5000)
@@ -373,12 +374,15 @@ def test_what_is_no_address_suggests_nothing(typed):  # ux 19
 @example("\ud800@example.com")
 def test_any_text_is_read_or_refused_with_a_sentence(text):  # IDN-08
     try:
-        found = identifiers.parse(text)
+        found, said = identifiers.parse(text), "read, and nothing is to be said"
     except Unreadable as refused:
-        assert len(str(refused)) > 20
-    else:
-        assert identifiers.parse(found.address).key == found.key  # reading twice changes nothing
-        assert found.key.isascii()
+        found, said = None, str(refused)
+
+    assert len(said) > 20
+    assert (
+        found is None or identifiers.parse(found.address).key == found.key
+    )  # reading twice changes nothing
+    assert found is None or found.key.isascii()
 
 
 @given(st.text(), st.text("abAB01._-ßＡ", max_size=34))
