@@ -1,5 +1,6 @@
 """Sessions as rows of our own: whose, from where, since when. They work without Redis and end one by one."""
 
+import re
 import secrets
 
 from django.conf import settings
@@ -17,6 +18,8 @@ from accounts.origin import Origin
 
 # The session key whose value, the id of a challenge, is also a column: one statement reads both.
 CHALLENGE_KEY = "challenge"
+
+OUR_KEY = re.compile(r"[0-9a-f]{40}")
 
 
 class Session(AbstractBaseSession):
@@ -68,6 +71,10 @@ class SessionStore(DatabaseStore):
     def get_model_class(cls):
         """Use our model."""
         return Session
+
+    def _validate_session_key(self, key):
+        """Only keys of our own shape reach the database; a cookie may hold anything (IDN-08)."""
+        return bool(key) and OUR_KEY.fullmatch(key) is not None
 
     def load(self):
         """Read the session with its user and challenge; a row that is too old or gone reads as empty."""

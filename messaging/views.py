@@ -7,6 +7,7 @@ import re
 from django.conf import settings
 from django.http import Http404, HttpResponse, JsonResponse
 from django.utils.dateparse import parse_datetime
+from django.utils.translation import gettext as _
 from django.views.generic import TemplateView, View
 
 from messaging.providers import mailbox
@@ -37,7 +38,7 @@ class MailboxView(MailboxDoor, TemplateView):
         for message in kept:
             message["sent_at"] = parse_datetime(message["sent_at"])
             message["has_html"] = bool(message["html"])
-        return self.render_to_response({"messages": kept, "to": to})
+        return self.render_to_response({"heading": _("Mailbox"), "messages": kept, "to": to})
 
 
 class MailboxHtmlView(MailboxDoor):

@@ -6,14 +6,20 @@ Not in `accounts.admin`: that package registers itself with the site while the s
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator
 from django.utils.timezone import now
 
-from accounts import events, limits, origin, pending
+from accounts import events, limits, origin, pending, policy
 from accounts.errors import TooOften
 
 
 class StaffSignInForm(AdminAuthenticationForm):
     """Name and password, counted before the password is looked at."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Refused by size before anything is hashed (IDN-09).
+        self.fields["password"].validators.append(MaxLengthValidator(policy.PASSWORD_MAX_LENGTH))
 
     def clean(self):
         """Take a try, then let Django look."""

@@ -1,0 +1,193 @@
+"""What one sign-up by email costs the web process: statements and CPU for each request.
+
+Django's test client stands in for gunicorn, in the same process and with CSRF on; what it adds to each request, about
+0.2 ms, is counted as ours. No template is instrumented. The broker is the one in REDIS_URL, and publishing to it
+counts; sending is a worker's work and does not. The password hash is measured on its own.
+"""
+
+import argparse
+import cProfile
+import logging
+import os
+import pstats
+import re
+import secrets
+import statistics
+import time
+
+DEFAULTS = {
+    "DEBUG": "0",
+    "SECRET_KEY": secrets.token_hex(32),
+    "CODE_KEYS": secrets.token_hex(32),
+    "SITE_URL": "https://shop.example",
+    "ALLOWED_HOSTS": "shop.example",
+    "EMAIL_URL": "smtp://127.0.0.1:9",
+    "DJANGO_SETTINGS_MODULE": "storefront.settings",
+}
+os.environ.update(DEFAULTS)
+
+import django  # noqa: E402  the environment above must be set first
+
+django.setup()
+
+from django.conf import settings  # noqa: E402
+from django.contrib.auth.hashers import make_password  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.test import Client, override_settings  # noqa: E402
+from django.test.client import ClientHandler  # noqa: E402
+from django.test.utils import CaptureQueriesContext  # noqa: E402
+
+from accounts.models import Challenge  # noqa: E402
+
+# One for all, as in a web process: a client's own would load the middleware again for each shopper.
+SITE = ClientHandler(enforce_csrf_checks=True)
+WARM_UP = 20
+PASSWORD = "correct horse battery"
+CHEAP = {
+    "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
+    # Without this the first page of a fresh checkout would need collectstatic.
+    "STORAGES": {
+        **settings.STORAGES,
+        "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    },
+}
+
+
+class Shopper:
+    """A browser that shows pages and sends the forms it found on them."""
+
+    def __init__(self, number):
+        self.email = f"shopper{number}@example.com"
+        ip = f"10.{number // 65536}.{number // 256 % 256}.{number % 256}"
+        self.client = Client(REMOTE_ADDR=ip, SERVER_NAME="shop.example")
+        self.client.handler = SITE
+        self.token = ""
+
+    def requests(self):
+        """The name of each request of a sign-up, and the request."""
+        yield "GET /register/", lambda: self.get("/register/")
+        yield "POST /register/", lambda: self.post("/register/", identifier=self.email)
+        yield "GET /register/verify/", lambda: self.get("/register/verify/")
+        code = Challenge.objects.latest("created_at").code
+        yield "POST /register/verify/", lambda: self.post("/register/verify/", code=code)
+        yield "GET /register/complete/", lambda: self.get("/register/complete/")
+        profile = {"name": "Ana", "password": PASSWORD}
+        yield "POST /register/complete/", lambda: self.post("/register/complete/", **profile)
+        yield "GET /", lambda: self.get("/")
+
+    def get(self, url):
+        return self.client.get(url, secure=True)
+
+    def post(self, url, **fields):
+        origin = {"origin": "https://shop.example"}
+        fields["csrfmiddlewaretoken"] = self.token
+        return self.client.post(url, fields, secure=True, headers=origin)
+
+    def read(self, response):
+        assert response.status_code in (200, 303), (response.status_code, response.content)
+        found = re.search(rb'csrfmiddlewaretoken" value="(\w+)"', response.content)
+        self.token = found[1].decode() if found else self.token
+
+
+def sign_up(number, measure):
+    """Walk through one sign-up; `measure` does the request and notes what it cost."""
+    shopper = Shopper(number)
+    for name, request in shopper.requests():
+        shopper.read(measure(name, request))
+
+
+def cpu(spent):
+    """Note the CPU time of each request, of all threads of this process."""
+
+    def measure(name, request):
+        start = time.process_time()
+        response = request()
+        spent.setdefault(name, []).append((time.process_time() - start) * 1000)
+        return response
+
+    return measure
+
+
+def statements(counted):
+    """Note how many statements each request sends, BEGIN and COMMIT among them."""
+
+    def measure(name, request):
+        with CaptureQueriesContext(connection) as queries:
+            response = request()
+        counted[name] = len(queries)
+        return response
+
+    return measure
+
+
+def profiled(profile):
+    """Run each request under the profiler."""
+
+    def measure(name, request):
+        return profile.runcall(request)
+
+    return measure
+
+
+def hash_ms():
+    """The CPU time of the one hash of a sign-up, with the site's own hasher."""
+    make_password(PASSWORD)
+    start = time.process_time()
+    for _number in range(10):
+        make_password(PASSWORD)
+    return (time.process_time() - start) * 100
+
+
+def report(spent, counted, one_hash):
+    """Print the table."""
+    wide = max(map(len, spent))
+    print(f"\n{connection.vendor}: {len(next(iter(spent.values())))} sign-ups")
+    print(f"{'request':{wide}}  statements  CPU ms mean  median   p95")
+    for name, times in spent.items():
+        p95 = statistics.quantiles(times, n=20)[-1]
+        print(
+            f"{name:{wide}}  {counted[name]:10}  {statistics.mean(times):11.2f}"
+            f"  {statistics.median(times):6.2f}  {p95:4.2f}"
+        )
+    whole = [sum(one) for one in zip(*spent.values(), strict=True)]
+    print(
+        f"{'one sign-up, besides the hash':{wide}}  {sum(counted.values()):4}"
+        f"  {statistics.mean(whole):11.2f}  {statistics.median(whole):6.2f}"
+        f"  {statistics.quantiles(whole, n=20)[-1]:4.2f}"
+    )
+    print(f"the hash on top: {one_hash:.1f} ms")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("number", nargs="?", type=int, default=200, help="sign-ups to measure")
+    parser.add_argument("--profile", action="store_true", help="show where the time goes")
+    arguments = parser.parse_args()
+    logging.disable()
+    one_hash = hash_ms()
+    database = connection.creation.create_test_db(verbosity=0, serialize=False)
+    try:
+        with override_settings(**CHEAP):
+            walk(arguments, one_hash)
+    finally:
+        connection.creation.destroy_test_db(database, verbosity=0)
+
+
+def walk(arguments, one_hash):
+    """Warm up, count, measure, print."""
+    spent, counted, profile = {}, {}, cProfile.Profile()
+    for number in range(WARM_UP):
+        sign_up(number, lambda name, request: request())
+    sign_up(WARM_UP, statements(counted))
+    measure = profiled(profile) if arguments.profile else cpu(spent)
+    for number in range(arguments.number):
+        sign_up(WARM_UP + 1 + number, measure)
+    if arguments.profile:
+        pstats.Stats(profile).sort_stats("tottime").print_stats(40)
+        pstats.Stats(profile).sort_stats("cumtime").print_stats(90)
+    else:
+        report(spent, counted, one_hash)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,283 @@
+"""The whole journey in a real browser: by email and by phone, with and without JavaScript, large and small."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.pages import PASSWORD, email, phone, wrong
+
+WAYS = {"JavaScript": True, "no JavaScript": False}
+
+
+@pytest.mark.parametrize("width", [1280, 320])
+@pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
+@pytest.mark.parametrize("who", [email, phone])
+def test_a_visitor_becomes_a_shopper(shopper, who, javascript, width):  # ux 9, 71, promises 4.1-4.4
+    ana = shopper(javascript=javascript, width=width)
+
+    ana.signs_up(who())
+
+    ana.account.open().says("Ana")
+    ana.account.log_out.click()
+    ana.home.open().knows_nobody()
+
+
+def test_a_shopper_needs_no_mouse(ana):  # ux 7, 78
+    keys, who = ana.page.keyboard, email()
+    ana.identify.open()
+    keys.press("Tab")
+    expect(ana.identify.skip_link).to_be_focused()
+    keys.press("Enter")
+    keys.press("Tab")
+    expect(ana.identify.box).to_be_focused()
+    keys.type(who)
+    keys.press("Enter")
+    ana.code.is_shown()
+    expect(ana.code.box).to_be_focused()  # ux 31
+    keys.type(ana.mailbox.code(who))
+    keys.press("Enter")
+    ana.complete.is_shown()
+    ana.complete.name.focus()
+    keys.type("Ana")
+    for _ in range(6):
+        keys.press("Tab")
+        if ana.complete.password.evaluate("box => box === document.activeElement"):
+            break
+    keys.type(PASSWORD)
+    keys.press("Enter")
+
+    ana.home.welcomes("Ana")
+
+
+@pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
+def test_a_wrong_code_is_explained_and_the_right_one_still_works(
+    shopper, javascript
+):  # ux 34, 61, 62
+    ana, who = shopper(javascript=javascript), email()
+    ana.asks_for_code(who)
+    code = ana.mailbox.code(who)
+
+    ana.code.give(wrong(code))
+    ana.code.has_problem("That is not the code we sent.")
+    summary = ana.code.problem.get_by_role("link")
+    summary.click()
+    expect(ana.code.box).to_be_focused()
+
+    ana.code.give(code)
+    ana.complete.is_shown()
+
+
+@pytest.mark.parametrize("pasted", ["{} {}", "{}-{}", "Code: {}{}"])
+def test_a_code_may_be_pasted_with_its_surroundings(ana, pasted):  # ux 26, 27
+    who = email()
+    ana.asks_for_code(who)
+    code = ana.mailbox.code(who)
+
+    ana.code.give(pasted.format(code[:3], code[3:]))
+
+    ana.complete.is_shown()
+
+
+def test_six_digits_send_nothing_by_themselves(ana):  # ux 32
+    who, sent = email(), []
+    ana.asks_for_code(who)
+    ana.page.on("request", lambda request: sent.append(request.url))
+
+    ana.code.box.press_sequentially("123456")
+    ana.page.wait_for_timeout(300)
+
+    assert sent == []
+
+
+@pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
+def test_a_typing_error_is_pointed_out_and_never_blocks(shopper, javascript):  # ux 19
+    ana = shopper(javascript=javascript)
+    typed = email(domain="gmial.com")
+    ana.identify.open().give(typed)
+    expect(ana.identify.hint).to_be_visible()
+
+    ana.identify.keep.click()
+
+    ana.code.is_shown().says(typed)
+
+
+@pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
+def test_a_new_code_replaces_the_older_one(shopper, javascript):  # ux 40, 43, 44, 47
+    ana, who = shopper(javascript=javascript), email()
+    ana.asks_for_code(who)
+    older = ana.mailbox.code(who)
+
+    ana.page.wait_for_timeout(3_200)
+    ana.code.open() if not javascript else None
+    ana.code.ask_for_another()
+    expect(ana.code.news).to_contain_text("We sent you a new code")
+    newest = ana.mailbox.code(who, number=2)
+    ana.code.give(older)
+    ana.code.has_problem("That is an earlier code.")
+
+    ana.code.give(newest)
+    ana.complete.is_shown()
+
+
+def test_asking_too_soon_is_answered_with_a_time(ana):  # ux 45, 46
+    ana.asks_for_code(email())
+    ana.code.not_received.click()
+    expect(ana.code.another).to_be_enabled()
+
+    ana.code.another.click()
+
+    ana.code.has_problem("A code was sent a moment ago.")
+
+
+@pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
+def test_another_address_for_the_same_registration(shopper, javascript):  # ux 49
+    ana, first, second = shopper(javascript=javascript), email(), phone()
+    ana.asks_for_code(first)
+    ana.code.not_received.click()
+    ana.code.other_address.click()
+    ana.change.is_shown().give(second)
+    ana.code.is_shown().says(second)  # ux 18
+
+    ana.code.give(ana.mailbox.code(first))
+    ana.code.says("That is not the code we sent.")
+    ana.code.give(ana.mailbox.code(second))
+
+    ana.complete.is_shown().says(second.replace(" ", ""))  # ux 11
+
+
+def test_the_link_goes_on_in_the_same_browser(ana):  # ux 81
+    who = email()
+    ana.asks_for_code(who)
+
+    ana.page.goto(ana.mailbox.link(who))
+    ana.link.says(who)
+    ana.link.confirm.click()
+
+    ana.complete.is_shown()
+
+
+def test_the_link_in_another_browser_is_for_whoever_is_there(ana, bea):  # ux 81, REG-08
+    who = email()
+    ana.asks_for_code(who)
+
+    bea.page.goto(bea.mailbox.link(who))
+    bea.link.says("You began in another browser.")
+    bea.link.confirm.click()
+    bea.complete.is_shown()
+
+    ana.home.open().knows_nobody()
+    bea.page.goto(bea.mailbox.link(who))
+    bea.link.says("This link")
+
+
+def test_back_forward_and_reload_show_one_page_and_send_nothing(ana):  # ux 3, 12, 70
+    who = email()
+    ana.asks_for_code(who)
+
+    ana.page.go_back()
+    ana.identify.is_shown()
+    expect(ana.identify.box).to_have_value(who)
+    ana.page.go_forward()
+    ana.code.is_shown()
+    ana.page.reload()
+    ana.code.is_shown()
+    ana.code.back.click()
+    ana.identify.is_shown()
+
+    assert len(ana.mailbox.letters(who, at_least=1)) == 1
+
+
+def test_two_tabs_end_in_one_account(ana):  # ux 41
+    who = email()
+    ana.asks_for_code(who)
+    other = ana.new_tab()
+    other.code.open().is_shown()
+    code = ana.mailbox.code(who)
+    ana.code.give(code)
+    ana.complete.is_shown()
+
+    other.code.give(code)
+    other.page.get_by_role(
+        "link", name="Start again"
+    ).click()  # ux 42: its form is older than the sign-in
+
+    other.home.says("My account")
+
+
+def test_a_double_click_asks_once_and_signs_in(ana):  # ux 48, COD-11
+    who = email()
+    ana.asks_for_code(who)
+    ana.code.box.fill(ana.mailbox.code(who))
+
+    ana.code.confirm.dblclick()
+
+    ana.complete.is_shown()
+    assert len(ana.mailbox.letters(who)) == 1
+
+
+def test_a_lost_network_loses_nothing(ana, witness):  # ux 69
+    who = email()
+    ana.identify.open()
+    ana.page.route("**/register/", lambda route: route.abort())
+    ana.identify.give(who)
+    expect(ana.identify.try_again).to_be_visible()
+    expect(ana.identify.box).to_have_value(who)
+    witness.complaints.clear()  # htmx tells the console about the loss
+
+    ana.page.unroute("**/register/")
+    ana.identify.try_again.click()
+
+    ana.code.is_shown()
+
+
+def test_a_password_can_be_looked_at_and_is_found_by_managers(ana):  # ux 53, 54
+    who = email()
+    ana.proves(who)
+    ana.complete.password.fill(PASSWORD)
+    ana.complete.show_password.click()
+    expect(ana.complete.password).to_have_attribute("type", "text")
+    ana.complete.hide_password.click()
+
+    expect(ana.complete.password).to_have_attribute("type", "password")
+    expect(ana.complete.password).to_have_attribute("autocomplete", "new-password")
+    assert ana.page.locator("input[autocomplete=username]").input_value() == who
+
+
+def test_after_signing_out_the_back_button_shows_nothing_private(ana):  # SES-08, ux 72
+    who = email()
+    ana.signs_up(who)
+    ana.account.open().says(who)
+    ana.account.log_out.click()
+    ana.home.knows_nobody()
+
+    ana.page.go_back()
+
+    expect(ana.page.get_by_text(who)).to_have_count(0)
+    assert who not in ana.page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})")
+
+
+def test_the_page_says_that_it_is_busy(ana):  # ux 73
+    ana.identify.open()
+    ana.page.route(
+        "**/register/", lambda route: (ana.page.wait_for_timeout(300), route.continue_())
+    )
+    ana.identify.box.fill(email())
+
+    ana.identify.send.click(no_wait_after=True)
+
+    expect(ana.page.locator("form[aria-busy=true]")).to_be_visible()
+    ana.code.is_shown()
+
+
+def test_a_second_contact_counts_once_its_code_is_typed(ana):
+    number = phone()
+    ana.proves(email())
+    ana.complete.other_contact.fill(number)
+    ana.complete.give()
+    ana.home.welcomes("Ana")
+    ana.account.open().enter_code.click()
+
+    ana.contact.give(ana.mailbox.code(number))
+
+    ana.account.is_shown().says(re.sub(r"[^+\d]", "", number))

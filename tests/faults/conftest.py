@@ -1,0 +1,206 @@
+"""A whole site in its production shape: gunicorn, a Celery worker, beat, PostgreSQL, Redis and a mail server.
+
+PostgreSQL and Redis come from script/services: script/services pytest tests/faults
+"""
+
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+import redis
+
+from storefront import BASE_DIR
+from tests.faults.parts import HOST, Line, PostOffice, Process, Shopper, free_port, wait_for
+
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items):
+    """Mark everything in this folder."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.faults)
+
+
+@pytest.fixture(scope="session")
+def servers():
+    """The addresses of PostgreSQL and Redis."""
+    database, broker = os.environ.get("DATABASE_URL", ""), os.environ.get("REDIS_URL", "")
+    if not database.startswith("postgres") or not broker:
+        pytest.skip("needs PostgreSQL and Redis: script/services pytest tests/faults")
+    return database, broker
+
+
+@pytest.fixture(scope="session")
+def database_url(servers):
+    """An empty database, for these tests alone."""
+    name = f"faults_{os.getpid()}"
+    with psycopg.connect(servers[0], autocommit=True) as admin:
+        admin.execute(f"CREATE DATABASE {name}")
+        yield urlunsplit(urlsplit(servers[0])._replace(path=f"/{name}"))
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def line(servers):
+    """The line from the site to Redis."""
+    address = urlsplit(servers[1])
+    line = Line(address.hostname, address.port or 6379)
+    yield line
+    line.refuse()
+
+
+@pytest.fixture(scope="session")
+def post_office():
+    """Where all mail goes."""
+    office = PostOffice()
+    yield office
+    office.close()
+
+
+@pytest.fixture(scope="session")
+def home(tmp_path_factory):
+    """A copy of the code to run from: what a site writes beside it, such as its static files, stays there."""
+    home = tmp_path_factory.mktemp("site") / "home"
+    no_code = shutil.ignore_patterns(".*", "var", "staticfiles", "tests", "docs", "__pycache__")
+    return shutil.copytree(BASE_DIR, home, ignore=no_code)
+
+
+@pytest.fixture(scope="session")
+def environment(home, database_url, servers, line, post_office):
+    """What an operator would set, with long codes (no chance hits) and talkative logs."""
+    path = urlsplit(servers[1]).path
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(home),
+        "PYTHONWARNINGS": "ignore",
+        "ENV_FILE": "",
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "CODE_KEYS": secrets.token_hex(32),
+        "SITE_URL": f"https://{HOST}",
+        "ALLOWED_HOSTS": HOST,
+        "TRUSTED_PROXY_COUNT": "1",
+        "DATABASE_URL": database_url,
+        "REDIS_URL": f"redis://127.0.0.1:{line.port}{path}",
+        "EMAIL_URL": post_office.url,
+        "CODE_LENGTH": "8",
+        "LOG_LEVEL": "DEBUG",
+    }
+    for command in (["migrate"], ["collectstatic", "--no-input", "--ignore", "admin"]):
+        subprocess.run(
+            [sys.executable, "manage.py", *command, "--verbosity", "0"],
+            cwd=home,
+            env=environment,
+            check=True,
+        )
+    return environment
+
+
+@pytest.fixture(scope="session")
+def logs(tmp_path_factory):
+    """Where every process logs."""
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="session")
+def start(environment, home, logs):
+    """Starts a part of the site; all end with the tests."""
+    started = []
+
+    def start(name, *command):
+        started.append(Process(name, *command, env=environment, home=home, logs=logs))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture(scope="session")
+def site(start):
+    """The web, with two processes; returns its address."""
+    port = free_port()
+    web = start(
+        "web", "gunicorn", "storefront.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "2",
+        "--threads", "8", "--access-logfile", "-", "--log-level", "debug",
+    )  # fmt: skip
+    address = f"http://127.0.0.1:{port}"
+    wait_for(lambda: not web.is_alive or _answers(address))
+    assert web.is_alive, web.said
+    return address
+
+
+def _answers(address):
+    try:
+        return Shopper(address).get("/livez").status_code == 200
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def start_worker(start):
+    """Starts a worker and waits until it listens."""
+
+    def start_worker():
+        worker = start(
+            "worker", "celery", "-A", "storefront", "worker",
+            "--loglevel", "debug", "--concurrency", "2", "--without-gossip", "--without-mingle",
+        )  # fmt: skip
+        worker.wait_until_it_says(" ready.")
+        return worker
+
+    return start_worker
+
+
+@pytest.fixture(scope="session")
+def beat(start, tmp_path_factory):
+    """The clock that wakes the sweeper."""
+    schedule = tmp_path_factory.mktemp("beat") / "schedule"
+    return start(
+        "beat", "celery", "-A", "storefront", "beat",
+        "--loglevel", "debug", "--schedule", str(schedule), "--pidfile=",
+    )  # fmt: skip
+
+
+@pytest.fixture
+def worker(start_worker):
+    """One worker, for one test."""
+    worker = start_worker()
+    yield worker
+    worker.kill()
+
+
+@pytest.fixture
+def new_shopper(site):
+    """Makes a browser that has been nowhere."""
+    return lambda: Shopper(site)
+
+
+@pytest.fixture
+def sql(database_url):
+    """Asks the database of the site."""
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        yield lambda *statement: connection.execute(*statement)
+
+
+@pytest.fixture
+def broker(servers):
+    """Redis itself, past the line."""
+    with redis.Redis.from_url(servers[1]) as client:
+        yield client
+
+
+@pytest.fixture(autouse=True)
+def _clean(request, servers, line, sql, broker, post_office):
+    """Begin with an open line, an empty queue and no messages."""
+    line.open()
+    broker.flushdb()
+    sql("DELETE FROM messaging_outboxmessage")
+    post_office.letters.clear()
+    return

@@ -1,0 +1,315 @@
+"""The admin: windows through which staff see what happens, and nothing that opens an account."""
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.contrib.admin.models import LogEntry
+
+from accounts.models import Bucket, Challenge, SecurityEvent, Session, User
+from messaging.models import OutboxMessage
+from tests.pages import Page
+from tests.people import PASSWORD, Shopper, time_passes, wrong
+
+ADMIN, LOGIN = "/admin/", "/admin/login/"
+WHO, PHONE = "ana.maria@example.com", "+12025550123"
+SECRET = "a long staff secret"
+WINDOWS = [
+    "accounts/user",
+    "accounts/challenge",
+    "accounts/securityevent",
+    "messaging/outboxmessage",
+]
+TABLES = (Bucket, Challenge, OutboxMessage, SecurityEvent, User)
+
+
+@pytest.fixture
+def boss(db):
+    """A member of staff who may do everything."""
+    return User.objects.create_superuser("boss", SECRET)
+
+
+@pytest.fixture
+def staff(boss):
+    """The browser of that member of staff."""
+    browser = Shopper(ip="192.0.2.50")
+    sign_in(browser)
+    return browser
+
+
+@pytest.fixture
+def shop(ana, postbox):
+    """A day in the shop: Ana registered, her second contact waits, a stranger has failed."""
+    ana.signs_up(WHO, name="Ana", username="ana", contact=PHONE)
+    ana.post("/account/contact/", code=wrong(postbox.code(PHONE)))
+    Shopper(ip="198.51.100.9").identify(
+        "stranger@example.com", name="S", password="stranger secret"
+    )
+    len(postbox)
+    return ana
+
+
+def sign_in(browser, name="boss", password=SECRET):
+    """Fill in the admin's form."""
+    return browser.client.post(LOGIN, {"username": name, "password": password, "next": ADMIN})
+
+
+def crawl(browser):
+    """Every page of the admin that links lead to, from its front page."""
+    seen, waiting = {}, [ADMIN]
+    while waiting:
+        url = waiting.pop().partition("#")[0].partition("?_changelist_filters")[0]
+        if url in seen or "/logout/" in url or "/password_change/" in url:
+            continue
+        seen[url] = browser.client.get(url)
+        if seen[url].status_code == 200 and seen[url].headers["Content-Type"].startswith(
+            "text/html"
+        ):
+            links = [link.get("href", "") for link in Page(seen[url]).all("a")]
+            waiting += [link for link in links if link.startswith("/admin/")]
+            # One filter or order at a time: all of them together have no end.
+            waiting += [url + link for link in links if link.startswith("?") and "?" not in url]
+    return seen
+
+
+def rows():
+    """Everything the windows look at."""
+    return [list(table.objects.order_by("pk").values()) for table in TABLES]
+
+
+def test_the_windows_are_there(staff):
+    registered = {
+        f"{model._meta.app_label}/{model._meta.model_name}" for model in admin.site._registry
+    }
+
+    assert registered >= set(WINDOWS)
+    front = staff.client.get(ADMIN).content.decode()
+    assert all(f"/admin/{window}/" in front for window in WINDOWS)
+
+
+def test_no_page_of_the_admin_tells_a_secret(staff, shop, postbox):  # ADM-01, COD-02
+    pages = crawl(staff)
+
+    assert len(pages) > 25
+    assert {page.status_code for page in pages.values()} == {200}
+    shown = "".join(page.content.decode() for page in pages.values())
+    for secret in secrets(postbox):
+        assert secret not in shown
+    assert "a•••@example.com" in shown
+    assert "+12•••23" in shown
+
+
+def secrets(postbox):
+    """What nobody must read there: addresses, codes, links, seeds, hashes, names of sessions."""
+    yield from (WHO, PHONE, "stranger@example.com", "stranger secret", PASSWORD, SECRET)
+    for user in User.objects.all():
+        yield user.password
+    for challenge in Challenge.objects.all():
+        yield from (
+            challenge.code,
+            challenge.link_token,
+            bytes(challenge.seed).hex(),
+            challenge.key_id,
+        )
+    yield from Session.objects.values_list("pk", flat=True)
+    for message in postbox.messages():
+        yield message["text"]
+
+
+HIDDEN = {
+    "accounts/challenge": [
+        "seed__startswith=a",
+        "recipient__startswith=a",
+        "address=ana.maria@example.com",
+        "key_id__startswith=a",
+        "user__password__startswith=md5",
+        "user__email__startswith=a",
+    ],
+    "accounts/user": [
+        "password__startswith=md5",
+        "email__startswith=a",
+        "email_key=ana.maria@example.com",
+        "phone__contains=555",
+        "sessions__session_key__startswith=a",
+        "challenges__seed__startswith=a",
+    ],
+    "accounts/securityevent": [
+        "user__email__startswith=a",
+        "user__password__startswith=md5",
+        "fingerprint__startswith=a",
+    ],
+    "messaging/outboxmessage": ["address__startswith=a", "ref__startswith=a"],
+}
+
+
+@pytest.mark.parametrize("window", HIDDEN)
+def test_filters_answer_no_questions_about_what_is_hidden(staff, shop, window):  # ADM-02
+    for query in HIDDEN[window]:
+        assert staff.client.get(f"/admin/{window}/?{query}").status_code in (302, 400), query
+
+
+@pytest.mark.parametrize("query", ["o=99", "o=-1.2.3", "p=9999", "e=1", f"q={WHO}", "all="])
+def test_lists_take_any_address(staff, shop, query):  # ADM-02
+    for window in WINDOWS:
+        shown = staff.client.get(f"/admin/{window}/?{query}", follow=True)
+        assert shown.status_code == 200
+        assert WHO not in shown.content.decode().replace(f'value="{WHO}"', "")
+
+
+def test_searching_for_an_address_finds_nobody(staff, shop):  # ADM-02
+    found = [
+        len(re.findall(r'class="field-date_joined', page.content.decode()))
+        for page in (
+            staff.client.get("/admin/accounts/user/?q=ana.maria"),
+            staff.client.get("/admin/accounts/user/?q=ana"),
+        )
+    ]
+
+    assert found == [0, 1]
+
+
+def forged(window):
+    """Requests that a window has no button for."""
+    model = next(table for table in TABLES if window.endswith(table._meta.model_name))
+    pk = model.objects.values_list("pk", flat=True).first()
+    action = {"action": "delete_selected", "_selected_action": [str(pk)], "post": "yes"}
+    yield f"/admin/{window}/add/", {"username": "eve", "password": "x", "is_superuser": "on"}
+    yield f"/admin/{window}/{pk}/change/", {"is_superuser": "on", "tries_left": "99", "status": "x"}
+    yield f"/admin/{window}/{pk}/delete/", {"post": "yes"}
+    yield f"/admin/{window}/", action
+    yield f"/admin/{window}/", {"form-TOTAL_FORMS": "1", "_save": "Save"}
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_nothing_can_be_done_through_a_window(staff, shop, window):  # ADM-03
+    before = rows()
+
+    for url, fields in forged(window):
+        assert staff.client.post(url, fields).status_code == 403, url
+
+    assert rows() == before
+    assert not LogEntry.objects.exists()
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_window_has_no_buttons(staff, shop, window):  # ADM-03
+    whole = staff.client.get(f"/admin/{window}/").content.decode()
+    first = re.search(rf"/admin/{window}/[^/\"]+/change/", whole).group()
+
+    for shown in (whole, staff.client.get(first).content.decode()):
+        assert not re.search(rf'/{window}/(add|[^/]+/delete)/|name="(_save|action)', shown)
+
+
+def test_staff_choose_nobodys_password(staff, shop):  # ADM-06
+    user = User.objects.get(username="ana")
+
+    assert staff.client.get(f"/admin/accounts/user/{user.pk}/password/").status_code != 200
+    assert staff.client.post(
+        f"/admin/accounts/user/{user.pk}/password/", {"password1": "x" * 20, "password2": "x" * 20}
+    ).status_code in (302, 403, 404)
+    user.refresh_from_db()
+    assert user.check_password(PASSWORD)
+
+
+# The door
+
+
+@pytest.mark.parametrize("url", [ADMIN, *[f"/admin/{window}/" for window in WINDOWS]])
+def test_shoppers_cannot_enter(ana, url):  # ADM-03
+    ana.signs_up(WHO)
+
+    assert ana.client.get(url).headers["Location"] == f"{LOGIN}?next={url}"
+    assert ana.client.post(url).status_code in (302, 403)
+
+
+def test_a_shopper_with_a_password_cannot_sign_in_as_staff(bea):  # ADM-03
+    bea.signs_up(WHO, username="ana")
+
+    sign_in(Shopper(), "ana", PASSWORD)
+    refused = sign_in(bea, "ana", PASSWORD)
+
+    assert refused.status_code == 200
+    assert bea.client.get(ADMIN).status_code == 302
+    assert SecurityEvent.objects.filter(kind="staff_sign_in_failed").count() == 2
+
+
+@pytest.mark.parametrize("column", ["is_staff", "is_active"])
+def test_who_is_no_longer_staff_is_out_at_once(staff, boss, column):  # SES-06
+    assert staff.client.get(ADMIN).status_code == 200
+
+    User.objects.filter(pk=boss.pk).update(**{column: False})
+
+    assert staff.client.get(ADMIN).status_code == 302
+
+
+def test_staff_sign_in(boss):
+    browser = Shopper()
+
+    assert sign_in(browser).headers["Location"] == ADMIN
+
+    assert browser.client.get(ADMIN).status_code == 200
+    assert SecurityEvent.objects.get().kind == "staff_signed_in"
+    boss.refresh_from_db()
+    assert boss.last_login
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_name_is_locked_after_five_tries(boss):  # LIM-08
+    for number in range(5):
+        sign_in(Shopper(ip=f"192.0.2.{number}"), ["boss", "BOSS"][number % 2], "wrong")
+    right = Shopper(ip="192.0.2.99")
+
+    locked = sign_in(right)
+
+    assert "That was too often. You can try again at" in locked.content.decode()
+    assert right.client.get(ADMIN).status_code == 302
+    assert SecurityEvent.objects.filter(kind="staff_sign_in_limited").count() == 1
+    time_passes(minutes=30, seconds=1)
+    assert sign_in(right).headers["Location"] == ADMIN
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_household_is_locked_after_thirty_tries(boss):  # LIM-05, LIM-08
+    browser = Shopper(ip="192.0.2.7")
+    for number in range(30):
+        sign_in(browser, f"name{number}", "wrong")
+
+    assert "That was too often" in sign_in(browser).content.decode()
+    assert browser.client.get(ADMIN).status_code == 302
+    assert sign_in(Shopper(ip="192.0.2.8")).headers["Location"] == ADMIN
+
+
+@pytest.mark.parametrize("away", ["//evil.example/", "https://evil.example/", "/\\evil.example"])
+def test_the_door_leads_nowhere_else(boss, away):  # WEB-03
+    fields = {"username": "boss", "password": SECRET, "next": away}
+
+    led = Shopper().client.post(LOGIN, fields)
+
+    assert "evil" not in led.headers["Location"]
+
+
+def test_a_sign_in_brings_nothing_of_the_anonymous_session(boss):  # SES-01, SES-02, REG-10
+    browser = Shopper()
+    browser.identify("half@example.com", name="Half", password=PASSWORD)
+    before = browser.session_key
+
+    sign_in(browser)
+
+    assert browser.session_key != before
+    kept = Session.objects.get().get_decoded()
+    assert set(kept) == {"_auth_user_id", "_auth_user_backend", "_auth_user_hash"}
+
+
+@pytest.mark.parametrize("url", [ADMIN, LOGIN, *[f"/admin/{window}/" for window in WINDOWS]])
+def test_pages_of_the_admin_are_not_kept(staff, url):  # SES-08, WEB-06
+    page = staff.client.get(url)
+
+    assert "no-store" in page.headers["Cache-Control"]
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+    assert page.headers["X-Frame-Options"] == "DENY"
+
+
+@pytest.mark.parametrize("window", WINDOWS)
+def test_a_window_on_nothing_is_no_fault(staff, window):  # IDN-08
+    for pk in ("x", "%00", "0", "9" * 40, "../..", "00000000-0000-0000-0000-000000000000"):
+        assert staff.client.get(f"/admin/{window}/{pk}/change/").status_code in (302, 404), pk
