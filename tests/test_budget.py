@@ -18,7 +18,7 @@ from tests.people import COMPLETE, HOME, PASSWORD, REGISTER, VERIFY, Postbox, Sh
 
 STATEMENTS = 28
 # Calls of ours, modules, depth. DESIGN.md hoped for 40, 15, 10; DECISIONS.md says what the others are for.
-LADDER = {REGISTER: (90, 18, 12), VERIFY: (76, 16, 13), COMPLETE: (54, 13, 9)}
+LADDER = {REGISTER: (92, 18, 12), VERIFY: (78, 16, 13), COMPLETE: (54, 13, 9)}
 LONGEST, MEDIAN, P95 = 40, 6, 20
 
 OURS = tuple(str(BASE_DIR / app) for app in ("accounts", "messaging", "storefront"))
@@ -27,8 +27,9 @@ OURS = tuple(str(BASE_DIR / app) for app in ("accounts", "messaging", "storefron
 @pytest.fixture
 def _work_is_for_the_worker(monkeypatch):
     """Requests only leave a hint for a worker, and no broker hears it."""
-    monkeypatch.setattr(settings, "CELERY_TASK_ALWAYS_EAGER", False)
+    # The app first: it reads the settings when it is first asked, and must not read the patched one.
     monkeypatch.setitem(celery_app.conf, "task_always_eager", False)
+    monkeypatch.setattr(settings, "CELERY_TASK_ALWAYS_EAGER", False)
     monkeypatch.setitem(celery_app.conf, "broker_url", "memory://")
 
 

@@ -108,7 +108,7 @@ def test_the_setting_gives_the_length(monkeypatch, length):  # COD-01
     assert len(codes.code(codes.new_seed(), codes.current_key_id())) == length
 
 
-@pytest.mark.parametrize(("counter", "code"), enumerate(RFC_CODES))
+@pytest.mark.parametrize(("counter", "code"), list(enumerate(RFC_CODES)))
 def test_digits_are_cut_as_rfc_4226_has_it(counter, code):  # COD-01
     digest = hmac.digest(RFC_KEY, counter.to_bytes(8, "big"), "sha1")
 
