@@ -78,7 +78,7 @@ class SignedIn(Door):
         return responses.turn_away(
             self.request,
             f"{reverse('accounts:register')}?{way_back}",
-            message=_("Sign in to see this page."),
+            message=_("Type your email address or mobile number to go on."),
             status=401,
         )
 

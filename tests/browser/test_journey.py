@@ -216,6 +216,22 @@ def test_a_double_click_asks_once_and_signs_in(ana):  # ux 48, COD-11
     assert len(ana.mailbox.letters(who)) == 1
 
 
+def test_a_double_click_without_javascript_loses_a_code_at_most(shopper):  # COD-11, COD-05
+    ana, who = shopper(javascript=False), email()
+    ana.asks_for_code(who)
+    ana.code.box.fill(ana.mailbox.code(who))
+
+    # The browser drops the first answer and its cookie; the second click holds a session that is no more.
+    ana.code.confirm.dblclick()
+    expect(ana.complete.title).not_to_have_text(ana.code.heading)
+    if ana.identify.send.is_visible():
+        ana.identify.give(who)
+        ana.code.give(ana.mailbox.code(who, number=2))
+
+    ana.complete.is_shown().give()
+    ana.home.welcomes("Ana")
+
+
 def test_a_lost_network_loses_nothing(ana, witness):  # ux 69
     who = email()
     ana.identify.open()
