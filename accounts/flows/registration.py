@@ -39,11 +39,15 @@ class Proven:
     username_lost: bool = False
 
 
-def begin(identifier: Identifier, *, username: str = "", origin: Origin) -> Challenge:
-    """Send the first code for a registration.
+def begin(
+    identifier: Identifier, *, username: str = "", current: Challenge | None = None, origin: Origin
+) -> Challenge:
+    """Send the first code for a registration, or go on with `current` while its code is on its way (ux 48).
 
     Raises UsernameTaken, AlreadyRegistered (only under the `disclose` policy), TooOften, ChannelDown.
     """
+    if current and current.recipient == identifier.key and current.is_waiting:
+        return current
     if username and User.objects.filter(username=username).exists():
         raise UsernameTaken
     if policy.REGISTRATION_DUPLICATE_POLICY == "disclose":

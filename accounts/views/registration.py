@@ -60,22 +60,18 @@ class IdentifyView(AnonymousOnly, Step):
         """Send the code, unless the address looks mistyped and nobody has said to keep it."""
         if form.suggestion:
             return self.show(form, suggestion=form.suggestion, typed=form.typed)
-        challenge = self.begin(form)
+        challenge = registration.begin(
+            form.found,
+            username=form.cleaned_data.get("username", ""),
+            current=pending.challenge(self.request),
+            origin=self.origin,
+        )
         profile = registration.keep(
             name=form.full_name,
             username=form.cleaned_data.get("username", ""),
             password=form.cleaned_data.get("password", ""),
         )
         return self.go_on(form, challenge, profile)
-
-    def begin(self, form):
-        """Begin, or go on with what this browser began for the same address."""
-        challenge = pending.challenge(self.request)
-        if challenge and challenge.recipient == form.found.key and challenge.is_waiting:
-            return challenge
-        return registration.begin(
-            form.found, username=form.cleaned_data.get("username", ""), origin=self.origin
-        )
 
     def go_on(self, form, challenge, profile):
         """Remember the attempt and ask for the code."""
