@@ -23,6 +23,7 @@ class UserAdmin(Window):
     )
     list_filter = ("is_active", "is_staff")
     date_hierarchy = "date_joined"
+    ordering = ("-date_joined",)
     search_fields = ("username",)
     fields = (*list_display, "email_proved_at", "phone_proved_at", "completed_at", "is_staff")
 
@@ -53,6 +54,7 @@ class ChallengeAdmin(Window):
     )
     list_filter = ("purpose", "kind")
     date_hierarchy = "created_at"
+    ordering = ("-created_at",)
     fields = (*list_display, "user", "device", "sent_at", "link_expires_at", "closed_at")
 
     @admin.display(description=_("recipient"))
@@ -65,8 +67,9 @@ class ChallengeAdmin(Window):
 class SecurityEventAdmin(Window):
     """The audit trail."""
 
-    list_display = ("at", "kind", "user", "channel", "ip", "agent")
+    list_display = ("at", "kind", "user", "channel", "ip")
     list_filter = ("kind", "channel")
     list_select_related = ("user",)
     date_hierarchy = "at"
-    fields = (*list_display, "fingerprint")
+    ordering = ("-at",)
+    fields = (*list_display, "agent", "fingerprint")

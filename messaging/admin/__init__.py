@@ -22,4 +22,5 @@ class OutboxAdmin(Window):
     )
     list_filter = ("status", "channel", "letter")
     date_hierarchy = "created_at"
+    ordering = ("-created_at",)
     fields = (*list_display, "due_at", "expires_at")
