@@ -859,3 +859,15 @@ def test_a_safe_way_on_is_taken_at_once_when_everything_is_said(ana, postbox):  
     ana.identify(EMAIL, next=ACCOUNT, **PROFILE)
 
     assert ana.prove(postbox.code()).to == ACCOUNT
+
+
+def test_asking_again_for_a_code_on_its_way_is_counted_too(
+    ana, postbox, monkeypatch
+):  # LIM-09, IDN-09
+    monkeypatch.setattr(policy, "REGISTER_PER_IP", policy.rates("3/h"))
+    typed = {"name": "Ana", "password": PASSWORD}
+
+    answers = [ana.identify("ana@example.com", **typed).status_code for _ in range(4)]
+
+    assert answers == [303, 303, 303, 429]
+    assert len(postbox) == 1

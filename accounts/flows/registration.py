@@ -47,6 +47,8 @@ def begin(
     Raises UsernameTaken, AlreadyRegistered (only under the `disclose` policy), TooOften, ChannelDown.
     """
     if current and current.recipient == identifier.key and current.is_waiting:
+        # No message, but still an attempt: what comes along may cost a password hash (LIM-09).
+        limits.spend(*limits.registrations(origin))
         return current
     if username and User.objects.filter(username=username).exists():
         raise UsernameTaken
