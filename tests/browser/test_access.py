@@ -24,7 +24,13 @@ FOCUS_UNSEEN = """() => { const el = document.activeElement, s = getComputedStyl
 
 
 def states(ana):
-    """Walk through every page and error state, stopping at each."""
+    """Walk through every page and error state, stopping at each once it is all there, its style sheet too."""
+    for state in _states(ana):
+        ana.page.wait_for_load_state("load")
+        yield state
+
+
+def _states(ana):
     who, number = email(), phone()
     ana.home.open()
     yield "front page"
