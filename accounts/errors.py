@@ -128,6 +128,37 @@ class UsernameTaken(Refused):
     message = gettext_lazy("That username is taken. Choose another one.")
 
 
+class SignInWrong(Refused):
+    """The name and the password do not belong together: one sentence, whatever the reason (ENU-01)."""
+
+    message = gettext_lazy("That does not match an account. Check both, or get a code instead.")
+
+
+class PasswordWrong(Refused):
+    """Somebody who is signed in typed another password than theirs."""
+
+    field = "current"
+    message = gettext_lazy("That is not your password. Check it and try again.")
+
+
+class PasswordClosed(TooOften):
+    """Too many tries with a password; the other ways in stay open (LIM-03)."""
+
+    @staticmethod
+    def sentence() -> str:
+        """Say when, and that a code works now."""
+        return _(
+            "There were too many tries with a password. You can use one again at %(time)s, or get a code now."
+        )
+
+
+class ContactKept(Refused):
+    """A contact that cannot be changed so: it is the only one, or it is the account's already."""
+
+    field = "contact"
+    message = gettext_lazy("This is your only contact. Add another one before you remove it.")
+
+
 class ChannelDown(Refused):
     """No provider can carry this kind of message (ux 68)."""
 

@@ -9,7 +9,7 @@ def record(
     *kinds: str, origin: Origin, identifier: Identifier | None = None, user: User | None = None
 ) -> None:
     """Write one event for each of `kinds`, in one statement."""
-    SecurityEvent.objects.bulk_create(
+    rows = [
         SecurityEvent(
             kind=kind,
             user=user,
@@ -19,4 +19,9 @@ def record(
             agent=origin.agent,
         )
         for kind in kinds
-    )
+    ]
+    if len(rows) == 1:
+        # One row needs no transaction of its own, which bulk_create would open.
+        rows[0].save(force_insert=True)
+    else:
+        SecurityEvent.objects.bulk_create(rows)

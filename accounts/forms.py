@@ -10,8 +10,12 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import codes, identifiers, policy
 from accounts.errors import Refused
-from accounts.identifiers import EMAIL, Identifier, Unreadable
+from accounts.identifiers import EMAIL, PHONE, Identifier, Unreadable
 from accounts.models import User
+
+PASSWORD_RULE = _(
+    "At least %(n)d characters. A few words in a row are easy to remember and hard to guess."
+) % {"n": policy.PASSWORD_MIN_LENGTH}
 
 
 class Text(forms.CharField):
@@ -92,8 +96,8 @@ class RefusableForm(forms.Form):
         return refusal.field
 
 
-class IdentifyForm(RefusableForm):
-    """Step 1: one box, or the fields `email` / `phone`. Whatever of step 3 comes along is kept."""
+class AddressForm(RefusableForm):
+    """One box for an email address or mobile number, or the fields `email` / `phone`."""
 
     identifier = Text(
         label=_("Email address or mobile number"),
@@ -113,28 +117,14 @@ class IdentifyForm(RefusableForm):
         ),
     )
     next = Text(required=False, widget=forms.HiddenInput)
-    # Our own page says that it can show a hint; other clients cannot, and are not asked.
-    hints = Text(required=False, initial="1", widget=forms.HiddenInput)
-    keep = Text(required=False)
     email = Text(required=False, max_length=320)
     phone = Text(required=False, max_length=64)
-    name = Text(required=False, max_length=policy.NAME_MAX)
-    first_name = Text(required=False, max_length=policy.NAME_MAX)
-    last_name = Text(required=False, max_length=policy.NAME_MAX)
-    username = Text(required=False, max_length=policy.USERNAME_MAX)
-    password = Password(required=False)
-    password_confirm = Password(required=False)
-    password2 = Password(required=False)
 
-    shown = ("identifier", "next", "hints")
+    shown = ("identifier", "next")
     found: Identifier | None = None
 
-    def clean_username(self):
-        """Bring a username into its one spelling."""
-        return _username(self.cleaned_data["username"])
-
     def clean(self):
-        """Read the identifier, whichever field it came in, and hold the passwords together."""
+        """Read the identifier, whichever field it came in."""
         given = [name for name in ("identifier", "email", "phone") if self.cleaned_data.get(name)]
         if len(given) > 1:
             self.add_error(given[0], _("Enter an email address or a mobile number, not both"))
@@ -142,19 +132,10 @@ class IdentifyForm(RefusableForm):
             self._read_identifier(given[0])
         elif not self.errors:
             self.add_error("identifier", _("Enter your email address or mobile number"))
-        self._hold_password()
 
     def field_for(self, refusal):
         """Answer about the identifier in the field it came in."""
         return self.source if refusal.field == "identifier" else refusal.field
-
-    @cached_property
-    def suggestion(self) -> str:
-        """The address that was probably meant, unless the shopper said to keep the typed one (ux 19)."""
-        asked = self.cleaned_data["hints"] and not self.cleaned_data.get("keep")
-        if not asked or self.found is None or self.found.kind != EMAIL:
-            return ""
-        return identifiers.suggestion(self.found.address)
 
     @property
     def source(self) -> str:
@@ -168,12 +149,6 @@ class IdentifyForm(RefusableForm):
         """The identifier as the shopper typed it, to show back unchanged (ux 18)."""
         return self.cleaned_data[self.source].strip()
 
-    @property
-    def full_name(self) -> str:
-        """The name, in one piece."""
-        parts = [self.cleaned_data.get("first_name", ""), self.cleaned_data.get("last_name", "")]
-        return self.cleaned_data.get("name") or " ".join(part for part in parts if part)
-
     def _read_identifier(self, source):
         read = {"email": identifiers.parse_email, "phone": identifiers.parse_phone}.get(
             source, identifiers.parse
@@ -182,6 +157,46 @@ class IdentifyForm(RefusableForm):
             self.found = read(self.cleaned_data[source])
         except Unreadable as problem:
             self.add_error(source, str(problem))
+
+
+class IdentifyForm(AddressForm):
+    """Step 1 of a registration. Whatever of step 3 comes along is kept."""
+
+    # Our own page says that it can show a hint; other clients cannot, and are not asked.
+    hints = Text(required=False, initial="1", widget=forms.HiddenInput)
+    keep = Text(required=False)
+    name = Text(required=False, max_length=policy.NAME_MAX)
+    first_name = Text(required=False, max_length=policy.NAME_MAX)
+    last_name = Text(required=False, max_length=policy.NAME_MAX)
+    username = Text(required=False, max_length=policy.USERNAME_MAX)
+    password = Password(required=False)
+    password_confirm = Password(required=False)
+    password2 = Password(required=False)
+
+    shown = ("identifier", "next", "hints")
+
+    def clean_username(self):
+        """Bring a username into its one spelling."""
+        return _username(self.cleaned_data["username"])
+
+    def clean(self):
+        """Read the identifier, and hold the passwords together."""
+        super().clean()
+        self._hold_password()
+
+    @cached_property
+    def suggestion(self) -> str:
+        """The address that was probably meant, unless the shopper said to keep the typed one (ux 19)."""
+        asked = self.cleaned_data["hints"] and not self.cleaned_data.get("keep")
+        if not asked or self.found is None or self.found.kind != EMAIL:
+            return ""
+        return identifiers.suggestion(self.found.address)
+
+    @property
+    def full_name(self) -> str:
+        """The name, in one piece."""
+        parts = [self.cleaned_data.get("first_name", ""), self.cleaned_data.get("last_name", "")]
+        return self.cleaned_data.get("name") or " ".join(part for part in parts if part)
 
     def _hold_password(self):
         password = self.cleaned_data.get("password")
@@ -192,6 +207,77 @@ class IdentifyForm(RefusableForm):
         if password and self.found:
             known = {"name": self.full_name, "username": self.cleaned_data.get("username", "")}
             _judge_password(self, password, User(**known, **_columns(self.found)))
+
+
+class RememberField(forms.BooleanField):
+    """Whether to stay signed in once the browser is closed. Left out is no."""
+
+    def __init__(self):
+        super().__init__(
+            label=_("Stay signed in on this device"),
+            required=False,
+            initial=True,
+            widget=forms.CheckboxInput(attrs={"class": "check"}),
+        )
+
+
+class SignInForm(RefusableForm):
+    """A name of any kind, and the password."""
+
+    identifier = Text(
+        label=_("Email address, mobile number or username"),
+        required=False,
+        max_length=320,
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "username",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "dir": "auto",
+            }
+        ),
+    )
+    password = Password(
+        label=_("Password"),
+        error_messages={"required": _("Enter your password")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    remember = RememberField()
+    next = Text(required=False, widget=forms.HiddenInput)
+    email = Text(required=False, max_length=320)
+    phone = Text(required=False, max_length=64)
+    username = Text(required=False, max_length=320)
+
+    shown = ("identifier", "password", "remember", "next")
+    names = ("identifier", "email", "phone", "username")
+    found: Identifier | None = None
+
+    def clean(self):
+        """Read the name, whichever field it came in; what cannot be read is a name that nobody has (ENU-01)."""
+        typed = next(filter(None, map(self.cleaned_data.get, self.names)), "")
+        if typed:
+            self.found = identifiers.parse_name(typed)
+        elif not any(name in self.errors for name in self.names):
+            self.add_error("identifier", _("Enter your email address, mobile number or username"))
+
+
+class SendCodeForm(AddressForm):
+    """Where to send a code that signs in."""
+
+    remember = RememberField()
+    username = Text(required=False, max_length=320)
+
+    shown = ("identifier", "remember", "next")
+
+
+class ResetForm(AddressForm):
+    """Whose password was forgotten."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["identifier"].help_text = _(
+            "We will send you a link by email, or a code by text message."
+        )
 
 
 class CodeForm(RefusableForm):
@@ -241,8 +327,8 @@ class CodeForm(RefusableForm):
         )
 
 
-class ProfileForm(RefusableForm):
-    """Step 3. `user` is who has just proven an identifier; the other kind of contact may be added."""
+class NamesForm(RefusableForm):
+    """What a shopper is called, and the name to sign in with."""
 
     name = Text(
         label=_("Your name"),
@@ -252,11 +338,6 @@ class ProfileForm(RefusableForm):
         widget=forms.TextInput(
             attrs={"autocomplete": "name", "spellcheck": "false", "dir": "auto"}
         ),
-    )
-    password = Password(
-        label=_("Password"),
-        required=True,
-        error_messages={"required": _("Choose a password")},
     )
     username = Text(
         label=_("Username"),
@@ -272,27 +353,57 @@ class ProfileForm(RefusableForm):
             }
         ),
     )
-    contact = Text(required=False, max_length=320)
-    next = Text(required=False, widget=forms.HiddenInput)
 
-    optional = ("username", "contact")
-    found: Identifier | None = None
-
-    def __init__(self, *args, user, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.user = user
-        self.fields["password"].widget.attrs["autocomplete"] = "new-password"
-        self.fields["password"].help_text = _(
-            "At least %(n)d characters. A few words in a row are easy to remember and hard to guess."
-        ) % {"n": policy.PASSWORD_MIN_LENGTH}
-        self._ask_for_other_contact()
+    optional: tuple[str, ...] = ("username",)
 
     def clean_username(self):
         """Bring a username into its one spelling."""
         return _username(self.cleaned_data["username"])
 
+
+# What the box for a contact says and how it behaves: label, hint, what is missing, attributes, reader.
+CONTACTS = {
+    PHONE: (
+        _("Mobile number"),
+        _("With country code. We will text a code to it; it counts once you type that code."),
+        _("Enter your mobile number"),
+        {"type": "tel", "autocomplete": "tel"},
+        identifiers.parse_phone,
+    ),
+    EMAIL: (
+        _("Email address"),
+        _("We will send a code to it; it counts once you type that code."),
+        _("Enter your email address"),
+        {
+            "type": "email",
+            "autocomplete": "email",
+            "autocapitalize": "none",
+            "spellcheck": "false",
+        },
+        identifiers.parse_email,
+    ),
+}
+
+
+class ContactForm(RefusableForm):
+    """A new email address or mobile number for somebody who is signed in."""
+
+    contact = Text(required=True, max_length=320)
+    found: Identifier | None = None
+
+    def __init__(self, *args, kind, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.ask_for(kind)
+
+    def ask_for(self, kind):
+        """Word and shape the box for an email address or a mobile number."""
+        field = self.fields["contact"]
+        field.label, field.help_text, missing, attrs, self._read_contact = CONTACTS[kind]
+        field.error_messages = {**field.error_messages, "required": missing}
+        field.widget = forms.TextInput(attrs={"class": "input", "dir": "ltr", **attrs})
+
     def clean_contact(self):
-        """Read the second contact, which is of the kind that is not proven yet."""
+        """Read the contact."""
         typed = self.cleaned_data["contact"]
         try:
             self.found = self._read_contact(typed) if typed else None
@@ -300,37 +411,81 @@ class ProfileForm(RefusableForm):
             raise ValidationError(str(problem)) from None
         return typed
 
+
+class NewPasswordForm(RefusableForm):
+    """A new password for `user`, in one box that can be shown (ux 53)."""
+
+    password = Password(
+        label=_("New password"),
+        required=True,
+        error_messages={"required": _("Choose a password")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args, user, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.fields["password"].help_text = PASSWORD_RULE
+
     def clean(self):
         """Judge the password against what is known of its owner."""
         password = self.cleaned_data.get("password")
         if password:
-            known = {name: self.cleaned_data.get(name, "") for name in ("name", "username")}
-            _judge_password(
-                self, password, User(email=self.user.email, phone=self.user.phone, **known)
-            )
+            _judge_password(self, password, self.owner)
 
-    def _ask_for_other_contact(self):
-        field = self.fields["contact"]
-        if self.user.email:
-            field.label, self._read_contact = _("Mobile number"), identifiers.parse_phone
-            field.help_text = _(
-                "With country code. We will text a code to it; it counts once you type that code."
-            )
-            field.widget = forms.TextInput(
-                attrs={"type": "tel", "autocomplete": "tel", "dir": "ltr"}
-            )
-        else:
-            field.label, self._read_contact = _("Email address"), identifiers.parse_email
-            field.help_text = _("We will send a code to it; it counts once you type that code.")
-            field.widget = forms.EmailInput(
-                attrs={
-                    "autocomplete": "email",
-                    "autocapitalize": "none",
-                    "spellcheck": "false",
-                    "dir": "ltr",
-                }
-            )
-        field.widget.attrs["class"] = "input"
+    @property
+    def owner(self):
+        """Whose password it will be, as the form says."""
+        return self.user
+
+
+class ChangePasswordForm(NewPasswordForm):
+    """The password that was, and the one that will be."""
+
+    current = Password(
+        label=_("Current password"),
+        required=True,
+        error_messages={"required": _("Enter your current password")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    field_order = ("current", "password")
+
+
+class ConfirmForm(RefusableForm):
+    """The password of somebody who is signed in."""
+
+    current = Password(
+        label=_("Password"),
+        required=True,
+        error_messages={"required": _("Enter your password")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    next = Text(required=False, widget=forms.HiddenInput)
+
+
+class ProfileForm(NamesForm, NewPasswordForm, ContactForm):
+    """Step 3. `user` is who has just proven an identifier; the other kind of contact may be added."""
+
+    next = Text(required=False, widget=forms.HiddenInput)
+
+    optional = ("username", "contact")
+    field_order = ("name", "password", "username", "contact", "next")
+
+    def __init__(self, *args, user, **kwargs):
+        super().__init__(*args, user=user, kind=PHONE if user.email else EMAIL, **kwargs)
+        self.fields["password"].label = _("Password")
+        self.fields["contact"].required = False
+
+    @property
+    def owner(self):
+        """Whoever is proven, under the names that were typed."""
+        known = {name: self.cleaned_data.get(name, "") for name in ("name", "username")}
+        return User(email=self.user.email, phone=self.user.phone, **known)
+
+
+class EmptyForm(RefusableForm):
+    """Nothing but a button."""
 
 
 class LinkForm(RefusableForm):

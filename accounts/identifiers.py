@@ -12,7 +12,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from accounts import policy
 
-EMAIL, PHONE = "email", "phone"
+EMAIL, PHONE, USERNAME = "email", "phone", "username"
 
 # Phones on which one person reads a text we can afford (IDN-05); numbers in some countries cannot be told apart.
 MOBILE = {
@@ -49,7 +49,7 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """An email address or mobile number that cannot be wrong any more.
+    """An email address or mobile number that cannot be wrong any more; at sign-in also a username.
 
     `key` is what is compared, counted and kept unique; `address` is where messages go.
     """
@@ -73,6 +73,11 @@ class Identifier:
             return f"{self.address[:3]}•••{self.address[-2:]}"
         local, _at, domain = self.address.partition("@")
         return f"{local[0]}•••@{domain}"
+
+    @classmethod
+    def username(cls, name: str) -> "Identifier":
+        """A name to sign in with; no message goes there."""
+        return cls(kind=USERNAME, key=name, address="")
 
 
 def parse(text: str) -> Identifier:
@@ -133,6 +138,19 @@ def parse_username(text: str) -> str:
     if name in RESERVED_USERNAMES:
         raise Unreadable(_("That username is reserved. Choose another one."))
     return name
+
+
+def parse_name(text: str) -> Identifier:
+    """Read what somebody types to sign in: of one kind only, by its looks (IDN-07). Never raises.
+
+    What cannot be read is a username that nobody has: it costs and answers the same (ENU-01).
+    """
+    try:
+        return parse(text)
+    except Unreadable:
+        name = unicodedata.normalize("NFKC", _visible(text)).casefold()
+        # What looks like an address or a number is never looked up as a username.
+        return Identifier.username(f"?{name}" if re.search(r"@|^[+(\d]?[\d\s().\-/]*$", name) else name)
 
 
 def suggestion(text: str) -> str:

@@ -1,45 +1,194 @@
 """The words we send, chosen as they leave. The outbox holds a name and a reference; here they become facts."""
 
+from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from django.db.models.functions import Now
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import policy
 from accounts.identifiers import EMAIL
-from accounts.models import Challenge, Purpose, User
+from accounts.models import ANYBODY, Challenge, Purpose, User
 from messaging.letters import writes
+
+Facts = dict[str, object]
+
+# A stranger's typing at sign-in reaches an address without an account once in this time.
+UNKNOWN_EVERY = timedelta(days=1)
+# Notices of new devices that one account gets in an hour; the list of activity has them all.
+DEVICE_NOTICES_PER_HOUR = 5
+
+# What happened: the subject, and the sentence.
+NEWS = {
+    "new_device": (
+        gettext_lazy("New sign-in"),
+        gettext_lazy("Somebody signed in to your account in a browser that is new to us."),
+    ),
+    "password_changed": (
+        gettext_lazy("Your password was changed"),
+        gettext_lazy("The password of your account was changed. All other devices were signed out."),
+    ),
+    "password_set": (
+        gettext_lazy("Your account has a password now"),
+        gettext_lazy("A password was added to your account."),
+    ),
+    "password_reset": (
+        gettext_lazy("Your password was changed"),
+        gettext_lazy("A new password was chosen for your account. Every device was signed out."),
+    ),
+    "contact_added": (
+        gettext_lazy("A contact was added to your account"),
+        gettext_lazy("A new email address or mobile number was added to your account."),
+    ),
+    "contact_changed": (
+        gettext_lazy("A contact of your account was changed"),
+        gettext_lazy("An email address or mobile number of your account was replaced."),
+    ),
+    "contact_removed": (
+        gettext_lazy("A contact was removed from your account"),
+        gettext_lazy("An email address or mobile number was removed from your account."),
+    ),
+    "primary_changed": (
+        gettext_lazy("Messages go elsewhere now"),
+        gettext_lazy("Messages about your account go to another contact of yours from now on."),
+    ),
+    "disowned": (
+        gettext_lazy("A change of your account was taken back"),
+        gettext_lazy(
+            "Somebody with an earlier contact of this account said that a change was not theirs. Your contact was removed."
+        ),
+    ),
+    "deletion_asked": (
+        gettext_lazy("Your account will be deleted"),
+        gettext_lazy("Somebody asked to delete your account. All devices were signed out."),
+    ),
+    "deletion_undone": (
+        gettext_lazy("Your account stays"),
+        gettext_lazy("You signed in, so your account will not be deleted."),
+    ),
+}
 
 
 @writes("code")
-def code(ref: str) -> dict[str, object] | None:
+def code(ref: str) -> Facts | None:
     """The facts of a code's message, or None when the code is used, replaced or too old (OUT-04)."""
-    pk, _colon, number = ref.partition(":")
-    challenge = Challenge.objects.open().filter(pk=pk, sends=number).first()
-    if challenge is None:
+    challenge = _challenge(ref)
+    if challenge is None or not Challenge.objects.open().filter(pk=challenge.pk).exists():
         return None
+    if challenge.is_decoy:
+        return _unknown(challenge)
     owner = _owner(challenge)
-    if owner and not owner.is_active:
+    if challenge.purpose == Purpose.CONTACT and owner:
+        # Somebody else's address: its owner is told, by email only, and no code leaves (ENU-07, ABU-03).
+        return _asked(challenge) | {"letter": "claimed"} if challenge.kind == EMAIL else None
+    account = owner or challenge.user
+    if account and not account.is_active:
         return None
-    return {
+    return _asked(challenge) | {
         "code": challenge.code,
         "link": "" if owner else _link(challenge),
-        "minutes": int(policy.CODE_TTL.total_seconds() // 60),
-        "requested_at": challenge.sent_at,
-        "device": challenge.device,
+        "minutes": _minutes(policy.CODE_TTL),
         "host": urlsplit(settings.SITE_URL).hostname,
         "welcome_back": owner is not None,
     }
 
 
-def _owner(challenge: Challenge) -> User | None:
-    """Whose account the identifier of a registration already opens, if anyone's."""
-    if challenge.purpose != Purpose.REGISTER:
+@writes("reset")
+def reset(ref: str) -> Facts | None:
+    """The facts of the email with which a new password is chosen, or None when it is not wanted any more."""
+    challenge = _challenge(ref)
+    if challenge is None:
         return None
-    return User.objects.for_identifier(challenge.identifier).first()
+    if challenge.user is None:
+        return _unknown(challenge)
+    if not challenge.user.is_active:
+        return None
+    return _asked(challenge) | {
+        "link": _page("password-reset-new", challenge),
+        "minutes": _minutes(policy.RESET_TTL),
+    }
+
+
+@writes("notice")
+def notice(ref: str) -> Facts | None:
+    """The facts of what happened to an account, and the way to say "this was not me"."""
+    pk, _colon, what = ref.partition(":")
+    sent = Challenge.objects.live().filter(pk=pk, purpose=Purpose.NOT_ME).first()
+    if sent is None or sent.user is None or not sent.user.is_active:
+        return None
+    if what == "new_device" and _had_many(sent.user):
+        return None
+    title, sentence = NEWS[what]
+    return {
+        "title": title,
+        "sentence": sentence,
+        "advice": _advice(what, sent.user),
+        "at": sent.created_at,
+        "device": sent.device,
+        "link": _page("not-me", sent),
+    }
+
+
+def _challenge(ref: str) -> Challenge | None:
+    """The attempt a message speaks of, if it is still the newest message of it."""
+    pk, _colon, number = ref.partition(":")
+    return Challenge.objects.live().filter(pk=pk, sends=number).first()
+
+
+def _asked(challenge: Challenge) -> Facts:
+    return {"requested_at": challenge.sent_at, "device": challenge.device}
+
+
+def _owner(challenge: Challenge) -> User | None:
+    """Whose account the identifier of an attempt already opens, if it is not the one that asks."""
+    if challenge.purpose not in (Purpose.REGISTER, Purpose.CONTACT):
+        return None
+    others = User.objects.for_identifier(challenge.identifier).exclude(pk=challenge.user_id)
+    return others.first()
+
+
+def _unknown(challenge: Challenge) -> Facts | None:
+    """Word to an email address without an account, once a day; never to numbers or to somebody shut out (ABU-03)."""
+    if challenge.kind != EMAIL or challenge.sends > 1:
+        return None
+    if User.objects.for_identifier(challenge.identifier).exists():
+        return None
+    others = Challenge.objects.filter(recipient=challenge.recipient, user=None, purpose__in=ANYBODY)
+    recent = others.filter(
+        created_at__gt=Now() - UNKNOWN_EVERY, created_at__lte=challenge.created_at
+    )
+    if recent.exclude(pk=challenge.pk).exists():
+        return None
+    link = f"{settings.SITE_URL}{reverse('accounts:register')}"
+    return _asked(challenge) | {"letter": "unknown", "link": link}
+
+
+def _had_many(user: User) -> bool:
+    hour = user.events.filter(kind="new_device", at__gt=Now() - timedelta(hours=1))
+    return hour.count() > DEVICE_NOTICES_PER_HOUR
+
+
+def _advice(what: str, user: User) -> str:
+    if what != "deletion_asked" or user.deletion_due_at is None:
+        return ""
+    day = date_format(user.deletion_due_at, "j F Y")
+    return _("Sign in before %(day)s to keep it.") % {"day": day}
 
 
 def _link(challenge: Challenge) -> str:
     if challenge.kind != EMAIL or challenge.purpose != Purpose.REGISTER:
         return ""
-    return f"{settings.SITE_URL}{reverse('accounts:verify-email')}?{urlencode({'token': challenge.link_token})}"
+    return _page("verify-email", challenge)
+
+
+def _page(name: str, challenge: Challenge) -> str:
+    query = urlencode({"token": challenge.link_token})
+    return f"{settings.SITE_URL}{reverse(f'accounts:{name}')}?{query}"
+
+
+def _minutes(span: timedelta) -> int:
+    return int(span.total_seconds() // 60)

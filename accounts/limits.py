@@ -13,6 +13,8 @@ from functools import cached_property
 from operator import attrgetter
 
 from django.db import connection, transaction
+from django.db.models import Case, Value, When
+from django.db.models.functions import Length, Substr
 
 from accounts import errors, policy
 from accounts.identifiers import Identifier, fingerprint
@@ -20,6 +22,7 @@ from accounts.models import Bucket
 from accounts.origin import Origin
 
 STAMP = 13
+AT_ONCE_MS = 5000
 
 NOW_MS = {
     "postgresql": "(extract(epoch from clock_timestamp()) * 1000)::bigint",
@@ -39,7 +42,7 @@ ON CONFLICT (key) DO UPDATE SET
 WHERE length(kept.hits) < {stamp} * excluded.size
    OR CAST(substr(kept.hits, length(kept.hits) - {stamp} * excluded.size + 1, {stamp}) AS bigint)
       <= {now_ms} - excluded.period * 1000
-RETURNING key
+RETURNING key, hits
 """
 
 
@@ -56,6 +59,32 @@ class Limit:
     def key(self) -> str:
         """The bucket's key: a keyed hash, so that the table names nobody (ENU-05)."""
         return fingerprint(f"{self.name} {self.rate.seconds} {self.subject}")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """One hit that was taken: the limit, and the moments its bucket holds now, newest last."""
+
+    limit: Limit
+    hits: str
+
+    @property
+    def fills(self) -> bool:
+        """Whether this hit took the last room there was."""
+        rate, oldest = self.limit.rate, int(self.hits[:STAMP])
+        full = len(self.hits) == STAMP * rate.times
+        return full and oldest > int(self.newest) - rate.seconds * 1000
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody else took one in the moments before: not one of many at once."""
+        before = self.hits[:-STAMP][-STAMP:]
+        return not before or int(before) < int(self.newest) - AT_ONCE_MS
+
+    @property
+    def newest(self) -> str:
+        """The moment of this hit."""
+        return self.hits[-STAMP:]
 
 
 def registrations(origin: Origin) -> list[Limit]:
@@ -83,6 +112,41 @@ def guesses(at: Identifier) -> list[Limit]:
     return _limits("guesses", at.key, policy.CODE_GUESSES_PER_ID)
 
 
+def code_requests(origin: Origin) -> list[Limit]:
+    """How many codes and links one household may ask for without being signed in."""
+    return _limits("code requests", origin.network, policy.CODES_PER_IP)
+
+
+def resets(of: Identifier) -> list[Limit]:
+    """How often a new password may be asked for, for one address."""
+    return _limits("resets", of.mailbox, policy.RESETS_PER_ID)
+
+
+def changes(account: str) -> list[Limit]:
+    """How often one account may change its contacts and credentials, each change with a notice."""
+    return _limits("changes", account, policy.CHANGES_PER_ACCOUNT)
+
+
+def passwords_by_name(name: Identifier) -> Limit:
+    """How many passwords may be tried for what somebody types, whether or not anybody has that name (ENU-05)."""
+    return Limit("passwords by name", f"{name.kind} {name.key}", policy.LOGIN_FAILURES)
+
+
+def passwords_by_account(account: str) -> Limit:
+    """How many passwords may be tried for one account, over all of its names (LIM-01)."""
+    return Limit("passwords by account", account, policy.LOGIN_FAILURES)
+
+
+def passwords_by_device(device: str) -> Limit:
+    """How many passwords may be tried in a browser that has signed in before (LIM-04)."""
+    return Limit("passwords by device", device, policy.LOGIN_FAILURES)
+
+
+def passwords_by_ip(origin: Origin) -> list[Limit]:
+    """How many passwords may be tried from one household (LIM-05)."""
+    return _limits("passwords by IP", origin.network, policy.LOGIN_FAILURES_PER_IP)
+
+
 def staff_logins(name: str, origin: Origin) -> list[Limit]:
     """How often a password may be tried at the admin's door (LIM-08)."""
     return [
@@ -100,17 +164,43 @@ def spend(*limits: Limit) -> None:
     """Take one hit from every limit, or from none. Raises TooOften."""
     # One limit is one statement, which needs no transaction of its own.
     with transaction.atomic(savepoint=False) if len(limits) > 1 else nullcontext():
-        taken = _take(limits)
-        full = [limit for limit in limits if limit.key not in taken]
+        taken = take(*limits)
+        full = [limit for limit in limits if limit not in taken]
         if full:
-            raise _too_often(full)
+            raise errors.TooOften(room_at(*full))
+
+
+def take(*limits: Limit) -> dict[Limit, Hit]:
+    """Take one hit from each limit that has room, in one statement; returns what was taken."""
+    by_key = {limit.key: limit for limit in limits}
+    return {by_key[key]: Hit(by_key[key], hits) for key, hits in _upsert(limits)}
+
+
+def give_back(*taken: Limit, forget: Iterable[Limit] = ()) -> None:
+    """Return the newest hit of each limit in `taken`, and all hits of those in `forget`, in one statement."""
+    emptied = [limit.key for limit in forget]
+    less = Substr("hits", 1, Length("hits") - STAMP)
+    kept = Bucket.objects.filter(key__in=[*emptied, *(limit.key for limit in taken)])
+    kept.exclude(hits="").update(hits=Case(When(key__in=emptied, then=Value("")), default=less))
+
+
+def close(*hits: Hit) -> None:
+    """Leave no room for a whole period from now on, in one statement: a lock runs from its last failure."""
+    moments = [When(key=hit.limit.key, then=Value(hit.newest * hit.limit.rate.times)) for hit in hits]
+    Bucket.objects.filter(key__in=[hit.limit.key for hit in hits]).update(hits=Case(*moments))
+
+
+def room_at(*full: Limit) -> datetime:
+    """When the last of these full limits has room again."""
+    kept = Bucket.objects.in_bulk([limit.key for limit in full])
+    return max(_room_at(kept[limit.key], limit.rate) for limit in full)
 
 
 def _limits(name: str, subject: str, rates: tuple[policy.Rate, ...]) -> list[Limit]:
     return [Limit(name, subject, rate) for rate in rates]
 
 
-def _take(limits: tuple[Limit, ...]) -> set[str]:
+def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
     vendor = connection.vendor
     # In the order of their keys, so that two requests never wait for each other in a circle.
     ordered = sorted(limits, key=attrgetter("key"))
@@ -123,14 +213,7 @@ def _take(limits: tuple[Limit, ...]) -> set[str]:
     ]
     with connection.cursor() as cursor:
         cursor.execute(TAKE.format(rows=rows, now_ms=NOW_MS[vendor], stamp=STAMP), values)
-        return {key for (key,) in cursor.fetchall()}
-
-
-def _too_often(full: list[Limit]) -> errors.TooOften:
-    """Work out when the last of the full limits has room again."""
-    kept = Bucket.objects.in_bulk([limit.key for limit in full])
-    ends = [_room_at(kept[limit.key], limit.rate) for limit in full]
-    return errors.TooOften(max(ends))
+        return list(cursor.fetchall())
 
 
 def _room_at(bucket: Bucket, rate: policy.Rate) -> datetime:

@@ -12,7 +12,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 from django.utils.timezone import now
 
-from accounts import origin
+from accounts import origin, policy
 
 TOUCH_EVERY = timedelta(minutes=5)
 SERVER_ERROR = 500
@@ -35,6 +35,13 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = request.session
         if session.accessed:
             patch_vary_headers(response, ("Cookie",))
+        if session.familiar:
+            _set_cookie(
+                response,
+                settings.FAMILIAR_COOKIE_NAME,
+                session.familiar,
+                int(policy.FAMILIAR_TTL.total_seconds()),
+            )
         if session.ended and session.is_empty():
             response.delete_cookie(
                 settings.SESSION_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE
@@ -59,10 +66,16 @@ def _save(session, response):
         session.save()
     except UpdateError:
         return
+    # None: until the browser is closed, for whoever did not ask to stay signed in.
+    age = None if session.get_expire_at_browser_close() else settings.SESSION_COOKIE_AGE
+    _set_cookie(response, settings.SESSION_COOKIE_NAME, session.session_key, age)
+
+
+def _set_cookie(response, name, value, age):
     response.set_cookie(
-        settings.SESSION_COOKIE_NAME,
-        session.session_key,
-        max_age=settings.SESSION_COOKIE_AGE,
+        name,
+        value,
+        max_age=age,
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite=settings.SESSION_COOKIE_SAMESITE,

@@ -10,10 +10,11 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import codes, policy
-from accounts.identifiers import EMAIL, PHONE, Identifier
+from accounts.identifiers import EMAIL, PHONE, USERNAME, Identifier
+from accounts.origin import Origin
 from accounts.sessions import Session
 
-__all__ = ["Bucket", "Challenge", "Purpose", "SecurityEvent", "Session", "User"]
+__all__ = ["ANYBODY", "Bucket", "Challenge", "Purpose", "SecurityEvent", "Session", "User"]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -21,12 +22,13 @@ class UserManager(BaseUserManager["User"]):
 
     def for_identifier(self, identifier: Identifier) -> models.QuerySet["User"]:
         """Narrow to the one user who proved `identifier`; exact on the canonical key (IDN-02)."""
-        column = "email_key" if identifier.kind == EMAIL else "phone"
+        column = {EMAIL: "email_key", PHONE: "phone", USERNAME: "username"}[identifier.kind]
         return self.filter(**{column: identifier.key})
 
     def register(self, identifier: Identifier, **profile: object) -> "User":
         """Insert the user who has just proved `identifier`. Raises IntegrityError when a key is taken."""
-        user = self.model(last_login=Now(), **User.proven(identifier), **profile)
+        columns = User.proven(identifier) | {"primary": identifier.kind, "last_login": Now()}
+        user = self.model(**columns, **profile)
         if not user.password:
             user.set_unusable_password()
         user.save(force_insert=True)
@@ -57,10 +59,17 @@ class User(AbstractBaseUser, PermissionsMixin):
     email_proved_at = models.DateTimeField(_("email confirmed"), null=True, editable=False)
     phone = models.CharField(_("mobile number"), max_length=16, unique=True, null=True, blank=True)
     phone_proved_at = models.DateTimeField(_("mobile number confirmed"), null=True, editable=False)
+    primary = models.CharField(
+        _("messages go to"),
+        max_length=8,
+        choices=[(EMAIL, _("email")), (PHONE, _("text message"))],
+        default=EMAIL,
+    )
     is_active = models.BooleanField(_("active"), default=True)
     is_staff = models.BooleanField(_("staff"), default=False)
     date_joined = models.DateTimeField(_("joined"), db_default=Now(), editable=False)
     completed_at = models.DateTimeField(_("profile completed"), null=True, editable=False)
+    deletion_due_at = models.DateTimeField(_("will be deleted"), null=True, editable=False)
 
     objects = UserManager()
 
@@ -83,6 +92,13 @@ class User(AbstractBaseUser, PermissionsMixin):
                 name="user_phone_only_when_proven",
             ),
         ]
+        indexes = [
+            models.Index(
+                fields=["deletion_due_at"],
+                name="user_deletion_due",
+                condition=models.Q(deletion_due_at__isnull=False),
+            )
+        ]
 
     def __str__(self):
         return self.name or self.username or str(self.pk)
@@ -94,17 +110,45 @@ class User(AbstractBaseUser, PermissionsMixin):
             return {"phone": identifier.key, "phone_proved_at": Now()}
         return {"email": identifier.address, "email_key": identifier.key, "email_proved_at": Now()}
 
+    @staticmethod
+    def without(kind: str) -> dict[str, object]:
+        """The columns that say a contact of `kind` is no more."""
+        if kind == PHONE:
+            return {"phone": None, "phone_proved_at": None}
+        return {"email": None, "email_key": None, "email_proved_at": None}
+
+    @property
+    def contacts(self) -> list[Identifier]:
+        """The proven contacts, the one that messages go to first."""
+        both = [self.contact(EMAIL), self.contact(PHONE)]
+        proven = [contact for contact in both if contact]
+        return sorted(proven, key=lambda contact: contact.kind != self.primary)
+
+    def contact(self, kind: str) -> Identifier | None:
+        """The proven contact of `kind`, or None."""
+        if kind == PHONE:
+            return Identifier(PHONE, self.phone, self.phone) if self.phone else None
+        return Identifier(EMAIL, self.email_key or "", self.email) if self.email else None
+
     @property
     def identifier(self) -> str:
         """What the person signs in with, to show to the person alone."""
-        return self.email or self.phone or self.username or ""
+        return self.contacts[0].address if self.contacts else self.username or ""
 
 
 class Purpose(models.TextChoices):
     """What a proof is good for; a code of one purpose is no code of another (COD-08)."""
 
     REGISTER = "register", _("registration")
-    CONTACT = "contact", _("second contact")
+    CONTACT = "contact", _("new contact")
+    LOGIN = "login", _("sign-in")
+    CONFIRM = "confirm", _("confirmation of who is there")
+    RESET = "reset", _("new password")
+    NOT_ME = "not_me", _("notice to the owner")
+
+
+# Purposes that somebody who is not signed in may begin for any address: without a user, nothing is sent (ENU-03).
+ANYBODY = (Purpose.LOGIN, Purpose.RESET)
 
 
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
@@ -117,6 +161,11 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
     def open(self):
         """Attempts whose newest code may be typed."""
         return self.live().filter(tries_left__gt=0, expires_at__gt=Now())
+
+    def withdraw(self) -> int:
+        """End every attempt that stands, but the notices: whoever got one may still say "not me" (REG-05)."""
+        standing = self.filter(proved_at=None, closed_at=None).exclude(purpose=Purpose.NOT_ME)
+        return standing.update(closed_at=Now())
 
     def by_link(self, token: str) -> "Challenge | None":
         """The row whose emailed link carries `token`, or None."""
@@ -191,9 +240,14 @@ class Challenge(models.Model):
             and self.resend_at > now()
         )
 
+    @property
+    def is_decoy(self) -> bool:
+        """Whether it was begun for an address without an account: it looks like any other, and no code is right."""
+        return self.user_id is None and self.purpose in ANYBODY
+
     def accepts(self, typed: str) -> bool:
         """Whether `typed` is the newest code."""
-        return codes.same(typed, self.code)
+        return codes.same(typed, self.code) and not self.is_decoy
 
     def recalls(self, typed: str) -> bool:
         """Whether `typed` is a code of this attempt that a newer one replaced."""
@@ -233,8 +287,7 @@ class Challenge(models.Model):
 
     def close_others(self) -> None:
         """End every other attempt at the same identifier, whoever began it (REG-03, REG-06)."""
-        others = Challenge.objects.filter(recipient=self.recipient, proved_at=None, closed_at=None)
-        others.exclude(pk=self.pk).update(closed_at=Now())
+        Challenge.objects.filter(recipient=self.recipient).exclude(pk=self.pk).withdraw()
 
     @property
     def _facts(self) -> tuple[str, ...]:
@@ -262,6 +315,38 @@ class Bucket(models.Model):
         return f"{self.name} {self.key[:8]}"
 
 
+# What an event is called where people read it; kinds that name no event of an account are not listed.
+EVENT_WORDS = {
+    "registered": _("You created the account"),
+    "profile_completed": _("You completed your profile"),
+    "profile_changed": _("Your names were changed"),
+    "signed_in": _("Sign-in"),
+    "signed_out": _("Sign-out"),
+    "new_device": _("Sign-in in a browser that was new to us"),
+    "sign_in_failed": _("Somebody tried a wrong password"),
+    "password_locked": _("Too many wrong passwords: paused for a while"),
+    "code_sent": _("A code was sent"),
+    "code_wrong": _("A wrong code was typed"),
+    "code_used_up": _("A code was tried too often"),
+    "code_replay": _("A used code was typed again"),
+    "confirmed": _("You confirmed that it is you"),
+    "password_set": _("A password was added"),
+    "password_changed": _("Your password was changed"),
+    "password_reset": _("A new password was chosen through a message"),
+    "contact_added": _("A contact was added"),
+    "contact_changed": _("A contact was replaced"),
+    "contact_removed": _("A contact was removed"),
+    "primary_changed": _("Messages go to another contact"),
+    "device_signed_out": _("A device was signed out"),
+    "devices_signed_out": _("All other devices were signed out"),
+    "disowned": _("Somebody said: this was not me"),
+    "data_downloaded": _("Your data was downloaded"),
+    "deletion_asked": _("Deletion of the account was asked for"),
+    "deletion_undone": _("Deletion of the account was undone"),
+    "staff_signed_in": _("Sign-in to the staff pages"),
+}
+
+
 class SecurityEvent(models.Model):
     """Something that happened to an account or an identifier; written once, never changed."""
 
@@ -286,3 +371,13 @@ class SecurityEvent(models.Model):
 
     def __str__(self):
         return f"{self.kind} {self.at:%Y-%m-%d %H:%M}"
+
+    @property
+    def words(self):
+        """What happened, for the person it happened to."""
+        return EVENT_WORDS.get(self.kind, self.kind.replace("_", " "))
+
+    @property
+    def device(self):
+        """The browser in words of ours."""
+        return Origin(agent=self.agent).device

@@ -3,9 +3,12 @@
 from dataclasses import asdict, dataclass, field
 from typing import cast
 
+from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, login
 from django.http import HttpRequest
 
+from accounts import familiar
+from accounts.familiar import Visitor
 from accounts.flows.registration import Profile
 from accounts.models import Challenge, Purpose, User
 from accounts.sessions import CHALLENGE_KEY, SessionStore
@@ -13,14 +16,17 @@ from accounts.sessions import CHALLENGE_KEY, SessionStore
 KEY = "pending"
 # The name designs and tests know a registration in progress by (promise 4.2).
 NAME_KEY = "pending_verification_username"
+# The new contact of somebody who is signed in; the pointer above is for proofs of who is there.
+CONTACT_KEY = "contact"
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What was typed in a registration in progress, and where to go at the end."""
+    """What was typed in a journey in progress, where to go at the end, and whether to stay signed in then."""
 
     typed: str
     destination: str = ""
+    remember: bool = True
     profile: Profile = field(default_factory=Profile)
 
 
@@ -28,7 +34,8 @@ def put(request: HttpRequest, challenge: Challenge, pending: Pending) -> None:
     """Point this browser's session at `challenge` and remember what was typed."""
     request.session[CHALLENGE_KEY] = str(challenge.pk)
     request.session[KEY] = asdict(pending)
-    request.session[NAME_KEY] = pending.profile.username or pending.typed
+    if challenge.purpose == Purpose.REGISTER:
+        request.session[NAME_KEY] = pending.profile.username or pending.typed
 
 
 def of(request: HttpRequest) -> Pending | None:
@@ -37,13 +44,13 @@ def of(request: HttpRequest) -> Pending | None:
     return Pending(**{**kept, "profile": Profile(**kept["profile"])}) if kept else None
 
 
-def challenge(request: HttpRequest) -> Challenge | None:
-    """The row of the registration in progress, whatever its state, or None; read together with the session."""
+def challenge(request: HttpRequest, purpose: Purpose) -> Challenge | None:
+    """The row of the journey in progress, whatever its state, or None; read together with the session."""
     if CHALLENGE_KEY not in request.session:
         return None
     row = cast(SessionStore, request.session).row
     found = row and row.challenge
-    return found if found and found.purpose == Purpose.REGISTER else None
+    return found if found and found.purpose == purpose else None
 
 
 def forget(request: HttpRequest) -> None:
@@ -52,12 +59,45 @@ def forget(request: HttpRequest) -> None:
         del request.session[key]
 
 
-def sign_in(request: HttpRequest, user: User) -> None:
-    """Sign `user` in with a new session id and nothing of what the anonymous session held (SES-01, SES-02)."""
+def visitor(request: HttpRequest) -> Visitor:
+    """Who is at the door."""
+    session = cast(SessionStore, request.session)
+    return Visitor(session.origin, request.COOKIES.get(settings.FAMILIAR_COOKIE_NAME, ""))
+
+
+def sign_in(request: HttpRequest, user: User, *, remember: bool = True) -> None:
+    """Sign `user` in with a new session id and nothing of what the anonymous session held (SES-01, SES-02).
+
+    Without `remember` the cookie lasts until the browser is closed.
+    """
     forget(request)
+    session = cast(SessionStore, request.session)
+    session.staff = user.is_staff
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    if not remember:
+        session.set_expiry(0)
+    session.confirmed = True
+    _make_familiar(request, user)
 
 
-def keep_signed_in(request: HttpRequest, user: User) -> None:
-    """Carry this session over the user's first password; it was rotated when the code was proven."""
+def keep_signed_in(request: HttpRequest, user: User, *, former: str = "") -> None:
+    """Carry this session over a new password, in place of the one whose hash was `former`."""
     request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    _make_familiar(request, user, former=former)
+
+
+def renew(request: HttpRequest) -> None:
+    """Give this session a new id: somebody proved who they are, or changed what proves it (SES-01)."""
+    request.session.cycle_key()
+
+
+def confirm(request: HttpRequest) -> None:
+    """Note that the owner has just proved to be there."""
+    renew(request)
+    cast(SessionStore, request.session).confirmed = True
+
+
+def _make_familiar(request: HttpRequest, user: User, *, former: str = "") -> None:
+    cast(SessionStore, request.session).familiar = familiar.remember(
+        visitor(request).cookie, owner=str(user.pk), password=user.password, former=former
+    )

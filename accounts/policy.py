@@ -56,14 +56,32 @@ REGISTER_PER_IP = rates(env.str("REGISTER_PER_IP", "20/h"))
 DUPLICATE_PROBES_PER_IP = rates(env.str("DUPLICATE_PROBES_PER_IP", "10/h"))
 REGISTRATION_DUPLICATE_POLICY = env.str("REGISTRATION_DUPLICATE_POLICY", "disclose")
 
+# Signing in: five failures close the password's way for half an hour; codes and recovery stay open (LIM-01, LIM-03).
+LOGIN_FAILURES = _rate(env.str("LOGIN_FAILURES", "5/30m"))
+LOGIN_FAILURES_PER_IP = rates(env.str("LOGIN_FAILURES_PER_IP", "30/10m"))
+CODES_PER_IP = rates(env.str("CODES_PER_IP", "30/10m"))
+FAMILIAR_TTL = _seconds("FAMILIAR_TTL", 365 * 86400)
+
+# Recovery, and the account.
+RESET_TTL = _seconds("RESET_TTL", 3600)
+RESETS_PER_ID = rates(env.str("RESETS_PER_ID", "3/h"))
+NOT_ME_TTL = _seconds("NOT_ME_TTL", 3 * 86400)
+REAUTH_WINDOW = _seconds("REAUTH_WINDOW", 600)
+CHANGES_PER_ACCOUNT = rates(env.str("CHANGES_PER_ACCOUNT", "20/h"))
+DELETION_GRACE = _seconds("DELETION_GRACE", 14 * 86400)
+
 # Passwords: length and a blocklist, no class rules unless asked for (ASVS 6.2.1, 6.2.5).
 PASSWORD_MIN_LENGTH = env.int("PASSWORD_MIN_LENGTH", 12)
 PASSWORD_MAX_LENGTH = env.int("PASSWORD_MAX_LENGTH", 128)
 PASSWORD_COMPOSITION = env.list("PASSWORD_COMPOSITION", default=[])
+# A range server like https://api.pwnedpasswords.com/range/, asked by five characters of a hash. Empty: nobody is asked.
+BREACHED_PASSWORDS_URL = env.str("BREACHED_PASSWORDS_URL", "")
 
 # Sessions, and who is believed about the address of a client.
 SESSION_IDLE = _seconds("SESSION_IDLE", 14 * 86400)
 SESSION_ABSOLUTE = _seconds("SESSION_ABSOLUTE", 30 * 86400)
+STAFF_SESSION_IDLE = _seconds("STAFF_SESSION_IDLE", 1800)
+STAFF_SESSION_ABSOLUTE = _seconds("STAFF_SESSION_ABSOLUTE", 12 * 3600)
 STAFF_LOGINS_PER_IP = rates(env.str("STAFF_LOGINS_PER_IP", "30/10m"))
 STAFF_LOGINS_PER_NAME = rates(env.str("STAFF_LOGINS_PER_NAME", "5/30m"))
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)

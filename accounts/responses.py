@@ -19,9 +19,8 @@ def show(request, template, *, status=200, headers=None, **context):
     """Show a page. A refused form, given as `form`, brings its errors along."""
     form = context.get("form")
     if wants_json(request):
-        said = (
-            context.get("refusal") or _sentence(form) or context.get("notice") or context["heading"]
-        )
+        told = [context.get(name) for name in ("notice", "said", "heading")]
+        said = context.get("refusal") or _sentence(form) or next(filter(None, told))
         response = _json(status, said, _errors(form))
     else:
         fragment = _wants_fragment(request)

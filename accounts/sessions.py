@@ -11,9 +11,11 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Least, Now
+from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import policy
+from accounts.identifiers import fingerprint
 from accounts.origin import Origin
 
 # The session key whose value, the id of a challenge, is also a column: one statement reads both.
@@ -43,6 +45,7 @@ class Session(AbstractBaseSession):
     agent = models.CharField(_("browser"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("began"), db_default=Now())
     last_used_at = models.DateTimeField(_("last used"), db_default=Now())
+    confirmed_at = models.DateTimeField(_("last proved who is there"), null=True)
 
     class Meta:
         verbose_name = _("session")
@@ -55,8 +58,23 @@ class Session(AbstractBaseSession):
 
     def touch(self):
         """Note that the session is in use, so that it idles from now (SES-07)."""
-        ends = Least(Now() + policy.SESSION_IDLE, F("created_at") + policy.SESSION_ABSOLUTE)
+        ends = _ends(staff=bool(self.user and self.user.is_staff))
         Session.objects.filter(pk=self.pk).update(last_used_at=Now(), expire_date=ends)
+
+    @property
+    def name(self):
+        """A name for this row that may stand on a page: the key itself signs its holder in (SES-05)."""
+        return fingerprint(f"session {self.pk}")[:16]
+
+    @property
+    def device(self):
+        """The browser in words of ours."""
+        return Origin(agent=self.agent).device
+
+    @property
+    def is_fresh(self):
+        """Whether somebody proved a short while ago that they are the owner (REC-08)."""
+        return bool(self.confirmed_at and self.confirmed_at > now() - policy.REAUTH_WINDOW)
 
 
 class SessionStore(DatabaseStore):
@@ -65,6 +83,10 @@ class SessionStore(DatabaseStore):
     row: Session | None = None
     origin = Origin()
     ended = False
+    # Set at the moments when somebody proves who they are, and read when the row is written.
+    confirmed = staff = False
+    # A new value for the cookie that names the accounts this browser has signed in to; "" leaves it alone.
+    familiar = ""
     _former_key: str | None = None
 
     @classmethod
@@ -83,6 +105,7 @@ class SessionStore(DatabaseStore):
         if self.row is None:
             self._session_key = None
             return {}
+        self.staff = bool(self.row.user and self.row.user.is_staff)
         return self.decode(self.row.session_data)
 
     def create(self):
@@ -115,19 +138,29 @@ class SessionStore(DatabaseStore):
         former, self._former_key = self._former_key or self.session_key, None
         if former != self.session_key:
             values |= {"session_key": self.session_key, "created_at": Now()}
+        elif values["user_id"]:
+            values["expire_date"] = _ends(staff=self.staff)
         if not Session.objects.filter(session_key=former).update(**values):
             raise UpdateError
         return None
 
     def _values(self, data):
         user_id = data.get(SESSION_KEY)
-        life = policy.SESSION_IDLE if user_id else policy.LINK_TTL
-        return {
+        idle = policy.STAFF_SESSION_IDLE if self.staff else policy.SESSION_IDLE
+        proved = {"confirmed_at": Now()} if self.confirmed else {}
+        return proved | {
             "session_data": self.encode(data),
             "user_id": user_id,
             "challenge_id": data.get(CHALLENGE_KEY),
             "ip": self.origin.ip,
             "agent": self.origin.agent,
             "last_used_at": Now(),
-            "expire_date": Now() + life,
+            "expire_date": Now() + (idle if user_id else policy.LINK_TTL),
         }
+
+
+def _ends(*, staff):
+    """When a session ends that is used now: after its idle time, and never later than its absolute end (SES-07)."""
+    idle = policy.STAFF_SESSION_IDLE if staff else policy.SESSION_IDLE
+    whole = policy.STAFF_SESSION_ABSOLUTE if staff else policy.SESSION_ABSOLUTE
+    return Least(Now() + idle, F("created_at") + whole)

@@ -38,15 +38,17 @@ def compose(message: OutboxMessage) -> Letter | None:
     facts = _writers[message.letter](message.ref)
     if facts is None:
         return None
+    # A writer may find, as the message leaves, that other words are due.
+    name = str(facts.pop("letter", message.letter))
     facts["site_name"] = settings.SITE_NAME
     if message.channel == SMS:
-        return Letter(text=_render(message, "sms.txt", facts).strip())
+        return Letter(text=_render(name, "sms.txt", facts).strip())
     return Letter(
-        subject=" ".join(_render(message, "subject.txt", facts).split()),
-        text=_render(message, "text.txt", facts).strip() + "\n",
-        html=_render(message, "email.html", facts),
+        subject=" ".join(_render(name, "subject.txt", facts).split()),
+        text=_render(name, "text.txt", facts).strip() + "\n",
+        html=_render(name, "email.html", facts),
     )
 
 
-def _render(message: OutboxMessage, part: str, facts: Facts) -> str:
-    return render_to_string(f"messaging/{message.letter}/{part}", facts)
+def _render(name: str, part: str, facts: Facts) -> str:
+    return render_to_string(f"messaging/{name}/{part}", facts)

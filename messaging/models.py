@@ -66,6 +66,7 @@ class OutboxMessage(models.Model):
                 condition=Q(status__in=[Status.QUEUED, Status.SENDING]),
             ),
             models.Index(fields=["-created_at"]),
+            models.Index(fields=["address"]),
         ]
 
     def __str__(self) -> str:

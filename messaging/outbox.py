@@ -1,5 +1,6 @@
 """queue(): the one door into messaging."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
@@ -9,7 +10,9 @@ from messaging import providers
 from messaging.models import EMAIL, SMS, OutboxMessage
 from messaging.nudge import nudge
 
-__all__ = ["EMAIL", "SMS", "can_send", "queue"]
+__all__ = ["EMAIL", "SMS", "can_send", "forget", "history", "queue"]
+
+HISTORY = "letter channel address status provider created_at settled_at".split()
 
 
 def can_send(channel: str) -> bool:
@@ -32,3 +35,14 @@ def queue(
     # A lambda, not a partial: Django 5.2 logs a robust failure by __qualname__.
     transaction.on_commit(lambda: nudge(str(message.pk)), robust=True)
     return message
+
+
+def history(addresses: Iterable[str]) -> list[dict[str, object]]:
+    """What was sent to these addresses, oldest first: which letter, when, and what became of it."""
+    sent = OutboxMessage.objects.filter(address__in=addresses)
+    return list(sent.order_by("created_at").values(*HISTORY))
+
+
+def forget(addresses: Iterable[str]) -> None:
+    """Delete every message to these addresses, sent or not."""
+    OutboxMessage.objects.filter(address__in=addresses).delete()

@@ -106,14 +106,23 @@ CACHES = {
 
 AUTH_USER_MODEL = "accounts.User"
 AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
-LOGIN_URL = "accounts:register"
-PASSWORD_HASHERS = ["accounts.passwords.Argon2id"]
+LOGIN_URL = "accounts:login"
+# The first makes hashes; the others are read, and replaced at the next sign-in (PWD-05).
+PASSWORD_HASHERS = [
+    "accounts.passwords.Argon2id",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
         "OPTIONS": {"min_length": policy.PASSWORD_MIN_LENGTH},
     },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "accounts.passwords.BlocklistValidator"},
+    {"NAME": "accounts.passwords.ContextValidator"},
+    {
+        "NAME": "accounts.passwords.BreachedValidator",
+        "OPTIONS": {"url": policy.BREACHED_PASSWORDS_URL},
+    },
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("username", "name", "email", "phone")},
@@ -128,6 +137,9 @@ SESSION_ENGINE = "accounts.sessions"
 SESSION_COOKIE_NAME = "session" if DEBUG else "__Host-session"
 SESSION_COOKIE_AGE = int(policy.SESSION_ABSOLUTE.total_seconds())
 SESSION_COOKIE_SECURE = not DEBUG
+# Which accounts have signed in here before, and the token of an emailed link that was opened.
+FAMILIAR_COOKIE_NAME = "familiar" if DEBUG else "__Host-familiar"
+LINK_COOKIE_NAME = "link" if DEBUG else "__Host-link"
 CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
 CSRF_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_HTTPONLY = True
@@ -189,7 +201,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "messaging.tasks.sweep",
         "schedule": timedelta(seconds=2),
         "options": {"expires": 2},
-    }
+    },
+    "erase accounts": {
+        "task": "accounts.tasks.erase",
+        "schedule": timedelta(minutes=10),
+        "options": {"expires": 600},
+    },
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat")
 

@@ -39,6 +39,7 @@ class StaffSignInForm(AdminAuthenticationForm):
         """Let staff in, with nothing of what the anonymous session held, and note it."""
         super().confirm_login_allowed(user)
         pending.forget(self.request)
+        self.request.session.staff = self.request.session.confirmed = True
         user.last_login = now()
         user.save(update_fields=["last_login"])
         events.record("staff_signed_in", origin=origin.of(self.request), user=user)

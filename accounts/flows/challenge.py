@@ -21,6 +21,10 @@ from accounts.origin import Origin
 from messaging import outbox
 
 
+# How long the emailed link of an attempt works, where it is not LINK_TTL.
+LINK_LIVES = {Purpose.RESET: policy.RESET_TTL}
+
+
 def issue(
     purpose: Purpose,
     identifier: Identifier,
@@ -46,7 +50,7 @@ def issue(
             device=origin.device,
             tries_left=policy.CODE_MAX_ATTEMPTS,
             expires_at=Now() + policy.CODE_TTL,
-            link_expires_at=Now() + policy.LINK_TTL,
+            link_expires_at=Now() + LINK_LIVES.get(purpose, policy.LINK_TTL),
         )
         _send(challenge, origin)
     return challenge
@@ -86,22 +90,21 @@ def channel(identifier: Identifier) -> str:
     return outbox.EMAIL if identifier.kind == EMAIL else outbox.SMS
 
 
-def _stand_in_line(challenge: Challenge) -> None:
-    """Lock the user before the challenge, as whoever confirms a contact does; else two would wait in a circle."""
-    if challenge.user_id:
-        User.objects.select_for_update(no_key=True).filter(pk=challenge.user_id).values_list(
-            "pk"
-        ).first()
+def stand_in_line(user_id: object) -> None:
+    """Lock the user before any of their challenges, as everybody does; else two would wait in a circle."""
+    if user_id:
+        User.objects.select_for_update(no_key=True).filter(pk=user_id).values_list("pk").first()
 
 
 def _send(challenge: Challenge, origin: Origin) -> None:
     identifier = challenge.identifier
+    by_link = challenge.purpose == Purpose.RESET and identifier.kind == EMAIL
     outbox.queue(
-        "code",
+        "reset" if by_link else "code",
         ref=f"{challenge.pk}:{challenge.sends}",
         channel=channel(identifier),
         address=identifier.address,
-        lifetime=policy.CODE_TTL,
+        lifetime=policy.RESET_TTL if by_link else policy.CODE_TTL,
     )
     events.record("code_sent", origin=origin, identifier=identifier, user=challenge.user)
 
@@ -109,7 +112,7 @@ def _send(challenge: Challenge, origin: Origin) -> None:
 def _renew(challenge: Challenge, origin: Origin) -> bool:
     """Send the next code of this attempt, or return False when it is not its time."""
     with transaction.atomic():
-        _stand_in_line(challenge)
+        stand_in_line(challenge.user_id)
         if not challenge.renew():
             return False
         identifier = challenge.identifier
@@ -127,7 +130,7 @@ def _replace(challenge: Challenge, origin: Origin) -> Challenge:
     if challenge.tries_left:
         raise TooSoon(challenge.resend_at)
     with transaction.atomic():
-        _stand_in_line(challenge)
+        stand_in_line(challenge.user_id)
         if not challenge.close():
             raise CodeClosed
         return issue(

@@ -8,7 +8,9 @@ from django.db.models.functions import Now
 
 from accounts import events, limits, policy
 from accounts.errors import AlreadyRegistered, CodeClosed, LinkDead, UsernameTaken
+from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
+from accounts.flows import entry
 from accounts.identifiers import Identifier
 from accounts.models import Challenge, Purpose, User
 from accounts.origin import Origin
@@ -68,10 +70,10 @@ def keep(*, name: str, username: str, password: str) -> Profile:
     return Profile(name=name, username=username, password=hashed)
 
 
-def confirm(challenge: Challenge, typed: str, *, profile: Profile, origin: Origin) -> Proven:
+def confirm(challenge: Challenge, typed: str, *, profile: Profile, visitor: Visitor) -> Proven:
     """Turn the right code into a user. Raises the refusals of `challenge.check`."""
-    challenges.check(challenge, typed, origin=origin)
-    return _become(challenge, profile, origin)
+    challenges.check(challenge, typed, origin=visitor.origin)
+    return _become(challenge, profile, visitor)
 
 
 def find_link(token: str) -> Challenge:
@@ -82,11 +84,11 @@ def find_link(token: str) -> Challenge:
     return challenge
 
 
-def confirm_by_link(token: str, *, profile: Profile, origin: Origin) -> Proven:
+def confirm_by_link(token: str, *, profile: Profile, visitor: Visitor) -> Proven:
     """Turn the link into a user. `profile` is empty unless this browser began the attempt (REG-08)."""
     challenge = find_link(token)
     try:
-        return _become(challenge, profile, origin)
+        return _become(challenge, profile, visitor)
     except CodeClosed:
         raise LinkDead from None
 
@@ -99,22 +101,24 @@ def complete(
     username: str,
     contact: Identifier | None,
     origin: Origin,
-) -> None:
-    """Finish the profile, and send a code to a second contact if one was given. Doing it twice changes nothing.
+) -> Challenge | None:
+    """Finish the profile, and send a code to a second contact if one was given: returns its attempt.
 
-    Raises UsernameTaken, TooOften, ChannelDown.
+    Doing it twice changes nothing. Raises UsernameTaken, TooOften, ChannelDown.
     """
     columns = Profile(name=name, username=username, password=make_password(password)).columns
+    waiting = None
     try:
         with transaction.atomic():
             if not User.objects.filter(pk=user.pk, completed_at=None).update(**columns):
-                return
+                return None
             events.record("profile_completed", origin=origin, user=user)
             if contact:
-                challenges.issue(Purpose.CONTACT, contact, origin=origin, user=user)
+                waiting = challenges.issue(Purpose.CONTACT, contact, origin=origin, user=user)
     except IntegrityError:
         raise UsernameTaken from None
     user.password = str(columns["password"])
+    return waiting
 
 
 def _refuse_duplicate(identifier: Identifier, origin: Origin) -> None:
@@ -126,7 +130,7 @@ def _refuse_duplicate(identifier: Identifier, origin: Origin) -> None:
     raise AlreadyRegistered(identifier.kind)
 
 
-def _become(challenge: Challenge, profile: Profile, origin: Origin) -> Proven:
+def _become(challenge: Challenge, profile: Profile, visitor: Visitor) -> Proven:
     """Create the user and use the attempt up, in one transaction (COD-05)."""
     try:
         with transaction.atomic():
@@ -134,23 +138,25 @@ def _become(challenge: Challenge, profile: Profile, origin: Origin) -> Proven:
             user = User.objects.register(challenge.identifier, **profile.columns)
             challenges.use_up(challenge)
             events.record(
-                "registered", "signed_in", origin=origin, identifier=challenge.identifier, user=user
+                "registered",
+                "signed_in",
+                origin=visitor.origin,
+                identifier=challenge.identifier,
+                user=user,
             )
     except IntegrityError:
         if not profile.username or User.objects.for_identifier(challenge.identifier).exists():
-            return _welcome_back(challenge, origin)
-        proven = _become(challenge, replace(profile, username="", password=""), origin)
+            return _welcome_back(challenge, visitor)
+        proven = _become(challenge, replace(profile, username="", password=""), visitor)
         return replace(proven, username_lost=True)
     return Proven(user)
 
 
-def _welcome_back(challenge: Challenge, origin: Origin) -> Proven:
+def _welcome_back(challenge: Challenge, visitor: Visitor) -> Proven:
     """Sign in the owner of an identifier that has an account; what was typed before is dropped (REG-02)."""
     with transaction.atomic():
-        owner = User.objects.for_identifier(challenge.identifier).filter(is_active=True)
-        if not owner.update(last_login=Now()):
+        user = User.objects.for_identifier(challenge.identifier).first()
+        if user is None or not entry.enter(user, challenge.identifier, visitor):
             raise CodeClosed
         challenges.use_up(challenge)
-        user = owner.get()
-        events.record("signed_in", origin=origin, identifier=challenge.identifier, user=user)
     return Proven(user)

@@ -1,13 +1,23 @@
-"""The account: who you are, and the way out."""
+"""The account: who I am, what happened, what is kept of me, and the ways out."""
+
+import json
 
 from django.contrib.auth import logout
+from django.core.paginator import Paginator
+from django.core.serializers.json import DjangoJSONEncoder
+from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import events, responses
-from accounts.flows import contacts
-from accounts.views.base import Completed, Door
+from accounts import events, pending, policy, responses
+from accounts.flows import account, contacts, deletion, devices, export
+from accounts.forms import ChangePasswordForm, EmptyForm, NamesForm, NewPasswordForm
+from accounts.views.base import Completed, Door, Fresh, Step
+
+EVENTS_SHOWN = 50
 
 
 class AccountView(Completed):
@@ -15,11 +25,13 @@ class AccountView(Completed):
 
     def get(self, request):
         """Show it."""
+        user = request.user
         return responses.show(
             request,
             "accounts/account/overview.html",
             heading=gettext_lazy("My account"),
-            waiting=contacts.waiting(request.user),
+            waiting=contacts.waiting(user, request.session.get(pending.CONTACT_KEY)),
+            said=_("You are signed in as %(who)s.") % {"who": user.identifier},
         )
 
 
@@ -34,3 +46,197 @@ class LogoutView(Door):
         response = responses.go(request, reverse("home"), message=_("You are signed out."))
         response["Clear-Site-Data"] = '"cache", "storage"'
         return response
+
+
+class NamesView(Completed, Step):
+    """What the shopper is called, and the name to sign in with."""
+
+    template_name = "accounts/form.html"
+    form_class = NamesForm
+    heading = gettext_lazy("Your names")
+
+    def get_initial(self):
+        """What they are now."""
+        return {"name": self.request.user.name, "username": self.request.user.username or ""}
+
+    def carry_out(self, form):
+        """Write them."""
+        said = form.cleaned_data
+        account.rename(
+            self.request.user, name=said["name"], username=said["username"], origin=self.origin
+        )
+        return done(self.request, _("Your names are saved."))
+
+    def told(self):
+        """Name the button."""
+        return {
+            "button": _("Save"),
+            "button_id": "save-names",
+            "back_url": reverse("accounts:account"),
+        }
+
+
+class PasswordView(Fresh, Step):
+    """Change the password, with the current one; or set one, for whoever has none and is fresh (PWD-06)."""
+
+    template_name = "accounts/form.html"
+    heading = gettext_lazy("Your password")
+
+    @property
+    def needs_proof(self):
+        """Whoever has a password types it right here."""
+        return not self.request.user.has_usable_password()
+
+    def get_form_class(self):
+        """With the current password, if there is one."""
+        has_password = self.request.user.has_usable_password()
+        return ChangePasswordForm if has_password else NewPasswordForm
+
+    def get_form_kwargs(self):
+        """Tell the form whose password it is."""
+        return {**super().get_form_kwargs(), "user": self.request.user}
+
+    def carry_out(self, form):
+        """Write it; this browser stays signed in, under a new session id (PWD-07)."""
+        user, said = self.request.user, form.cleaned_data
+        former, keep = user.password, self.request.session.session_key
+        if "current" in said:
+            account.change_password(
+                user,
+                current=said["current"],
+                new=said["password"],
+                keep=keep,
+                visitor=self.visitor,
+            )
+        else:
+            account.set_password(user, new=said["password"], keep=keep, visitor=self.visitor)
+        pending.keep_signed_in(self.request, user, former=former)
+        pending.confirm(self.request)
+        return done(self.request, _("Your password is saved. Other devices are signed out."))
+
+    def told(self):
+        """Name the button; let a password manager know whose it is (ux 54)."""
+        return {
+            "button": _("Save password"),
+            "button_id": "save-password",
+            "manager_name": self.request.user.identifier,
+            "back_url": reverse("accounts:account"),
+            "forgot": self.request.user.has_usable_password(),
+        }
+
+
+class DevicesView(Completed):
+    """Where the shopper is signed in."""
+
+    def get(self, request):
+        """Show the list."""
+        return responses.show(
+            request,
+            "accounts/account/devices.html",
+            heading=gettext_lazy("Your devices"),
+            devices=devices.of(request.user),
+            here=request.session.session_key,
+        )
+
+
+class DeviceSignOutView(Fresh):
+    """POST only: ends one session, or all but this one."""
+
+    http_method_names = ["post", "options"]
+    way_back = "accounts:devices"
+
+    def post(self, request, name=""):
+        """End it."""
+        if name:
+            devices.end(request.user, name, origin=self.origin)
+            message = _("That device is signed out.")
+        else:
+            devices.end_others(
+                request.user, keep=request.session.session_key, origin=self.origin
+            )
+            pending.renew(request)
+            message = _("All other devices are signed out.")
+        return done(request, message, page="accounts:devices")
+
+
+class ActivityView(Completed):
+    """What happened to the account, in plain words."""
+
+    def get(self, request):
+        """Show the newest."""
+        pages = Paginator(request.user.events.order_by("-at"), EVENTS_SHOWN)
+        return responses.show(
+            request,
+            "accounts/account/activity.html",
+            heading=gettext_lazy("Activity"),
+            events=pages.get_page(request.GET.get("page")),
+        )
+
+
+class DownloadView(Fresh, Step):
+    """Everything the shop keeps of the shopper, in one JSON file."""
+
+    template_name = "accounts/form.html"
+    form_class = EmptyForm
+    heading = gettext_lazy("Download your data")
+
+    def carry_out(self, form):
+        """Give the file."""
+        events.record("data_downloaded", origin=self.origin, user=self.request.user)
+        body = json.dumps(export.of(self.request.user), cls=DjangoJSONEncoder, indent=2)
+        response = HttpResponse(body, content_type="application/json")
+        name = f"account-{now():%Y-%m-%d}.json"
+        response["Content-Disposition"] = f'attachment; filename="{name}"'
+        return response
+
+    def told(self):
+        """Say what is in it."""
+        return {
+            "lead": _(
+                "One file with your account, where you are signed in, the messages we sent you and what happened."
+            ),
+            "button": _("Download"),
+            "button_id": "download",
+            "is_file": True,
+            "back_url": reverse("accounts:account"),
+        }
+
+
+class DeleteView(Fresh, Step):
+    """The end of the account, after a time in which signing in undoes it."""
+
+    template_name = "accounts/form.html"
+    form_class = EmptyForm
+    heading = gettext_lazy("Delete your account")
+
+    def carry_out(self, form):
+        """Plan it and sign out everywhere."""
+        user = self.request.user
+        deletion.ask(user, origin=self.origin)
+        due = date_format(localtime(user.deletion_due_at), "j F Y")
+        logout(self.request)
+        message = _(
+            "Your account will be deleted on %(day)s. Sign in before then to keep it."
+        ) % {"day": due}
+        responses.tell(self.request, message)
+        return responses.go(self.request, reverse("home"), message=message)
+
+    def told(self):
+        """Say what will happen."""
+        return {
+            "lead": _(
+                "You are signed out everywhere now. After %(days)d days we erase your account and all we know of you; "
+                "until then, signing in keeps it."
+            )
+            % {"days": policy.DELETION_GRACE.days},
+            "button": _("Delete my account"),
+            "button_id": "delete-account",
+            "danger": True,
+            "back_url": reverse("accounts:account"),
+        }
+
+
+def done(request, message, page="accounts:account"):
+    """Lead back with the news."""
+    responses.tell(request, message)
+    return responses.go(request, reverse(page), message=message)

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
-from accounts import responses
+from accounts import pending, responses
 from accounts.errors import Refused
 
 FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data")
@@ -50,6 +50,11 @@ class Door(View):
         )
 
     @property
+    def visitor(self):
+        """Who is at the door: from where, and which accounts this browser has signed in to."""
+        return pending.visitor(self.request)
+
+    @property
     def origin(self):
         """Where the request comes from; read once, for its session."""
         return self.request.session.origin
@@ -77,8 +82,8 @@ class SignedIn(Door):
         way_back = urlencode({"next": responses.local_path(self.request.path)})
         return responses.turn_away(
             self.request,
-            f"{reverse('accounts:register')}?{way_back}",
-            message=_("Type your email address or mobile number to go on."),
+            f"{reverse('accounts:login')}?{way_back}",
+            message=_("Sign in to go on."),
             status=401,
         )
 
@@ -96,6 +101,30 @@ class Completed(SignedIn):
             reverse("accounts:register-complete"),
             message=_("Complete your profile first."),
         )
+
+
+class Fresh(Completed):
+    """For shoppers who proved a short while ago that it is they who are signed in (REC-08, SES-05)."""
+
+    way_back = "accounts:account"
+
+    def turn_away(self):
+        """Send the others to prove it, and back to this page, or to `way_back` if it cannot be opened."""
+        away = super().turn_away()
+        if away or not self.needs_proof or self.request.session.row.is_fresh:
+            return away
+        page = responses.local_path(self.request.path) or reverse(self.way_back)
+        return responses.turn_away(
+            self.request,
+            f"{reverse('accounts:confirm')}?{urlencode({'next': page})}",
+            message=_("Confirm that it is you first."),
+            status=403,
+        )
+
+    @property
+    def needs_proof(self):
+        """Whether the page asks for a proof of its own; a subclass may have another."""
+        return True
 
 
 class Step(Door, FormView):
@@ -121,8 +150,12 @@ class Step(Door, FormView):
         try:
             return self.carry_out(form)
         except Refused as refusal:
-            form.refuse(refusal)
-            return self.show(form, status=refusal.status, headers=headers_of(refusal))
+            return self.refused(form, refusal)
+
+    def refused(self, form, refusal):
+        """Show the form again with what the flow said."""
+        form.refuse(refusal)
+        return self.show(form, status=refusal.status, headers=headers_of(refusal))
 
     def form_invalid(self, form):
         """Show the form again with everything that was typed."""

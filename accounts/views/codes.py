@@ -1,13 +1,52 @@
 """The page on which a code is typed, whatever the code is for, and the button that sends another one."""
 
 from django.urls import reverse
+from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from accounts import responses
+from accounts import pending, responses
 from accounts.errors import Refused
 from accounts.flows import challenge as challenges
 from accounts.forms import CodeForm
-from accounts.views.base import Step, headers_of
+from accounts.models import Purpose
+from accounts.views.base import Door, Step, headers_of
+
+
+class InProgress(Door):
+    """For browsers that have begun a journey of this `purpose`; the others begin one at `start`."""
+
+    purpose: Purpose
+    start: str  # the name of the URL where it begins
+
+    @cached_property
+    def pending(self):
+        """What this browser is in the middle of."""
+        return pending.of(self.request)
+
+    @cached_property
+    def challenge(self):
+        """The row of it."""
+        return pending.challenge(self.request, self.purpose)
+
+    def turn_away(self):
+        """Send people who have begun nothing to the beginning."""
+        return super().turn_away() or (None if self.challenge else self._begin_first())
+
+    def point_at(self, challenge):
+        """Remember the row that replaces a used-up one."""
+        pending.put(self.request, challenge, self.pending)
+
+    def is_second_click(self, code):
+        """Whether `code` is the one that ended the attempt a moment ago, sent twice (COD-11)."""
+        self.challenge.refresh_from_db()
+        return bool(self.challenge.proved_at and self.challenge.accepts(code))
+
+    def _begin_first(self):
+        return responses.turn_away(
+            self.request,
+            reverse(self.start),
+            message=_("Start with your email address or mobile number."),
+        )
 
 
 class CodePage(Step):
@@ -57,4 +96,6 @@ class ResendPage(CodePage):
 
     def keep(self, challenge):
         """Go on with `challenge`, which is a new row when the older one was out of tries."""
+        if challenge.pk != self.challenge.pk:
+            self.point_at(challenge)
         self.challenge = challenge

@@ -1,23 +1,115 @@
-"""The code that proves a second contact."""
+"""The ways to reach a shopper: add, change, prove, remove, choose the one for messages."""
 
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import responses
+from accounts import pending, responses
 from accounts.flows import contacts
-from accounts.views.base import Completed
+from accounts.forms import ContactForm, EmptyForm
+from accounts.identifiers import EMAIL, PHONE
+from accounts.views.account import done
+from accounts.views.base import Completed, Fresh, Step
 from accounts.views.codes import CodePage, ResendPage
+
+HEADINGS = {
+    (EMAIL, False): gettext_lazy("Add an email address"),
+    (EMAIL, True): gettext_lazy("Change your email address"),
+    (PHONE, False): gettext_lazy("Add a mobile number"),
+    (PHONE, True): gettext_lazy("Change your mobile number"),
+}
+
+
+class ContactView(Fresh, Step):
+    """A new address or number; the older one stands until the new one is proven (REC-08)."""
+
+    template_name = "accounts/form.html"
+    form_class = ContactForm
+
+    @property
+    def kind(self):
+        """Which of the two."""
+        return self.kwargs["kind"]
+
+    @property
+    def heading(self):
+        """Add or change."""
+        return HEADINGS[self.kind, self.request.user.contact(self.kind) is not None]
+
+    def get_form_kwargs(self):
+        """Tell the form what to ask for."""
+        return {**super().get_form_kwargs(), "kind": self.kind}
+
+    def carry_out(self, form):
+        """Send the code and ask for it."""
+        challenge = contacts.add(self.request.user, form.found, origin=self.origin)
+        self.request.session[pending.CONTACT_KEY] = str(challenge.pk)
+        return responses.go(
+            self.request, reverse("accounts:contact-verify"), message=_("We sent you a code.")
+        )
+
+    def told(self):
+        """Name the button."""
+        return {
+            "button": _("Send code"),
+            "button_id": "send-code",
+            "back_url": reverse("accounts:account"),
+        }
+
+
+class ContactRemoveView(Fresh, Step):
+    """Takes a contact off the account, after a question."""
+
+    template_name = "accounts/form.html"
+    form_class = EmptyForm
+
+    @property
+    def heading(self):
+        """Which one."""
+        return _("Remove your email address?") if self.kwargs["kind"] == EMAIL else _("Remove your mobile number?")
+
+    def carry_out(self, form):
+        """Take it off."""
+        contacts.remove(self.request.user, self.kwargs["kind"], origin=self.origin)
+        return done(self.request, _("It is removed."))
+
+    def told(self):
+        """Say what that means."""
+        contact = self.request.user.contact(self.kwargs["kind"])
+        return {
+            "lead": _("You can no longer sign in with %(contact)s or get messages there.")
+            % {"contact": contact.address if contact else ""},
+            "button": _("Remove"),
+            "button_id": "remove-contact",
+            "danger": True,
+            "back_url": reverse("accounts:account"),
+        }
+
+
+class ContactPrimaryView(Fresh, Step):
+    """POST only: messages go there from now on."""
+
+    http_method_names = ["post", "options"]
+    template_name = "accounts/form.html"
+    form_class = EmptyForm
+    heading = gettext_lazy("Where messages go")
+
+    def carry_out(self, form):
+        """Choose it."""
+        contacts.make_primary(self.request.user, self.kwargs["kind"], origin=self.origin)
+        return done(self.request, _("Messages go there from now on."))
 
 
 class Waiting(Completed):
-    """For shoppers with a contact that waits for its code."""
+    """For shoppers with a contact that waits for its code, in the browser that asked for it (COD-08)."""
 
     @cached_property
     def challenge(self):
         """The contact's attempt."""
-        return contacts.waiting(self.request.user)
+        return contacts.waiting(
+            self.request.user, self.request.session.get(pending.CONTACT_KEY)
+        )
 
     def turn_away(self):
         """Send the others to their account."""
@@ -30,6 +122,10 @@ class Waiting(Completed):
             message=_("There is nothing waiting to be confirmed."),
         )
 
+    def point_at(self, challenge):
+        """Remember the row that replaces a used-up one."""
+        self.request.session[pending.CONTACT_KEY] = str(challenge.pk)
+
 
 class ContactVerifyView(Waiting, CodePage):
     """The code's page."""
@@ -39,13 +135,13 @@ class ContactVerifyView(Waiting, CodePage):
     page = "accounts:contact-verify"
 
     def carry_out(self, form):
-        """Add the contact."""
+        """Add the contact, under a new session id (SES-01)."""
         contacts.confirm(
             self.request.user, self.challenge, form.cleaned_data["code"], origin=self.origin
         )
-        message = _("Your contact is confirmed.")
-        responses.tell(self.request, message)
-        return responses.go(self.request, reverse("accounts:account"), message=message)
+        del self.request.session[pending.CONTACT_KEY]
+        pending.renew(self.request)
+        return done(self.request, _("Your contact is confirmed."))
 
     def told(self):
         """Say where the code went."""

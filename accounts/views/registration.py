@@ -3,41 +3,24 @@
 from urllib.parse import urlencode
 
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import pending, responses
-from accounts.errors import CodeClosed, LinkDead
+from accounts.errors import CodeClosed
 from accounts.flows import registration
-from accounts.forms import IdentifyForm, LinkForm, ProfileForm
+from accounts.forms import EmptyForm, IdentifyForm, ProfileForm
+from accounts.models import Purpose
 from accounts.views.base import AnonymousOnly, SignedIn, Step
-from accounts.views.codes import CodePage, ResendPage
+from accounts.views.codes import CodePage, InProgress, ResendPage
+from accounts.views.links import TokenPage
 
 
-class InProgress(AnonymousOnly):
-    """For browsers that have begun a registration; the others begin one."""
+class Registering(InProgress, AnonymousOnly):
+    """For browsers that have begun a registration."""
 
-    @cached_property
-    def pending(self):
-        """What this browser is in the middle of."""
-        return pending.of(self.request)
-
-    @cached_property
-    def challenge(self):
-        """The row of it."""
-        return pending.challenge(self.request)
-
-    def turn_away(self):
-        """Send people who have begun nothing to the beginning."""
-        return super().turn_away() or (None if self.challenge else self._begin_first())
-
-    def _begin_first(self):
-        return responses.turn_away(
-            self.request,
-            reverse("accounts:register"),
-            message=_("Start with your email address or mobile number."),
-        )
+    purpose = Purpose.REGISTER
+    start = "accounts:register"
 
 
 class IdentifyView(AnonymousOnly, Step):
@@ -63,7 +46,7 @@ class IdentifyView(AnonymousOnly, Step):
         challenge = registration.begin(
             form.found,
             username=form.cleaned_data.get("username", ""),
-            current=pending.challenge(self.request),
+            current=pending.challenge(self.request, Purpose.REGISTER),
             origin=self.origin,
         )
         profile = registration.keep(
@@ -88,7 +71,7 @@ class IdentifyView(AnonymousOnly, Step):
         )
 
 
-class ChangeView(InProgress, IdentifyView):
+class ChangeView(Registering, IdentifyView):
     """Another address or channel for the same registration: what was typed stays, the older code dies (ux 49)."""
 
     heading = gettext_lazy("Use a different address")
@@ -108,7 +91,7 @@ class ChangeView(InProgress, IdentifyView):
         return super().go_on(form, challenge, self.pending.profile)
 
 
-class VerifyView(InProgress, CodePage):
+class VerifyView(Registering, CodePage):
     """Step 2: the code. The right one makes the user and signs them in."""
 
     template_name = "accounts/registration/verify.html"
@@ -123,9 +106,9 @@ class VerifyView(InProgress, CodePage):
             return self.form_invalid(form)
         code, profile = form.cleaned_data["code"], self.pending.profile
         try:
-            proven = registration.confirm(self.challenge, code, profile=profile, origin=self.origin)
+            proven = registration.confirm(self.challenge, code, profile=profile, visitor=self.visitor)
         except CodeClosed:
-            return self._closed(form, code)
+            return self._closed(code)
         return enter(self.request, proven, self.pending.destination)
 
     def told(self):
@@ -138,10 +121,9 @@ class VerifyView(InProgress, CodePage):
             "back_url": reverse("accounts:register"),
         }
 
-    def _closed(self, form, code):
+    def _closed(self, code):
         """Lead the second of two clicks to where the first one went; its cookie is the winner's (COD-11)."""
-        self.challenge.refresh_from_db()
-        if not (self.challenge.proved_at and self.challenge.accepts(code)):
+        if not self.is_second_click(code):
             raise CodeClosed
         message = _("Your address is already confirmed.")
         return responses.turn_away(
@@ -157,12 +139,6 @@ class VerifyView(InProgress, CodePage):
 
 class ResendView(ResendPage, VerifyView):
     """A new code for the registration in progress."""
-
-    def keep(self, challenge):
-        """Point the session at the row that replaces a used-up one."""
-        if challenge.pk != self.challenge.pk:
-            pending.put(self.request, challenge, self.pending)
-        super().keep(challenge)
 
 
 class CompleteView(SignedIn, Step):
@@ -195,7 +171,8 @@ class CompleteView(SignedIn, Step):
     def carry_out(self, form):
         """Write the profile and go home, or where the shopper came for."""
         user, said = self.request.user, form.cleaned_data
-        registration.complete(
+        former = user.password
+        waiting = registration.complete(
             user,
             name=said["name"],
             password=said["password"],
@@ -203,7 +180,9 @@ class CompleteView(SignedIn, Step):
             contact=form.found,
             origin=self.origin,
         )
-        pending.keep_signed_in(self.request, user)
+        pending.keep_signed_in(self.request, user, former=former)
+        if waiting:
+            self.request.session[pending.CONTACT_KEY] = str(waiting.pk)
         message = _("Your account is ready.")
         responses.tell(self.request, message)
         return responses.go(
@@ -215,62 +194,36 @@ class CompleteView(SignedIn, Step):
         return {"identifier": self.request.user.identifier}
 
 
-class LinkView(Step):
+class LinkView(TokenPage):
     """The link in the email: GET shows a button and changes nothing, POST proves the address (ux 81)."""
 
     template_name = "accounts/registration/link.html"
-    form_class = LinkForm
+    form_class = EmptyForm
     heading = gettext_lazy("Confirm your email address")
+    start = "accounts:register"
 
-    def get(self, request, *args, **kwargs):
-        """Show the button, or say that the link is dead."""
-        form = LinkForm(data={"token": request.GET.get("token", "")})
-        form.is_valid()
-        return self._ready(form) if form.is_valid() else self._dead(LinkDead())
+    def find(self, token):
+        """The registration of this link."""
+        return registration.find_link(token)
 
     def carry_out(self, form):
         """Prove the address: for the registration of this browser, or for the person who is here (REG-08)."""
-        token = form.cleaned_data["token"]
-        try:
-            challenge = registration.find_link(token)
-            begun = self._begun_here(challenge)
-            profile = begun.profile if begun else registration.Profile()
-            proven = registration.confirm_by_link(token, profile=profile, origin=self.origin)
-        except LinkDead as refusal:
-            return self._dead(refusal)
-        return enter(self.request, proven, begun.destination if begun else "")
+        begun = self._begun_here
+        profile = begun.profile if begun else registration.Profile()
+        proven = registration.confirm_by_link(self.token, profile=profile, visitor=self.visitor)
+        return self.used(enter(self.request, proven, begun.destination if begun else ""))
 
-    def show(self, form, *, headers=None, **context):
-        """Show the page and keep its address, which holds the token, from every other site."""
-        return super().show(
-            form, headers={**(headers or {}), "Referrer-Policy": "no-referrer"}, **context
-        )
+    def told(self):
+        """Say whose address it is: masked, unless it was typed here."""
+        here = self._begun_here
+        address = self.challenge.address if here else self.challenge.identifier.masked
+        return {"state": "ready" if here else "elsewhere", "address": address}
 
-    def _ready(self, form):
-        try:
-            challenge = registration.find_link(form.cleaned_data["token"])
-        except LinkDead as refusal:
-            return self._dead(refusal)
-        here = self._begun_here(challenge)
-        return self.show(
-            LinkForm(initial={"token": form.cleaned_data["token"]}),
-            state="ready" if here else "elsewhere",
-            address=challenge.address if here else challenge.identifier.masked,
-            token=form.cleaned_data["token"],
-        )
-
-    def _dead(self, refusal):
-        return self.show(
-            LinkForm(),
-            status=refusal.status,
-            heading=_("This link no longer works"),
-            state="dead",
-            refusal=refusal.message,
-        )
-
-    def _begun_here(self, challenge):
+    @property
+    def _begun_here(self):
         """What this browser is in the middle of, if it is this attempt."""
-        return pending.of(self.request) if pending.challenge(self.request) == challenge else None
+        here = pending.challenge(self.request, Purpose.REGISTER) == self.challenge
+        return pending.of(self.request) if here else None
 
 
 def enter(request, proven, destination):

@@ -1,0 +1,67 @@
+"""Browsers that signed in before: one signed cookie with a token for each account (LIM-04)."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+from django.core.signing import BadSignature, Signer
+
+from accounts.origin import Origin
+
+COOKIE_ACCOUNTS_MAX = 5
+BETWEEN = "~"
+
+
+class Owner(Protocol):
+    """Whose account it is."""
+
+    pk: UUID
+    password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody at the door: from where, and the cookie that names the accounts this browser has signed in to."""
+
+    origin: Origin
+    cookie: str = ""
+
+    def knows(self, user: Owner) -> str:
+        """Return the name of this browser if it has signed in to `user` before, else "" (LIM-04)."""
+        return recognise(self.cookie, owner=str(user.pk), password=user.password)
+
+
+def recognise(cookie: str, *, owner: str, password: str) -> str:
+    """Return the name of this browser if it has signed in to the account of `owner` before, else "".
+
+    A token holds for one password: a new one makes every browser a stranger (REC-06).
+    """
+    for token in _tokens(cookie):
+        try:
+            return _signer(owner, password).unsign(token)
+        except BadSignature:
+            continue
+    return ""
+
+
+def remember(cookie: str, *, owner: str, password: str, former: str = "") -> str:
+    """Return the cookie with a token for the account of `owner` in front.
+
+    `former` is the password's hash before a change, whose token goes.
+    """
+    name = recognise(cookie, owner=owner, password=former or password)
+    others = [token for token in _tokens(cookie) if not name or not token.startswith(f"{name}.")]
+    token = _signer(owner, password).sign(name or secrets.token_hex(8))
+    return BETWEEN.join([token, *others][:COOKIE_ACCOUNTS_MAX])
+
+
+def _tokens(cookie: str) -> list[str]:
+    return cookie.split(BETWEEN)[:COOKIE_ACCOUNTS_MAX] if cookie else []
+
+
+def _signer(owner: str, password: str) -> Signer:
+    # The salt is hashed into the key, so the token tells neither the account nor anything of the password.
+    digest = hashlib.sha256(f"{owner} {password}".encode()).hexdigest()
+    return Signer(salt=f"accounts.familiar {digest}", sep=".")

@@ -1,0 +1,79 @@
+"""Whose account it is: the name, the username, the password, and the proof that the owner is there."""
+
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError, transaction
+
+from accounts import events, limits
+from accounts.errors import CodeClosed, PasswordWrong, UsernameTaken
+from accounts.familiar import Visitor
+from accounts.flows import challenge as challenges
+from accounts.flows import notices, passwords
+from accounts.identifiers import Identifier
+from accounts.models import Challenge, Purpose, Session, User
+from accounts.origin import Origin
+
+
+def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
+    """Change what the shopper is called, and the name to sign in with. Raises UsernameTaken, TooOften."""
+    try:
+        with transaction.atomic():
+            limits.spend(*limits.changes(str(user.pk)))
+            User.objects.filter(pk=user.pk).update(name=name, username=username or None)
+            events.record("profile_changed", origin=origin, user=user)
+    except IntegrityError:
+        raise UsernameTaken from None
+
+
+def change_password(
+    user: User, *, current: str, new: str, keep: str, visitor: Visitor
+) -> None:
+    """Put `new` in the place of the `current` password (PWD-07). Raises PasswordWrong, PasswordClosed, TooOften."""
+    confirm_by_password(user, current, visitor=visitor)
+    _set_password(user, new, "password_changed", keep=keep, origin=visitor.origin)
+
+
+def set_password(user: User, *, new: str, keep: str, visitor: Visitor) -> None:
+    """Give a password to an account that has none (PWD-06). Raises TooOften."""
+    _set_password(user, new, "password_set", keep=keep, origin=visitor.origin)
+
+
+def confirm_by_password(user: User, password: str, *, visitor: Visitor) -> None:
+    """Prove with the password that the owner is there; misses count towards the lock. Raises PasswordWrong, PasswordClosed."""
+    name = user.contacts[0] if user.contacts else Identifier.username(user.username or "")
+    if not passwords.look(user, password, name=name, visitor=visitor):
+        raise PasswordWrong
+    events.record("confirmed", origin=visitor.origin, user=user)
+
+
+def send_code(user: User, *, current: Challenge | None = None, origin: Origin) -> Challenge:
+    """Send a code to the primary contact, to prove that the owner is there. Raises TooOften, ChannelDown."""
+    if current and current.is_waiting:
+        return current
+    return challenges.issue(Purpose.CONFIRM, user.contacts[0], origin=origin, user=user)
+
+
+def confirm_by_code(user: User, challenge: Challenge, typed: str, *, origin: Origin) -> None:
+    """Prove with a code that the owner is there. Raises as `challenges.check`."""
+    challenges.check(challenge, typed, origin=origin)
+    if challenge.identifier not in user.contacts:
+        raise CodeClosed
+    with transaction.atomic():
+        challenges.stand_in_line(user.pk)
+        if not challenge.prove():
+            raise CodeClosed
+        events.record("confirmed", origin=origin, identifier=challenge.identifier, user=user)
+
+
+def _set_password(user: User, new: str, what: str, *, keep: str, origin: Origin) -> None:
+    """Write the password, end all sessions but the one with the key `keep`, withdraw what waits, tell."""
+    hashed = make_password(new)
+    with transaction.atomic():
+        limits.spend(*limits.changes(str(user.pk)))
+        # Only over the password that was looked at: of two changes at once one wins.
+        if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
+            raise PasswordWrong
+        Session.objects.filter(user=user).exclude(pk=keep).delete()
+        user.challenges.withdraw()
+        events.record(what, origin=origin, user=user)
+        notices.tell(user, what, origin=origin, to=user.contacts)
+    user.password = hashed

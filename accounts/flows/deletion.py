@@ -1,0 +1,60 @@
+"""A shopper leaves: asked for, waited for, then erased from every table but keyed hashes in the audit."""
+
+from django.contrib.admin.models import LogEntry
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts import events, policy
+from accounts.flows import notices
+from accounts.identifiers import fingerprint
+from accounts.models import Challenge, SecurityEvent, User
+from accounts.origin import Origin
+from messaging import outbox
+
+BATCH = 100
+
+
+def ask(user: User, *, origin: Origin) -> None:
+    """Plan the end of the account and sign out everywhere. Signing in before then undoes it."""
+    with transaction.atomic():
+        due = Now() + policy.DELETION_GRACE
+        if not User.objects.filter(pk=user.pk, deletion_due_at=None).update(deletion_due_at=due):
+            return
+        user.sessions.all().delete()
+        user.challenges.withdraw()
+        events.record("deletion_asked", origin=origin, user=user)
+        notices.tell(user, "deletion_asked", origin=origin, to=user.contacts)
+    user.refresh_from_db(fields=["deletion_due_at"])
+
+
+def erase_due() -> int:
+    """Erase every account whose grace is over, each in a transaction of its own. Returns how many."""
+    due = User.objects.filter(deletion_due_at__lte=Now()).values_list("pk", flat=True)
+    return sum(_erase(pk) for pk in due[:BATCH])
+
+
+def _erase(pk: object) -> bool:
+    with transaction.atomic():
+        # Locked and asked again: whoever signs in at this moment keeps the account.
+        due = User.objects.select_for_update().filter(pk=pk, deletion_due_at__lte=Now())
+        user = due.first()
+        if user is None:
+            return False
+        _forget_traces(user)
+        user.delete()
+    return True
+
+
+def _forget_traces(user: User) -> None:
+    """Take the person out of rows that outlive the account; what stays is a kind, a time and a keyed hash."""
+    keys = [contact.key for contact in user.contacts]
+    theirs = Challenge.objects.filter(Q(user=user) | Q(recipient__in=keys))
+    addresses = {*theirs.values_list("address", flat=True), *(c.address for c in user.contacts)}
+    outbox.forget(addresses)
+    theirs.delete()
+    prints = [fingerprint(key) for key in keys]
+    about = SecurityEvent.objects.filter(Q(user=user) | Q(fingerprint__in=prints))
+    about.update(ip=None, agent="")
+    events.record("erased", origin=Origin(), identifier=user.contacts[0] if keys else None)
+    LogEntry.objects.filter(object_id=str(user.pk)).delete()

@@ -1,0 +1,28 @@
+"""Everything the shop keeps about a shopper, as plain values for one file."""
+
+from django.db.models import Q
+
+from accounts.models import Challenge, User
+from messaging import outbox
+
+PERSON = (
+    "id name username email email_proved_at phone phone_proved_at primary date_joined completed_at last_login "
+    "is_active deletion_due_at"
+).split()
+CHALLENGE = "purpose kind address device sends created_at sent_at expires_at proved_at closed_at".split()
+SESSION = "ip agent created_at last_used_at confirmed_at expire_date".split()
+EVENT = "kind at channel ip agent".split()
+
+
+def of(user: User) -> dict[str, object]:
+    """The account, its sessions, attempts, messages and events; no secret, and nothing of anybody else."""
+    keys = [contact.key for contact in user.contacts]
+    challenges = Challenge.objects.filter(Q(user=user) | Q(user=None, recipient__in=keys))
+    return {
+        "account": {name: getattr(user, name) for name in PERSON},
+        "has_password": user.has_usable_password(),
+        "sessions": list(user.sessions.order_by("created_at").values(*SESSION)),
+        "confirmations": list(challenges.order_by("created_at").values(*CHALLENGE)),
+        "messages": outbox.history([contact.address for contact in user.contacts]),
+        "activity": list(user.events.order_by("at").values(*EVENT)),
+    }

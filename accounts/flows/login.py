@@ -1,0 +1,60 @@
+"""A shopper comes back: with a password, or with a code sent to a contact. Strangers learn nothing (ENU-01 to ENU-05)."""
+
+from django.db import transaction
+
+from accounts import limits
+from accounts.errors import CodeClosed, SignInWrong
+from accounts.familiar import Visitor
+from accounts.flows import challenge as challenges
+from accounts.flows import entry, passwords
+from accounts.identifiers import EMAIL, Identifier
+from accounts.models import Challenge, Purpose, User
+from accounts.origin import Origin
+
+
+def by_password(name: Identifier, password: str, *, visitor: Visitor) -> User:
+    """Sign in whoever has this name and password. Raises SignInWrong, PasswordClosed."""
+    user = User.objects.for_identifier(name).first()
+    right = passwords.look(user, password, name=name, visitor=visitor)
+    if user is None or not right:
+        raise SignInWrong
+    with transaction.atomic():
+        if not entry.enter(user, name, visitor, password=user.password):
+            raise SignInWrong
+    return user
+
+
+def send_code(
+    identifier: Identifier, *, current: Challenge | None = None, origin: Origin
+) -> Challenge:
+    """Send a code that signs in, or go on with `current` while its code is on its way (ux 48).
+
+    For an address without an account, or one that was shut out, it costs and answers the same, and no code
+    leaves (ENU-03). Raises TooOften, ChannelDown.
+    """
+    if current and current.recipient == identifier.key and current.is_waiting:
+        return current
+    user = User.objects.for_identifier(identifier).filter(is_active=True).first()
+    return challenges.issue(
+        Purpose.LOGIN,
+        # To the address on the account's row, never to the spelling that was typed (IDN-02).
+        (user and user.contact(identifier.kind)) or identifier,
+        origin=origin,
+        user=user,
+        also=limits.code_requests(origin),
+    )
+
+
+def by_code(challenge: Challenge, typed: str, *, visitor: Visitor) -> User:
+    """Sign in whoever the right code was sent to. Raises the refusals of `challenges.check`."""
+    challenges.check(challenge, typed, origin=visitor.origin)
+    user = challenge.user
+    with transaction.atomic():
+        # The user first, as everywhere; and only while the contact that proves it is still theirs.
+        contact = challenge.identifier
+        still = {"email_key": contact.key} if contact.kind == EMAIL else {"phone": contact.key}
+        if user is None or not entry.enter(user, contact, visitor, **still):
+            raise CodeClosed
+        challenges.use_up(challenge)
+    passwords.unlock(user)
+    return user

@@ -1,0 +1,144 @@
+"""A shopper cannot get in, or says that somebody else is in: a new password for whoever reads a proven contact."""
+
+from django.contrib.auth.hashers import make_password
+from django.db import IntegrityError, transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+
+from accounts import events, limits, policy
+from accounts.errors import LinkDead
+from accounts.flows import challenge as challenges
+from accounts.flows import notices, passwords
+from accounts.identifiers import EMAIL, PHONE, Identifier
+from accounts.models import Challenge, Purpose, Session, User
+from accounts.origin import Origin
+
+
+def begin(
+    identifier: Identifier, *, current: Challenge | None = None, origin: Origin
+) -> Challenge:
+    """Send a link by email or a code by text, or go on with `current` while that is on its way.
+
+    Earlier ones for the same address die (REC-05). For an address without an account, or one that was shut
+    out, it costs and answers the same, and nothing leaves (ENU-03, REC-07). Raises TooOften, ChannelDown.
+    """
+    if current and current.recipient == identifier.key and current.is_waiting:
+        return current
+    user = User.objects.for_identifier(identifier).filter(is_active=True).first()
+    with transaction.atomic():
+        Challenge.objects.filter(recipient=identifier.key, purpose=Purpose.RESET).withdraw()
+        return challenges.issue(
+            Purpose.RESET,
+            (user and user.contact(identifier.kind)) or identifier,
+            origin=origin,
+            user=user,
+            also=[*limits.code_requests(origin), *limits.resets(identifier)],
+        )
+
+
+def exchange(challenge: Challenge, typed: str, *, origin: Origin) -> str:
+    """Give the attempt's link token for its right code: from there both ways are one. Raises as `challenges.check`."""
+    challenges.check(challenge, typed, origin=origin)
+    return challenge.link_token
+
+
+def find_link(token: str) -> Challenge:
+    """Find the attempt that a token speaks of; changes nothing (REC-01). Raises LinkDead."""
+    return _find(token, Purpose.RESET)
+
+
+def set_password(token: str, password: str, *, origin: Origin) -> None:
+    """Set the password, end every session and everything that waits, tell all contacts; sign nobody in (REC-06).
+
+    Raises LinkDead.
+    """
+    challenge = find_link(token)
+    hashed = make_password(password)
+    with transaction.atomic():
+        user = _lock(challenge)
+        if not challenge.prove():
+            raise LinkDead
+        User.objects.filter(pk=user.pk).update(password=hashed)
+        _end_everything(user)
+        events.record(
+            "password_reset", origin=origin, identifier=challenge.identifier, user=user
+        )
+        notices.tell(user, "password_reset", origin=origin, to=user.contacts)
+        passwords.unlock(user)
+
+
+def find_notice(token: str) -> Challenge:
+    """Find the notice that a "this was not me" link came in; changes nothing. Raises LinkDead."""
+    return _find(token, Purpose.NOT_ME)
+
+
+def disown(token: str, *, origin: Origin) -> str:
+    """Somebody else did it: end every session, take back the contacts proven since, start recovery.
+
+    Returns the token with which this browser may choose a new password. Raises LinkDead.
+    """
+    notice = find_notice(token)
+    try:
+        with transaction.atomic():
+            user = _lock(notice)
+            if not notice.prove():
+                raise LinkDead
+            _end_everything(user)
+            _restore_contacts(user, notice, origin)
+            events.record("disowned", origin=origin, identifier=notice.identifier, user=user)
+            return _recovery_for(user, notice, origin).link_token
+    except IntegrityError:
+        # The address has become somebody else's meanwhile: they proved it last.
+        raise LinkDead from None
+
+
+def _find(token: str, purpose: Purpose) -> Challenge:
+    challenge = Challenge.objects.live().filter(purpose=purpose).by_link(token)
+    if challenge is None or challenge.user is None or not challenge.user.is_active:
+        raise LinkDead
+    return challenge
+
+
+def _lock(challenge: Challenge) -> User:
+    """The active user of an attempt, locked before it. Raises LinkDead."""
+    challenges.stand_in_line(challenge.user_id)
+    user = User.objects.filter(pk=challenge.user_id, is_active=True).first()
+    if user is None:
+        raise LinkDead
+    return user
+
+
+def _end_everything(user: User) -> None:
+    """End all sessions and all attempts that stand, whoever began them (REC-06, REG-05)."""
+    Session.objects.filter(user=user).delete()
+    contacts = [contact.key for contact in user.contacts]
+    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).withdraw()
+
+
+def _restore_contacts(user: User, notice: Challenge, origin: Origin) -> None:
+    """Let the contact the notice went to stand again; what was proven after it was sent goes, and is told."""
+    proved_at = {EMAIL: user.email_proved_at, PHONE: user.phone_proved_at}
+    others = [contact for contact in user.contacts if contact.key != notice.recipient]
+    newer = [contact for contact in others if proved_at[contact.kind] >= notice.created_at]
+    notices.tell(user, "disowned", origin=origin, to=newer)
+    columns: dict[str, object] = {"primary": notice.kind}
+    for contact in newer:
+        columns |= User.without(contact.kind)
+    if notice.identifier not in user.contacts:
+        columns |= User.proven(notice.identifier)
+    User.objects.filter(pk=user.pk).update(**columns)
+
+
+def _recovery_for(user: User, notice: Challenge, origin: Origin) -> Challenge:
+    """An attempt whose link is handed to this browser and sent nowhere."""
+    return Challenge.objects.create(
+        purpose=Purpose.RESET,
+        kind=notice.kind,
+        recipient=notice.recipient,
+        address=notice.address,
+        user=user,
+        device=origin.device,
+        tries_left=0,
+        expires_at=Now(),
+        link_expires_at=Now() + policy.RESET_TTL,
+    )
