@@ -120,7 +120,7 @@ class AddressForm(RefusableForm):
     email = Text(required=False, max_length=320)
     phone = Text(required=False, max_length=64)
 
-    shown = ("identifier", "next")
+    shown: tuple[str, ...] = ("identifier", "next")
     found: Identifier | None = None
 
     def clean(self):

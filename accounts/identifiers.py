@@ -35,7 +35,7 @@ MAIL_DOMAINS = (
 ).split()
 # ASCII, 64 at most (RFC 5321 4.5.3.1.1), no leading dash: some mail programs read it as an option.
 LOCAL_PART = re.compile(r"[!-,.-~][!-~]{0,63}")
-USERNAME = re.compile(r"[a-z0-9][a-z0-9._-]{2,31}")
+USERNAME_SHAPE = re.compile(r"[a-z0-9][a-z0-9._-]{2,31}")
 RESERVED_USERNAMES = frozenset(
     "about abuse account accounts admin administrator api billing contact help home info login logout mailbox "
     "mail me moderator null official owner postmaster register root sales security shop signup staff store "
@@ -125,7 +125,7 @@ def parse_phone(text: str) -> Identifier:
 def parse_username(text: str) -> str:
     """Read a username into its one canonical spelling (IDN-06). Raises Unreadable."""
     name = unicodedata.normalize("NFKC", text).casefold()
-    if not USERNAME.fullmatch(name):
+    if not USERNAME_SHAPE.fullmatch(name):
         raise Unreadable(
             _(
                 "A username has 3 to 32 characters: letters a to z, digits, dots, dashes, underscores"
@@ -150,7 +150,9 @@ def parse_name(text: str) -> Identifier:
     except Unreadable:
         name = unicodedata.normalize("NFKC", _visible(text)).casefold()
         # What looks like an address or a number is never looked up as a username.
-        return Identifier.username(f"?{name}" if re.search(r"@|^[+(\d]?[\d\s().\-/]*$", name) else name)
+        return Identifier.username(
+            f"?{name}" if re.search(r"@|^[+(\d]?[\d\s().\-/]*$", name) else name
+        )
 
 
 def suggestion(text: str) -> str:

@@ -30,7 +30,9 @@ NEWS = {
     ),
     "password_changed": (
         gettext_lazy("Your password was changed"),
-        gettext_lazy("The password of your account was changed. All other devices were signed out."),
+        gettext_lazy(
+            "The password of your account was changed. All other devices were signed out."
+        ),
     ),
     "password_set": (
         gettext_lazy("Your account has a password now"),
@@ -59,7 +61,8 @@ NEWS = {
     "disowned": (
         gettext_lazy("A change of your account was taken back"),
         gettext_lazy(
-            "Somebody with an earlier contact of this account said that a change was not theirs. Your contact was removed."
+            "Somebody with an earlier contact of this account said that a change was not theirs. "
+            "Your contact was removed."
         ),
     ),
     "deletion_asked": (
@@ -147,8 +150,8 @@ def _owner(challenge: Challenge) -> User | None:
     """Whose account the identifier of an attempt already opens, if it is not the one that asks."""
     if challenge.purpose not in (Purpose.REGISTER, Purpose.CONTACT):
         return None
-    others = User.objects.for_identifier(challenge.identifier).exclude(pk=challenge.user_id)
-    return others.first()
+    found = User.objects.for_identifier(challenge.identifier).first()
+    return None if found is None or found.pk == challenge.user_id else found
 
 
 def _unknown(challenge: Challenge) -> Facts | None:

@@ -186,7 +186,9 @@ def give_back(*taken: Limit, forget: Iterable[Limit] = ()) -> None:
 
 def close(*hits: Hit) -> None:
     """Leave no room for a whole period from now on, in one statement: a lock runs from its last failure."""
-    moments = [When(key=hit.limit.key, then=Value(hit.newest * hit.limit.rate.times)) for hit in hits]
+    moments = [
+        When(key=hit.limit.key, then=Value(hit.newest * hit.limit.rate.times)) for hit in hits
+    ]
     Bucket.objects.filter(key__in=[hit.limit.key for hit in hits]).update(hits=Case(*moments))
 
 

@@ -24,9 +24,7 @@ def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
         raise UsernameTaken from None
 
 
-def change_password(
-    user: User, *, current: str, new: str, keep: str, visitor: Visitor
-) -> None:
+def change_password(user: User, *, current: str, new: str, keep: str, visitor: Visitor) -> None:
     """Put `new` in the place of the `current` password (PWD-07). Raises PasswordWrong, PasswordClosed, TooOften."""
     confirm_by_password(user, current, visitor=visitor)
     _set_password(user, new, "password_changed", keep=keep, origin=visitor.origin)
@@ -38,7 +36,10 @@ def set_password(user: User, *, new: str, keep: str, visitor: Visitor) -> None:
 
 
 def confirm_by_password(user: User, password: str, *, visitor: Visitor) -> None:
-    """Prove with the password that the owner is there; misses count towards the lock. Raises PasswordWrong, PasswordClosed."""
+    """Prove with the password that the owner is there. Misses count towards the lock.
+
+    Raises PasswordWrong, PasswordClosed.
+    """
     name = user.contacts[0] if user.contacts else Identifier.username(user.username or "")
     if not passwords.look(user, password, name=name, visitor=visitor):
         raise PasswordWrong

@@ -1,5 +1,7 @@
 """What every journey shares: send a code, send it again, look at what was typed, use the attempt up."""
 
+from uuid import UUID
+
 from django.db import transaction
 from django.db.models.functions import Now
 
@@ -19,7 +21,6 @@ from accounts.identifiers import EMAIL, Identifier
 from accounts.models import Challenge, Purpose, User
 from accounts.origin import Origin
 from messaging import outbox
-
 
 # How long the emailed link of an attempt works, where it is not LINK_TTL.
 LINK_LIVES = {Purpose.RESET: policy.RESET_TTL}
@@ -90,7 +91,7 @@ def channel(identifier: Identifier) -> str:
     return outbox.EMAIL if identifier.kind == EMAIL else outbox.SMS
 
 
-def stand_in_line(user_id: object) -> None:
+def stand_in_line(user_id: UUID | None) -> None:
     """Lock the user before any of their challenges, as everybody does; else two would wait in a circle."""
     if user_id:
         User.objects.select_for_update(no_key=True).filter(pk=user_id).values_list("pk").first()

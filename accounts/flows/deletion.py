@@ -1,5 +1,7 @@
 """A shopper leaves: asked for, waited for, then erased from every table but keyed hashes in the audit."""
 
+from uuid import UUID
+
 from django.contrib.admin.models import LogEntry
 from django.db import transaction
 from django.db.models import Q
@@ -34,7 +36,7 @@ def erase_due() -> int:
     return sum(_erase(pk) for pk in due[:BATCH])
 
 
-def _erase(pk: object) -> bool:
+def _erase(pk: UUID) -> bool:
     with transaction.atomic():
         # Locked and asked again: whoever signs in at this moment keeps the account.
         due = User.objects.select_for_update().filter(pk=pk, deletion_due_at__lte=Now())

@@ -9,7 +9,9 @@ PERSON = (
     "id name username email email_proved_at phone phone_proved_at primary date_joined completed_at last_login "
     "is_active deletion_due_at"
 ).split()
-CHALLENGE = "purpose kind address device sends created_at sent_at expires_at proved_at closed_at".split()
+CHALLENGE = (
+    "purpose kind address device sends created_at sent_at expires_at proved_at closed_at".split()
+)
 SESSION = "ip agent created_at last_used_at confirmed_at expire_date".split()
 EVENT = "kind at channel ip agent".split()
 

@@ -1,4 +1,4 @@
-"""A shopper comes back: with a password, or with a code sent to a contact. Strangers learn nothing (ENU-01 to ENU-05)."""
+"""A shopper comes back: with a password, or with a code. Strangers learn nothing (ENU-01 to ENU-05)."""
 
 from django.db import transaction
 

@@ -1,4 +1,4 @@
-"""Looking at a password, for every journey: each look is counted before it is made, and costs one hash whoever is asked about."""
+"""Looking at a password, for every journey: counted before it is made, and one hash whoever is asked about."""
 
 from django.contrib.auth.hashers import make_password
 

@@ -14,9 +14,7 @@ from accounts.models import Challenge, Purpose, Session, User
 from accounts.origin import Origin
 
 
-def begin(
-    identifier: Identifier, *, current: Challenge | None = None, origin: Origin
-) -> Challenge:
+def begin(identifier: Identifier, *, current: Challenge | None = None, origin: Origin) -> Challenge:
     """Send a link by email or a code by text, or go on with `current` while that is on its way.
 
     Earlier ones for the same address die (REC-05). For an address without an account, or one that was shut
@@ -60,9 +58,7 @@ def set_password(token: str, password: str, *, origin: Origin) -> None:
             raise LinkDead
         User.objects.filter(pk=user.pk).update(password=hashed)
         _end_everything(user)
-        events.record(
-            "password_reset", origin=origin, identifier=challenge.identifier, user=user
-        )
+        events.record("password_reset", origin=origin, identifier=challenge.identifier, user=user)
         notices.tell(user, "password_reset", origin=origin, to=user.contacts)
         passwords.unlock(user)
 
@@ -102,7 +98,7 @@ def _find(token: str, purpose: Purpose) -> Challenge:
 def _lock(challenge: Challenge) -> User:
     """The active user of an attempt, locked before it. Raises LinkDead."""
     challenges.stand_in_line(challenge.user_id)
-    user = User.objects.filter(pk=challenge.user_id, is_active=True).first()
+    user = User.objects.filter(pk__in=[challenge.user_id], is_active=True).first()
     if user is None:
         raise LinkDead
     return user
@@ -118,8 +114,12 @@ def _end_everything(user: User) -> None:
 def _restore_contacts(user: User, notice: Challenge, origin: Origin) -> None:
     """Let the contact the notice went to stand again; what was proven after it was sent goes, and is told."""
     proved_at = {EMAIL: user.email_proved_at, PHONE: user.phone_proved_at}
-    others = [contact for contact in user.contacts if contact.key != notice.recipient]
-    newer = [contact for contact in others if proved_at[contact.kind] >= notice.created_at]
+    newer = [
+        contact
+        for contact in user.contacts
+        if contact.key != notice.recipient
+        and (proved_at[contact.kind] or notice.created_at) >= notice.created_at
+    ]
     notices.tell(user, "disowned", origin=origin, to=newer)
     columns: dict[str, object] = {"primary": notice.kind}
     for contact in newer:

@@ -151,9 +151,7 @@ class DeviceSignOutView(Fresh):
             devices.end(request.user, name, origin=self.origin)
             message = _("That device is signed out.")
         else:
-            devices.end_others(
-                request.user, keep=request.session.session_key, origin=self.origin
-            )
+            devices.end_others(request.user, keep=request.session.session_key, origin=self.origin)
             pending.renew(request)
             message = _("All other devices are signed out.")
         return done(request, message, page="accounts:devices")
@@ -215,9 +213,9 @@ class DeleteView(Fresh, Step):
         deletion.ask(user, origin=self.origin)
         due = date_format(localtime(user.deletion_due_at), "j F Y")
         logout(self.request)
-        message = _(
-            "Your account will be deleted on %(day)s. Sign in before then to keep it."
-        ) % {"day": due}
+        message = _("Your account will be deleted on %(day)s. Sign in before then to keep it.") % {
+            "day": due
+        }
         responses.tell(self.request, message)
         return responses.go(self.request, reverse("home"), message=message)
 
@@ -225,7 +223,7 @@ class DeleteView(Fresh, Step):
         """Say what will happen."""
         return {
             "lead": _(
-                "You are signed out everywhere now. After %(days)d days we erase your account and all we know of you; "
+                "This signs you out everywhere. After %(days)d days we erase your account and all we know of you; "
                 "until then, signing in keeps it."
             )
             % {"days": policy.DELETION_GRACE.days},

@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts import pending, responses
 from accounts.flows import account
-from accounts.forms import CodeForm, ConfirmForm, EmptyForm
+from accounts.forms import ConfirmForm
 from accounts.models import Purpose
 from accounts.views.base import Completed, Step
 from accounts.views.codes import CodePage, InProgress, ResendPage

@@ -67,7 +67,11 @@ class ContactRemoveView(Fresh, Step):
     @property
     def heading(self):
         """Which one."""
-        return _("Remove your email address?") if self.kwargs["kind"] == EMAIL else _("Remove your mobile number?")
+        return (
+            _("Remove your email address?")
+            if self.kwargs["kind"] == EMAIL
+            else _("Remove your mobile number?")
+        )
 
     def carry_out(self, form):
         """Take it off."""
@@ -78,7 +82,7 @@ class ContactRemoveView(Fresh, Step):
         """Say what that means."""
         contact = self.request.user.contact(self.kwargs["kind"])
         return {
-            "lead": _("You can no longer sign in with %(contact)s or get messages there.")
+            "lead": _("After that you cannot sign in with %(contact)s or get messages there.")
             % {"contact": contact.address if contact else ""},
             "button": _("Remove"),
             "button_id": "remove-contact",
@@ -107,9 +111,7 @@ class Waiting(Completed):
     @cached_property
     def challenge(self):
         """The contact's attempt."""
-        return contacts.waiting(
-            self.request.user, self.request.session.get(pending.CONTACT_KEY)
-        )
+        return contacts.waiting(self.request.user, self.request.session.get(pending.CONTACT_KEY))
 
     def turn_away(self):
         """Send the others to their account."""

@@ -18,17 +18,18 @@ class TokenPage(Step):
     def get(self, request, *args, **kwargs):
         """Take the token out of the address, then show the step (REC-04)."""
         if "token" not in request.GET or responses.wants_json(request):
+            self.challenge  # noqa: B018  raises LinkDead
             return super().get(request)
-        return carry(request, request.GET["token"], request.path, message=_("Open the page to go on."))
+        return carry(
+            request, request.GET["token"], request.path, message=_("Open the page to go on.")
+        )
 
     def dispatch(self, request, *args, **kwargs):
         """Answer a dead link with one page, whatever it died of (REC-03)."""
         try:
-            response = super().dispatch(request, *args, **kwargs)
+            return super().dispatch(request, *args, **kwargs)
         except LinkDead as refusal:
-            response = self.used(self._dead(refusal))
-        response["Referrer-Policy"] = "no-referrer"
-        return response
+            return self.used(self._dead(refusal))
 
     def find(self, token):
         """The attempt that `token` speaks of. Raises LinkDead."""
@@ -72,6 +73,9 @@ class TokenPage(Step):
 def carry(request, token, page, *, message):
     """Lead on to `page` with the token in a cookie: in no address, no history, no `Referer` (REC-04)."""
     response = responses.go(request, page, message=message)
+    # Only here, where the address holds the token: a page under this policy would post its form with
+    # "Origin: null", which the CSRF check refuses.
+    response["Referrer-Policy"] = "no-referrer"
     response.set_cookie(
         settings.LINK_COOKIE_NAME,
         token if codes.token_row(token) else "",

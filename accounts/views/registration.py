@@ -106,7 +106,9 @@ class VerifyView(Registering, CodePage):
             return self.form_invalid(form)
         code, profile = form.cleaned_data["code"], self.pending.profile
         try:
-            proven = registration.confirm(self.challenge, code, profile=profile, visitor=self.visitor)
+            proven = registration.confirm(
+                self.challenge, code, profile=profile, visitor=self.visitor
+            )
         except CodeClosed:
             return self._closed(code)
         return enter(self.request, proven, self.pending.destination)

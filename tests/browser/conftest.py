@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.browser.pages import Mailbox, Shopper
+from tests.browser.pages import Mailbox
+from tests.browser.shopper import Shopper
 from tests.browser.site import running
 
 HERE = Path(__file__).parent

@@ -214,18 +214,6 @@ class Complete(ShopPage):
         self.create.click()
 
 
-class Account(ShopPage):
-    """What the shop knows of me."""
-
-    path = "/account/"
-    heading = "My account"
-
-    def __init__(self, page):
-        super().__init__(page)
-        self.log_out = self.main.get_by_role("button", name="Log out")
-        self.enter_code = self.main.get_by_role("link", name="Enter code")
-
-
 class Link(ShopPage):
     """The page that the link in the email opens."""
 
@@ -242,38 +230,3 @@ class Letters(ShopPage):
 
     path = "/mailbox/"
     heading = "Mailbox"
-
-
-class Shopper:
-    """Somebody with a browser of their own, in front of one tab."""
-
-    def __init__(self, page, mailbox):
-        self.page, self.mailbox = page, mailbox
-        self.home, self.identify, self.change = Home(page), Identify(page), Change(page)
-        self.code, self.complete, self.contact = Code(page), Complete(page), Contact(page)
-        self.account, self.link = Account(page), Link(page)
-
-    def new_tab(self):
-        """The same browser, another tab."""
-        return Shopper(self.page.context.new_page(), self.mailbox)
-
-    def asks_for_code(self, who):
-        """Step 1, from its address to the page that wants the code."""
-        self.identify.open()
-        self.identify.give(who)
-        self.code.is_shown()
-        return self
-
-    def proves(self, who):
-        """Steps 1 and 2."""
-        self.asks_for_code(who)
-        self.code.give(self.mailbox.code(who))
-        self.complete.is_shown()
-        return self
-
-    def signs_up(self, who, name="Ana"):
-        """The whole journey."""
-        self.proves(who)
-        self.complete.give(name)
-        self.home.welcomes(name)
-        return self

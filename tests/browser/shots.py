@@ -6,7 +6,8 @@ from pathlib import Path
 from playwright.sync_api import sync_playwright
 
 from tests.browser.conftest import launch_options
-from tests.browser.pages import Letters, Mailbox, Shopper, email, wrong
+from tests.browser.pages import Letters, Mailbox, email, wrong
+from tests.browser.shopper import Shopper
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
 

@@ -13,7 +13,7 @@ DANGLING = """() => [...document.querySelectorAll('[aria-describedby],[aria-labe
 TOO_SMALL = """() => [...document.querySelectorAll('a, button, input, summary')]
   .filter(el => el.type !== 'hidden' && el.offsetParent && getComputedStyle(el).position !== 'absolute'
     && !el.closest('p, li, dd'))
-  .map(el => [el.id || el.textContent.trim(), el.getBoundingClientRect()])
+  .map(el => [el.id || el.textContent.trim(), (el.closest('.choice') || el).getBoundingClientRect()])
   .filter(([, box]) => box.height < 44 || box.width < 24)
   .map(([name, box]) => `${name} ${box.width}x${box.height}`)"""
 SMALL_PRINT = """() => [...document.querySelectorAll('input:not([type=hidden])')]
@@ -21,6 +21,15 @@ SMALL_PRINT = """() => [...document.querySelectorAll('input:not([type=hidden])')
 FOCUS_UNSEEN = """() => { const el = document.activeElement, s = getComputedStyle(el);
   return el !== document.body && (s.outlineStyle === 'none' || parseFloat(s.outlineWidth) < 2) && s.boxShadow === 'none'
     ? el.outerHTML.slice(0, 80) : '' }"""
+PAGES_OF_AN_ACCOUNT = [
+    *[
+        f"/account/{page}/"
+        for page in "names password devices activity download delete confirm".split()
+    ],
+    "/account/contacts/email/",
+    "/account/contacts/phone/",
+    "/account/contacts/email/remove/",
+]
 
 
 def states(ana):
@@ -75,8 +84,35 @@ def _states(ana):
     yield "second contact"
     ana.page.goto("/verify-email/?token=dead")
     yield "dead link"
+    yield from _account_states(ana)
     ana.page.goto("/mailbox/")
     yield "mailbox"
+
+
+def _account_states(ana):
+    for page in PAGES_OF_AN_ACCOUNT:
+        ana.page.goto(page)
+        yield page
+    ana.password.open().save.click()
+    ana.password.has_problem("Enter your current password")
+    yield "password, nothing typed"
+    ana.account.open().log_out.click()
+    ana.home.knows_nobody()
+    ana.sign_in.open()
+    yield "sign in"
+    ana.sign_in.give(email(), "not my password")
+    ana.sign_in.has_problem("That does not match an account.")
+    yield "sign in, refused"
+    ana.sign_in.code_instead.click()
+    ana.sign_in_code.is_shown()
+    yield "sign-in code"
+    ana.page.goto("/login/code/")
+    yield "sign in with a code"
+    ana.reset.open()
+    yield "reset"
+    ana.reset.give(email())
+    ana.check_email.is_shown()
+    yield "check your email"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -151,12 +151,14 @@ def test_another_address_for_the_same_registration(shopper, javascript):  # ux 4
     ana.complete.is_shown().says(second.replace(" ", ""))  # ux 11
 
 
-def test_the_link_goes_on_in_the_same_browser(ana):  # ux 81
-    who = email()
+@pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
+def test_the_link_goes_on_in_the_same_browser(shopper, javascript):  # ux 81, REC-04
+    ana, who = shopper(javascript=javascript), email()
     ana.asks_for_code(who)
 
     ana.page.goto(ana.mailbox.link(who))
     ana.link.says(who)
+    assert "token" not in ana.page.url
     ana.link.confirm.click()
 
     ana.complete.is_shown()
