@@ -105,7 +105,7 @@ class TooSoon(TooOften):
     @staticmethod
     def sentence() -> str:
         """Say that a code is on its way."""
-        return _("A code was sent a moment ago. You can ask for another one at %(time)s.")
+        return _("A message was sent a moment ago. You can ask for another one at %(time)s.")
 
 
 class AlreadyRegistered(Refused):

@@ -1,18 +1,26 @@
 """The audit trail. A failure is recorded outside every transaction, so that no rollback can take it back (LOG-02)."""
 
+from uuid import UUID
+
+from django.db import IntegrityError, connection
+
 from accounts.identifiers import Identifier, fingerprint
 from accounts.models import SecurityEvent, User
 from accounts.origin import Origin
 
 
 def record(
-    *kinds: str, origin: Origin, identifier: Identifier | None = None, user: User | None = None
+    *kinds: str,
+    origin: Origin,
+    identifier: Identifier | None = None,
+    user: User | None = None,
+    user_id: UUID | None = None,
 ) -> None:
-    """Write one event for each of `kinds`, in one statement."""
+    """Write one event for each of `kinds`, in one statement; `user_id` spares a look-up of the user."""
     rows = [
         SecurityEvent(
             kind=kind,
-            user=user,
+            user_id=user.pk if user else user_id,
             fingerprint=fingerprint(identifier.key) if identifier else "",
             channel=identifier.kind if identifier else "",
             ip=origin.ip,
@@ -20,8 +28,20 @@ def record(
         )
         for kind in kinds
     ]
+    try:
+        _write(rows)
+    except IntegrityError:
+        if connection.in_atomic_block:
+            raise
+        # The account was erased at this very moment; what happened is still written.
+        for row in rows:
+            row.user = None
+        _write(rows)
+
+
+def _write(rows: list[SecurityEvent]) -> None:
     if len(rows) == 1:
         # One row needs no transaction of its own, which bulk_create would open.
         rows[0].save(force_insert=True)
-    else:
+    elif rows:
         SecurityEvent.objects.bulk_create(rows)

@@ -19,6 +19,7 @@ class Owner(Protocol):
 
     pk: UUID
     password: str
+    former_password: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +31,8 @@ class Visitor:
 
     def knows(self, user: Owner) -> str:
         """Return the name of this browser if it has signed in to `user` before, else "" (LIM-04)."""
-        return recognise(self.cookie, owner=str(user.pk), password=user.password)
+        password = user.former_password or user.password
+        return recognise(self.cookie, owner=str(user.pk), password=password)
 
 
 def recognise(cookie: str, *, owner: str, password: str) -> str:

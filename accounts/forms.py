@@ -476,6 +476,9 @@ class ProfileForm(NamesForm, NewPasswordForm, ContactForm):
         super().__init__(*args, user=user, kind=PHONE if user.email else EMAIL, **kwargs)
         self.fields["password"].label = _("Password")
         self.fields["contact"].required = False
+        if user.has_usable_password():
+            # Recovered before the profile was complete: another one takes the current one (PWD-06).
+            del self.fields["password"]
 
     @property
     def owner(self):

@@ -7,12 +7,13 @@ from django.conf import settings
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import policy
 from accounts.identifiers import EMAIL
-from accounts.models import ANYBODY, Challenge, Purpose, User
+from accounts.models import ANYBODY, Challenge, Purpose, SecurityEvent, User
 from messaging.letters import writes
 
 Facts = dict[str, object]
@@ -41,6 +42,10 @@ NEWS = {
     "password_reset": (
         gettext_lazy("Your password was changed"),
         gettext_lazy("A new password was chosen for your account. Every device was signed out."),
+    ),
+    "username_changed": (
+        gettext_lazy("Your username was changed"),
+        gettext_lazy("The name to sign in to your account with was changed."),
     ),
     "contact_added": (
         gettext_lazy("A contact was added to your account"),
@@ -112,7 +117,8 @@ def reset(ref: str) -> Facts | None:
         return None
     return _asked(challenge) | {
         "link": _page("password-reset-new", challenge),
-        "minutes": _minutes(policy.RESET_TTL),
+        # Sent again, it is the same link, and works no longer for it.
+        "minutes": max(1, _minutes(challenge.link_expires_at - now())),
     }
 
 
@@ -120,10 +126,10 @@ def reset(ref: str) -> Facts | None:
 def notice(ref: str) -> Facts | None:
     """The facts of what happened to an account, and the way to say "this was not me"."""
     pk, _colon, what = ref.partition(":")
-    sent = Challenge.objects.live().filter(pk=pk, purpose=Purpose.NOT_ME).first()
+    sent = Challenge.objects.filter(pk=pk, purpose=Purpose.NOT_ME, closed_at=None).first()
     if sent is None or sent.user is None or not sent.user.is_active:
         return None
-    if what == "new_device" and _had_many(sent.user):
+    if what == "new_device" and _is_one_of_many(sent):
         return None
     title, sentence = NEWS[what]
     return {
@@ -132,7 +138,7 @@ def notice(ref: str) -> Facts | None:
         "advice": _advice(what, sent.user),
         "at": sent.created_at,
         "device": sent.device,
-        "link": _page("not-me", sent),
+        "link": _page("not-me", sent) if sent.link_expires_at > now() else "",
     }
 
 
@@ -170,15 +176,21 @@ def _unknown(challenge: Challenge) -> Facts | None:
     return _asked(challenge) | {"letter": "unknown", "link": link}
 
 
-def _had_many(user: User) -> bool:
-    hour = user.events.filter(kind="new_device", at__gt=Now() - timedelta(hours=1))
+def _is_one_of_many(sent: Challenge) -> bool:
+    """Whether the hour up to this notice had as many new devices as anybody wants to read of."""
+    hour = SecurityEvent.objects.filter(
+        user=sent.user,
+        kind="new_device",
+        at__gt=sent.created_at - timedelta(hours=1),
+        at__lte=sent.created_at,
+    )
     return hour.count() > DEVICE_NOTICES_PER_HOUR
 
 
 def _advice(what: str, user: User) -> str:
     if what != "deletion_asked" or user.deletion_due_at is None:
         return ""
-    day = date_format(user.deletion_due_at, "j F Y")
+    day = date_format(localtime(user.deletion_due_at), "j F Y")
     return _("Sign in before %(day)s to keep it.") % {"day": day}
 
 
@@ -194,4 +206,4 @@ def _page(name: str, challenge: Challenge) -> str:
 
 
 def _minutes(span: timedelta) -> int:
-    return int(span.total_seconds() // 60)
+    return round(span.total_seconds() / 60)

@@ -5,16 +5,18 @@ would be pushed out is older than the period. The same statement is right on SQL
 hundred parallel requests, and after Redis has lost everything.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cached_property
-from operator import attrgetter
+from functools import cached_property, reduce
+from operator import attrgetter, or_
+from typing import TypeVar
 
-from django.db import connection, transaction
-from django.db.models import Case, Value, When
+from django.db import OperationalError, connection, transaction
+from django.db.models import Case, Q, Value, When
 from django.db.models.functions import Length, Substr
+from django.utils.timezone import now
 
 from accounts import errors, policy
 from accounts.identifiers import Identifier, fingerprint
@@ -23,6 +25,9 @@ from accounts.origin import Origin
 
 STAMP = 13
 AT_ONCE_MS = 5000
+BROKEN_OFF = 3
+
+Result = TypeVar("Result")
 
 NOW_MS = {
     "postgresql": "(extract(epoch from clock_timestamp()) * 1000)::bigint",
@@ -176,12 +181,26 @@ def take(*limits: Limit) -> dict[Limit, Hit]:
     return {by_key[key]: Hit(by_key[key], hits) for key, hits in _upsert(limits)}
 
 
-def give_back(*taken: Limit, forget: Iterable[Limit] = ()) -> None:
-    """Return the newest hit of each limit in `taken`, and all hits of those in `forget`, in one statement."""
-    emptied = [limit.key for limit in forget]
+def give_back(
+    *hits: Hit, with_all_before: Iterable[Hit] = (), shared: Iterable[Limit] = ()
+) -> None:
+    """Return hits in one statement, each alone or `with_all_before` it; only where nobody has taken one since.
+
+    Of limits that many people share the newest hit goes, whoever's it is.
+    """
+    left = {hit: hit.hits[:-STAMP] for hit in hits} | dict.fromkeys(with_all_before, "")
+    unchanged = [Q(key=hit.limit.key, hits=hit.hits) for hit in left]
+    taken = Q(key__in=[limit.key for limit in shared]) & ~Q(hits="")
+    moments = [When(key=hit.limit.key, then=Value(text)) for hit, text in left.items()]
     less = Substr("hits", 1, Length("hits") - STAMP)
-    kept = Bucket.objects.filter(key__in=[*emptied, *(limit.key for limit in taken)])
-    kept.exclude(hits="").update(hits=Case(When(key__in=emptied, then=Value("")), default=less))
+    kept = Bucket.objects.filter(reduce(or_, unchanged, taken))
+    _patiently(lambda: kept.update(hits=Case(*moments, default=less)))
+
+
+def forget(*limits: Limit) -> None:
+    """Empty these limits."""
+    kept = Bucket.objects.filter(key__in=[limit.key for limit in limits])
+    _patiently(lambda: kept.update(hits=""))
 
 
 def close(*hits: Hit) -> None:
@@ -189,13 +208,14 @@ def close(*hits: Hit) -> None:
     moments = [
         When(key=hit.limit.key, then=Value(hit.newest * hit.limit.rate.times)) for hit in hits
     ]
-    Bucket.objects.filter(key__in=[hit.limit.key for hit in hits]).update(hits=Case(*moments))
+    kept = Bucket.objects.filter(key__in=[hit.limit.key for hit in hits])
+    _patiently(lambda: kept.update(hits=Case(*moments)))
 
 
 def room_at(*full: Limit) -> datetime:
     """When the last of these full limits has room again."""
     kept = Bucket.objects.in_bulk([limit.key for limit in full])
-    return max(_room_at(kept[limit.key], limit.rate) for limit in full)
+    return max(_room_at(kept.get(limit.key), limit.rate) for limit in full)
 
 
 def _limits(name: str, subject: str, rates: tuple[policy.Rate, ...]) -> list[Limit]:
@@ -213,11 +233,33 @@ def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
         for limit in ordered
         for value in (limit.key, limit.name, limit.rate.times, limit.rate.seconds)
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(TAKE.format(rows=rows, now_ms=NOW_MS[vendor], stamp=STAMP), values)
-        return list(cursor.fetchall())
+    statement = TAKE.format(rows=rows, now_ms=NOW_MS[vendor], stamp=STAMP)
+
+    def run() -> list[tuple[str, str]]:
+        with connection.cursor() as cursor:
+            cursor.execute(statement, values)
+            return list(cursor.fetchall())
+
+    return _patiently(run)
 
 
-def _room_at(bucket: Bucket, rate: policy.Rate) -> datetime:
+def _patiently(run: Callable[[], Result]) -> Result:
+    """Run a statement again that the database broke off, because two waited for each other in a circle.
+
+    Taking goes in the order of keys; an update goes in whatever order the rows lie.
+    """
+    for _again in range(BROKEN_OFF):
+        try:
+            return run()
+        except OperationalError:
+            if connection.in_atomic_block:
+                raise
+    return run()
+
+
+def _room_at(bucket: Bucket | None, rate: policy.Rate) -> datetime:
+    if bucket is None or len(bucket.hits) < STAMP * rate.times:
+        # Somebody has given theirs back since we asked.
+        return now()
     oldest = bucket.hits[-STAMP * rate.times :][:STAMP]
     return datetime.fromtimestamp(int(oldest) / 1000 + rate.seconds, tz=UTC)

@@ -65,7 +65,10 @@ def _save(session, response):
     try:
         session.save()
     except UpdateError:
-        return
+        if not session.signed_in:
+            return
+        # Two sign-ins with one anonymous session: the other one took its row, this one gets a new one.
+        session.create()
     # None: until the browser is closed, for whoever did not ask to stay signed in.
     age = None if session.get_expire_at_browser_close() else settings.SESSION_COOKIE_AGE
     _set_cookie(response, settings.SESSION_COOKIE_NAME, session.session_key, age)

@@ -36,7 +36,8 @@ class UserManager(BaseUserManager["User"]):
 
     def create_superuser(self, username: str, password: str, **fields: object) -> "User":
         """Make a member of staff who may do everything; for the command of the same name."""
-        user = self.model(username=username, is_staff=True, is_superuser=True, **fields)
+        staff = {"is_staff": True, "is_superuser": True, "completed_at": Now()}
+        user = self.model(username=username, **staff, **fields)
         user.set_password(password)
         user.save(force_insert=True)
         return user
@@ -72,6 +73,9 @@ class User(AbstractBaseUser, PermissionsMixin):
     deletion_due_at = models.DateTimeField(_("will be deleted"), null=True, editable=False)
 
     objects = UserManager()
+
+    # The hash that a new one has just replaced: what was bound to it moves on to the new one.
+    former_password = ""
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
@@ -245,9 +249,14 @@ class Challenge(models.Model):
         """Whether it was begun for an address without an account: it looks like any other, and no code is right."""
         return self.user_id is None and self.purpose in ANYBODY
 
+    @property
+    def is_by_link(self) -> bool:
+        """Whether a link alone is sent, and no code: 144 bits rather than six digits open an account."""
+        return self.purpose == Purpose.RESET and self.kind == EMAIL
+
     def accepts(self, typed: str) -> bool:
-        """Whether `typed` is the newest code."""
-        return codes.same(typed, self.code) and not self.is_decoy
+        """Whether `typed` is the newest code. None is right where only a link was sent, or nothing."""
+        return codes.same(typed, self.code) and not (self.is_decoy or self.is_by_link)
 
     def recalls(self, typed: str) -> bool:
         """Whether `typed` is a code of this attempt that a newer one replaced."""
@@ -277,13 +286,19 @@ class Challenge(models.Model):
             == 1
         )
 
-    def prove(self) -> bool:
-        """Use the attempt up, or return False when somebody was first (COD-05)."""
+    def prove(self, user_id: uuid.UUID | None = None) -> bool:
+        """Use the attempt up for `user_id`, or return False when somebody was first (COD-05)."""
         # With the send counter: a resend that overtook this request has killed the code it brought.
-        return (
-            Challenge.objects.live().filter(pk=self.pk, sends=self.sends).update(proved_at=Now())
-            == 1
-        )
+        mine = Challenge.objects.live().filter(pk=self.pk, sends=self.sends)
+        return mine.update(proved_at=Now(), user_id=user_id or self.user_id) == 1
+
+    def reload(self) -> bool:
+        """Read the row again; False when it went with its account, and the object stays as it was."""
+        try:
+            self.refresh_from_db()
+        except Challenge.DoesNotExist:
+            return False
+        return True
 
     def close_others(self) -> None:
         """End every other attempt at the same identifier, whoever began it (REG-03, REG-06)."""
@@ -320,6 +335,7 @@ EVENT_WORDS = {
     "registered": _("You created the account"),
     "profile_completed": _("You completed your profile"),
     "profile_changed": _("Your names were changed"),
+    "username_changed": _("Your username was changed"),
     "signed_in": _("Sign-in"),
     "signed_out": _("Sign-out"),
     "new_device": _("The browser was new to us"),

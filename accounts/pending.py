@@ -76,14 +76,14 @@ def sign_in(request: HttpRequest, user: User, *, remember: bool = True) -> None:
     login(request, user, backend="django.contrib.auth.backends.ModelBackend")
     if not remember:
         session.set_expiry(0)
-    session.confirmed = True
+    session.confirmed = session.signed_in = True
     _make_familiar(request, user)
 
 
-def keep_signed_in(request: HttpRequest, user: User, *, former: str = "") -> None:
-    """Carry this session over a new password, in place of the one whose hash was `former`."""
+def keep_signed_in(request: HttpRequest, user: User) -> None:
+    """Carry this session over a new password."""
     request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    _make_familiar(request, user, former=former)
+    _make_familiar(request, user)
 
 
 def renew(request: HttpRequest) -> None:
@@ -97,7 +97,10 @@ def confirm(request: HttpRequest) -> None:
     cast(SessionStore, request.session).confirmed = True
 
 
-def _make_familiar(request: HttpRequest, user: User, *, former: str = "") -> None:
+def _make_familiar(request: HttpRequest, user: User) -> None:
     cast(SessionStore, request.session).familiar = familiar.remember(
-        visitor(request).cookie, owner=str(user.pk), password=user.password, former=former
+        visitor(request).cookie,
+        owner=str(user.pk),
+        password=user.password,
+        former=user.former_password,
     )

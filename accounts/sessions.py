@@ -84,7 +84,7 @@ class SessionStore(DatabaseStore):
     origin = Origin()
     ended = False
     # Set at the moments when somebody proves who they are, and read when the row is written.
-    confirmed = staff = False
+    confirmed = staff = signed_in = False
     # A new value for the cookie that names the accounts this browser has signed in to; "" leaves it alone.
     familiar = ""
     _former_key: str | None = None

@@ -4,7 +4,8 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models.functions import Now
+from django.db.models import QuerySet, Value
+from django.db.models.functions import Now, StrIndex, Substr
 
 from messaging import providers
 from messaging.models import EMAIL, SMS, OutboxMessage
@@ -37,12 +38,19 @@ def queue(
     return message
 
 
-def history(addresses: Iterable[str]) -> list[dict[str, object]]:
-    """What was sent to these addresses, oldest first: which letter, when, and what became of it."""
-    sent = OutboxMessage.objects.filter(address__in=addresses)
-    return list(sent.order_by("created_at").values(*HISTORY))
+def history(addresses: Iterable[str], *, about: Iterable[str]) -> list[dict[str, object]]:
+    """What was sent to these addresses about these subjects, oldest first, and what became of it."""
+    return list(_sent(addresses, about).order_by("created_at").values(*HISTORY))
 
 
-def forget(addresses: Iterable[str]) -> None:
-    """Delete every message to these addresses, sent or not."""
-    OutboxMessage.objects.filter(address__in=addresses).delete()
+def forget(addresses: Iterable[str], *, about: Iterable[str]) -> None:
+    """Delete every message to these addresses about these subjects, sent or not."""
+    _sent(addresses, about).delete()
+
+
+def _sent(addresses: Iterable[str], about: Iterable[str]) -> QuerySet[OutboxMessage]:
+    """Messages whose reference begins with one of the subjects, as far as a colon."""
+    subject = Substr("ref", 1, StrIndex("ref", Value(":")) - 1)
+    # By address first: that has an index, and a subject is a part of a text.
+    to_them = OutboxMessage.objects.filter(address__in=set(addresses))
+    return to_them.annotate(subject=subject).filter(subject__in=set(about))

@@ -22,6 +22,7 @@ ACCOUNT = "/account/"
 LINK = "/verify-email/"
 HOME = "/"
 LOGOUT = "/logout/"
+LOGIN = "/login/"
 
 FACES = ["page", "htmx", "json"]
 PASSWORD = "correct horse battery"
@@ -37,6 +38,12 @@ class Shopper:
     def get(self, url, **kwargs):
         """Open a page."""
         return self.client.get(url, headers=self._headers(), **kwargs)
+
+    def open(self, link, **kwargs):
+        """Open an emailed link, and see the page it leads to; JSON clients are answered at once (REC-04)."""
+        answer = self.get(link, **kwargs)
+        to = answer.headers.get("Location") or answer.headers.get("HX-Redirect")
+        return self.get(to) if to else answer
 
     def post(self, url, fields=None, **more):
         """Send a form; returns the response, whose `to` is where it leads (or None)."""

@@ -39,12 +39,15 @@ def staff(boss):
 
 @pytest.fixture
 def shop(ana, postbox):
-    """A day in the shop: Ana registered, her second contact waits, a stranger has failed."""
+    """A day in the shop: Ana registered, her second contact waits, she came back twice; a stranger has failed."""
     ana.signs_up(WHO, name="Ana", username="ana", contact=PHONE)
     ana.post("/account/contact/", code=wrong(postbox.code(PHONE)))
     Shopper(ip="198.51.100.9").identify(
         "stranger@example.com", name="S", password="stranger secret"
     )
+    phone = Shopper(ip="198.51.100.10")
+    phone.post("/login/", identifier=WHO, password=PASSWORD)
+    Shopper(ip="198.51.100.11").post("/password-reset/", identifier=WHO)
     len(postbox)
     return ana
 
@@ -251,6 +254,50 @@ def test_staff_sign_in(boss):
     assert SecurityEvent.objects.get().kind == "staff_signed_in"
     boss.refresh_from_db()
     assert boss.last_login
+
+
+def test_staff_have_just_proved_who_they_are(staff):  # REC-08
+    assert Session.objects.get().is_fresh
+
+
+@pytest.mark.parametrize(
+    ("gone", "inside"),
+    [({"minutes": 29}, True), ({"minutes": 31}, False)],
+    ids=["29 min", "31 min"],
+)
+def test_staff_who_do_nothing_are_out_after_half_an_hour(staff, gone, inside):  # SES-07
+    time_passes(**gone)
+
+    assert (staff.client.get(ADMIN).status_code == 200) is inside
+
+
+@pytest.mark.parametrize(
+    ("last", "inside"),
+    [({"minutes": 19}, True), ({"minutes": 21}, False)],
+    ids=["within", "beyond"],
+)
+def test_staff_are_out_after_twelve_hours_whatever_they_do(staff, last, inside):  # SES-07
+    for _ in range(28):
+        time_passes(minutes=25)
+        assert staff.client.get(ADMIN).status_code == 200
+
+    time_passes(**last)
+
+    assert (staff.client.get(ADMIN).status_code == 200) is inside
+
+
+@pytest.mark.parametrize("way", ["shop", "admin"])
+def test_staff_have_short_sessions_whichever_door_they_take(boss, way):  # SES-07
+    browser = Shopper()
+    if way == "admin":
+        sign_in(browser)
+    else:
+        browser.post("/login/", identifier="boss", password=SECRET)
+    assert browser.is_signed_in
+
+    time_passes(minutes=31)
+
+    assert not browser.is_signed_in
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,5 +1,8 @@
 """The engine under every journey: a code is sent, sent again, looked at, used up."""
 
+from contextlib import nullcontext
+from itertools import permutations
+
 import pytest
 from django.db import IntegrityError
 from django.utils.timezone import now
@@ -15,23 +18,25 @@ from accounts.errors import (
     TooOften,
     TooSoon,
 )
+from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
-from accounts.flows import contacts, registration
+from accounts.flows import contacts, recovery, registration
 from accounts.flows.registration import Profile
 from accounts.identifiers import parse
-from accounts.models import Challenge, Purpose, SecurityEvent, User
+from accounts.models import ANYBODY, Challenge, Purpose, SecurityEvent, User
 from accounts.origin import Origin
 from accounts.policy import rates
 from messaging.models import OutboxMessage
 from tests.people import PASSWORD, RESEND, Postbox, Shopper, time_passes, wrong
 
 ANA, BEA, EVE = "ana@example.com", "+447400123456", "eve@example.com"
+NOBODY = "+447400123457"
 HERE = Origin(ip="203.0.113.7")
 
 
-def begin(who=ANA, purpose=Purpose.REGISTER, **more):
-    """An attempt at `who`, its code on the way."""
-    return challenges.issue(purpose, parse(who), origin=HERE, **more)
+def begin(who=ANA, purpose=Purpose.REGISTER, *, user=None):
+    """An attempt at `who`, asked for by `user` or by somebody without an account; its code is on the way."""
+    return challenges.issue(purpose, parse(who), origin=HERE, user_id=user and user.pk)
 
 
 def guess(attempt, typed):
@@ -46,7 +51,7 @@ def guess(attempt, typed):
 def prove(attempt, typed, **profile):
     """Type a code and become a shopper."""
     row = Challenge.objects.get(pk=attempt.pk)
-    return registration.confirm(row, typed, profile=Profile(**profile), origin=HERE)
+    return registration.confirm(row, typed, profile=Profile(**profile), visitor=Visitor(HERE))
 
 
 def again(attempt):
@@ -164,7 +169,7 @@ def test_what_fails_after_the_user_takes_the_user_back():  # COD-05
     code = Postbox().code(ANA)
 
     with pytest.raises(CodeClosed):  # the event cannot be written
-        registration.confirm(attempt, code, profile=Profile(), origin=Origin(agent=None))
+        registration.confirm(attempt, code, profile=Profile(), visitor=Visitor(Origin(agent=None)))
 
     assert not User.objects.exists()
     assert Challenge.objects.get().proved_at is None
@@ -175,7 +180,7 @@ def test_a_resend_that_overtakes_the_proof_wins(attempt, code):  # COD-05, COD-0
     again(attempt)
 
     with pytest.raises(CodeClosed):
-        registration.confirm(slow, code, profile=Profile(), origin=HERE)
+        registration.confirm(slow, code, profile=Profile(), visitor=Visitor(HERE))
 
     assert not User.objects.exists()
 
@@ -323,8 +328,12 @@ def test_guesses_come_back_after_a_day(exhausted, postbox):  # COD-07
 
 
 @pytest.mark.parametrize("purpose", Purpose)
-def test_another_purpose_brings_no_new_guesses(exhausted, postbox, purpose):  # COD-07
-    assert guess(begin(purpose=purpose), postbox.code(ANA)) is TooOften
+@pytest.mark.parametrize("owned", [True, False], ids=["account", "nobody"])
+def test_another_purpose_brings_no_new_guesses(exhausted, purpose, owned):  # COD-07, ENU-05
+    user = User.objects.register(parse(ANA)) if owned else None
+    attempt = begin(purpose=purpose, user=user)
+
+    assert guess(attempt, attempt.code) is TooOften
 
 
 def test_a_resend_brings_no_new_guesses(exhausted, postbox):  # COD-07
@@ -340,15 +349,61 @@ def test_guesses_at_one_person_cost_nobody_else_any(exhausted, postbox):  # COD-
 # What a code is bound to: COD-08
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"purpose": Purpose.CONTACT}, {"recipient": EVE}, {"kind": "phone"}],
-    ids=["purpose", "who", "channel"],
-)
+@pytest.mark.parametrize("change", [{"recipient": EVE}, {"kind": "phone"}], ids=["who", "channel"])
 def test_a_code_proves_what_it_was_sent_for(attempt, code, change):  # COD-08
     Challenge.objects.filter(pk=attempt.pk).update(**change)
 
     assert guess(attempt, code) is CodeWrong
+
+
+@pytest.mark.parametrize(("sent", "used"), list(permutations(Purpose, 2)))
+def test_a_code_of_one_purpose_is_no_code_of_another(db, sent, used):  # COD-08
+    attempt = begin(BEA, purpose=sent, user=User.objects.register(parse(BEA)))
+    code = attempt.code
+    assert attempt.accepts(code)
+
+    Challenge.objects.filter(pk=attempt.pk).update(purpose=used)
+
+    assert guess(attempt, code) is CodeWrong
+
+
+@pytest.mark.parametrize("purpose", ANYBODY)
+def test_no_code_is_right_for_an_address_without_an_account(db, purpose):  # ENU-03
+    decoy = begin(purpose=purpose)
+
+    answers = [guess(decoy, typed) for typed in [decoy.code, wrong(decoy.code), decoy.code]]
+
+    assert decoy.is_decoy
+    assert answers == [CodeWrong] * 3
+
+
+def test_no_code_is_right_where_a_link_was_sent(db, postbox):  # REC-03
+    by_email = begin(purpose=Purpose.RESET, user=User.objects.register(parse(ANA)))
+    by_text = begin(BEA, Purpose.RESET, user=User.objects.register(parse(BEA)))
+
+    answers = [guess(each, each.code) for each in (by_email, by_text)]
+
+    assert answers == [CodeWrong, None]
+    assert by_email.code not in postbox.messages(ANA)[0]["text"]
+
+
+@pytest.mark.parametrize("purpose", ANYBODY)
+def test_a_stranger_is_refused_alike_with_and_without_an_account(db, purpose):  # ENU-03
+    bea = User.objects.register(parse(BEA))
+    known, unknown = begin(BEA, purpose, user=bea), begin(NOBODY, purpose)
+
+    walks = [
+        [guess(each, wrong(each.code)) for _ in range(6)] + [guess(again(each), wrong(each.code))]
+        for each in (known, unknown)
+    ]
+
+    assert walks[0] == walks[1]
+    assert walks[0][4:6] == [CodeUsedUp] * 2
+
+
+@pytest.mark.parametrize("purpose", [each for each in Purpose if each not in ANYBODY])
+def test_only_what_anybody_may_begin_can_be_a_decoy(purpose):  # ENU-03
+    assert not Challenge(purpose=purpose).is_decoy
 
 
 def test_a_code_of_one_attempt_is_no_code_of_another(attempt, code):  # COD-08, ux 39
@@ -377,15 +432,21 @@ def test_who_is_proven_stands_in_the_row_not_in_the_form(ana, postbox):  # COD-0
     assert list(User.objects.values_list("email", "phone")) == [(ANA, None)]
 
 
-def test_a_link_registers(attempt):  # COD-08
-    assert registration.find_link(attempt.link_token) == attempt
+@pytest.mark.parametrize(
+    ("find", "good_for"),
+    [
+        (registration.find_link, Purpose.REGISTER),
+        (recovery.find_link, Purpose.RESET),
+        (recovery.find_notice, Purpose.NOT_ME),
+    ],
+    ids=["registration", "recovery", "notice"],
+)
+@pytest.mark.parametrize("purpose", Purpose)
+def test_a_link_opens_what_it_was_made_for(db, find, good_for, purpose):  # COD-08, REC-03
+    attempt = begin(purpose=purpose, user=User.objects.register(parse(ANA)))
 
-
-def test_a_link_made_for_something_else_registers_nobody(db):  # COD-08
-    contact = begin(purpose=Purpose.CONTACT)
-
-    with pytest.raises(LinkDead):
-        registration.find_link(contact.link_token)
+    with nullcontext() if purpose == good_for else pytest.raises(LinkDead):
+        assert find(attempt.link_token) == attempt
 
 
 # Sent again: COD-09
@@ -517,20 +578,20 @@ def test_a_proof_ends_a_contact_that_waits_with_somebody_else(
     attempt, code, postbox
 ):  # REG-03, REG-04
     eve = User.objects.register(parse(EVE))
-    begin(ANA, Purpose.CONTACT, user=eve)
+    contact = begin(ANA, Purpose.CONTACT, user=eve)
     hers = postbox.code(ANA)
-    waiting = contacts.waiting(eve)
+    waiting = contacts.waiting(eve, str(contact.pk))
 
     prove(attempt, code)
 
     with pytest.raises(CodeClosed):
         contacts.confirm(eve, waiting, hers, origin=HERE)
     assert User.objects.get(pk=eve.pk).phone is None
-    assert contacts.waiting(eve) is None
+    assert contacts.waiting(eve, str(contact.pk)) is None
 
 
 def test_the_link_and_the_code_are_one_proof(attempt, code):  # COD-05
-    registration.confirm_by_link(attempt.link_token, profile=Profile(), origin=HERE)
+    registration.confirm_by_link(attempt.link_token, profile=Profile(), visitor=Visitor(HERE))
 
     assert guess(attempt, code) is CodeClosed
 
@@ -597,7 +658,7 @@ def test_what_is_refused_leaves_no_row(db):  # ABU-01
 def test_a_password_typed_before_the_proof_survives_it(attempt, code):
     profile = registration.keep(name="Ana", username="", password=PASSWORD)
 
-    user = registration.confirm(attempt, code, profile=profile, origin=HERE).user
+    user = registration.confirm(attempt, code, profile=profile, visitor=Visitor(HERE)).user
 
     assert user.check_password(PASSWORD)
     assert user.completed_at

@@ -16,6 +16,7 @@ from kombu.serialization import loads
 
 from accounts import policy
 from accounts.errors import ChannelDown
+from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import registration
 from accounts.flows.registration import Profile
@@ -150,7 +151,7 @@ def test_an_expired_code_is_not_sent(message):  # OUT-04
 
 def test_a_used_code_is_not_sent(message):  # OUT-04
     attempt = Challenge.objects.get()
-    registration.confirm_by_link(attempt.link_token, profile=Profile(), origin=HERE)
+    registration.confirm_by_link(attempt.link_token, profile=Profile(), visitor=Visitor(HERE))
 
     sweep()
 
@@ -187,7 +188,7 @@ def test_only_the_newest_code_goes_out(message):  # OUT-04
 @pytest.mark.parametrize("fate", ["deleted", "switched off"])
 def test_a_message_to_somebody_who_left_is_not_sent(db, fate):  # OUT-04
     owner = User.objects.register(parse(ANA))
-    challenges.issue(Purpose.REGISTER, parse(ANA), origin=HERE, user=owner)
+    challenges.issue(Purpose.REGISTER, parse(ANA), origin=HERE, user_id=owner.pk)
 
     owner.delete() if fate == "deleted" else User.objects.update(is_active=False)
     sweep()

@@ -10,6 +10,7 @@ from tests.people import (
     CHANGE,
     COMPLETE,
     HOME,
+    LOGIN,
     PASSWORD,
     REGISTER,
     RESEND,
@@ -468,7 +469,7 @@ def test_too_early_says_when(anyone, postbox):  # ux 46, LIM-08
 
     assert early.status_code == 429
     assert early.headers["Retry-After"] == "60"
-    assert "A code was sent a moment ago. You can ask for another one at" in words(early)
+    assert "A message was sent a moment ago. You can ask for another one at" in words(early)
     assert " UTC" in words(early)
     assert len(postbox) == 1
 
@@ -498,7 +499,7 @@ def test_another_address_keeps_what_was_typed_and_kills_the_older_code(
     anyone.post(CHANGE, identifier=PHONE)
 
     assert anyone.prove(older).status_code in (400, 422)
-    assert bea.get(link).status_code == 410
+    assert bea.open(link).status_code == 410
     anyone.prove(postbox.code(PHONE))
     user = User.objects.get()
     assert (user.phone, user.email, user.name, user.username) == (PHONE, None, "Ana", "ana")
@@ -628,8 +629,8 @@ def waiting(shopper, postbox):
 
 
 def back(url):
-    """The beginning, with the way back."""
-    return f"{REGISTER}?next=%2F{url.strip('/').replace('/', '%2F')}%2F"
+    """The sign-in, with the way back."""
+    return f"{LOGIN}?next=%2F{url.strip('/').replace('/', '%2F')}%2F"
 
 
 HERE = None
@@ -663,7 +664,7 @@ def test_steps_are_taken_in_their_order(ana, postbox, state, leads):  # REG-09
         (nobody, RESEND, REGISTER),
         (proven, RESEND, HOME),
         (finished, RESEND, HOME),
-        (nobody, CONTACT_RESEND, REGISTER),
+        (nobody, CONTACT_RESEND, LOGIN),
         (proven, CONTACT_RESEND, COMPLETE),
         (finished, CONTACT_RESEND, ACCOUNT),
     ],
@@ -718,6 +719,22 @@ def test_a_second_contact_waits_for_its_own_code(anyone, postbox):  # REG-04
 
     assert User.objects.get().phone == PHONE
     assert "Waiting for your code" not in words(anyone.client.get(ACCOUNT))
+
+
+def test_a_second_contact_is_confirmed_in_the_browser_that_asked(
+    anyone, bea, postbox
+):  # COD-08, REC-08
+    anyone.signs_up(EMAIL, contact=PHONE)
+    code = postbox.code(PHONE)
+    bea.post(LOGIN, identifier=EMAIL, password=PASSWORD)
+
+    elsewhere = bea.post(CONTACT, code=code)
+
+    assert bea.is_signed_in
+    assert elsewhere.to == ACCOUNT
+    assert User.objects.get().phone is None
+    anyone.post(CONTACT, code=code)
+    assert User.objects.get().phone == PHONE
 
 
 def test_a_shopper_with_a_phone_may_add_an_email_address(ana, postbox):

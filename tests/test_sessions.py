@@ -11,6 +11,7 @@ from tests.people import (
     CHANGE,
     COMPLETE,
     HOME,
+    LOGIN,
     LOGOUT,
     PASSWORD,
     REGISTER,
@@ -280,8 +281,8 @@ def test_what_happens_elsewhere_ends_the_session(ana, event):  # SES-05, SES-06
     event(User.objects.get())
 
     assert not ana.is_signed_in
-    assert ana.get(ACCOUNT).headers["Location"].startswith(REGISTER)
-    assert ana.get(COMPLETE).headers["Location"].startswith(REGISTER)
+    assert ana.get(ACCOUNT).headers["Location"].startswith(LOGIN)
+    assert ana.get(COMPLETE).headers["Location"].startswith(LOGIN)
 
 
 def test_the_first_password_does_not_end_the_session_it_was_typed_in(anyone, postbox):  # SES-01

@@ -9,6 +9,7 @@ import pytest
 from django.utils.timezone import now
 
 from accounts import errors, policy
+from accounts.flows import contacts
 from tests.people import COMPLETE, REGISTER, VERIFY, Shopper
 
 ROOT = Path(__file__).parent.parent
@@ -40,6 +41,12 @@ REFUSALS = {
     "registered, email": errors.AlreadyRegistered("email"),
     "registered, phone": errors.AlreadyRegistered("phone"),
     "username": errors.UsernameTaken(),
+    "sign-in": errors.SignInWrong(),
+    "password": errors.PasswordWrong(),
+    "password, too often": errors.PasswordClosed(SOON),
+    "only contact": errors.ContactKept(),
+    "same email": errors.ContactKept(str(contacts.ALREADY["email"])),
+    "same number": errors.ContactKept(str(contacts.ALREADY["phone"])),
     "no email": errors.ChannelDown("email"),
     "no texts": errors.ChannelDown("phone"),
 }

@@ -17,9 +17,15 @@ def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
     """Change what the shopper is called, and the name to sign in with. Raises UsernameTaken, TooOften."""
     try:
         with transaction.atomic():
+            challenges.stand_in_line(user.pk)
             limits.spend(*limits.changes(str(user.pk)))
             User.objects.filter(pk=user.pk).update(name=name, username=username or None)
-            events.record("profile_changed", origin=origin, user=user)
+            renamed = (username or None) != user.username
+            what = "username_changed" if renamed else "profile_changed"
+            events.record(what, origin=origin, user=user)
+            if renamed:
+                # A name to sign in with is a credential (ASVS 6.3.7).
+                notices.tell(user, what, origin=origin, to=user.contacts)
     except IntegrityError:
         raise UsernameTaken from None
 
@@ -50,13 +56,13 @@ def send_code(user: User, *, current: Challenge | None = None, origin: Origin) -
     """Send a code to the primary contact, to prove that the owner is there. Raises TooOften, ChannelDown."""
     if current and current.is_waiting:
         return current
-    return challenges.issue(Purpose.CONFIRM, user.contacts[0], origin=origin, user=user)
+    return challenges.issue(Purpose.CONFIRM, user.contacts[0], origin=origin, user_id=user.pk)
 
 
 def confirm_by_code(user: User, challenge: Challenge, typed: str, *, origin: Origin) -> None:
     """Prove with a code that the owner is there. Raises as `challenges.check`."""
     challenges.check(challenge, typed, origin=origin)
-    if challenge.identifier not in user.contacts:
+    if challenge.recipient not in [own.key for own in user.contacts]:
         raise CodeClosed
     with transaction.atomic():
         challenges.stand_in_line(user.pk)
@@ -69,6 +75,7 @@ def _set_password(user: User, new: str, what: str, *, keep: str, origin: Origin)
     """Write the password, end all sessions but the one with the key `keep`, withdraw what waits, tell."""
     hashed = make_password(new)
     with transaction.atomic():
+        challenges.stand_in_line(user.pk)
         limits.spend(*limits.changes(str(user.pk)))
         # Only over the password that was looked at: of two changes at once one wins.
         if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
@@ -77,4 +84,4 @@ def _set_password(user: User, new: str, what: str, *, keep: str, origin: Origin)
         user.challenges.withdraw()
         events.record(what, origin=origin, user=user)
         notices.tell(user, what, origin=origin, to=user.contacts)
-    user.password = hashed
+    user.former_password, user.password = user.password, hashed

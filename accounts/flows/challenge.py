@@ -22,6 +22,8 @@ from accounts.models import Challenge, Purpose, User
 from accounts.origin import Origin
 from messaging import outbox
 
+NOBODY = UUID(int=0)
+
 # How long the emailed link of an attempt works, where it is not LINK_TTL.
 LINK_LIVES = {Purpose.RESET: policy.RESET_TTL}
 
@@ -31,7 +33,7 @@ def issue(
     identifier: Identifier,
     *,
     origin: Origin,
-    user: User | None = None,
+    user_id: UUID | None = None,
     also: list[limits.Limit] | None = None,
 ) -> Challenge:
     """Begin an attempt at `identifier` and send its first code, all in one transaction.
@@ -47,7 +49,7 @@ def issue(
             kind=identifier.kind,
             recipient=identifier.key,
             address=identifier.address,
-            user=user,
+            user_id=user_id,
             device=origin.device,
             tries_left=policy.CODE_MAX_ATTEMPTS,
             expires_at=Now() + policy.CODE_TTL,
@@ -79,9 +81,12 @@ def check(challenge: Challenge, typed: str, *, origin: Origin) -> None:
         raise _wrong(challenge, typed, origin)
 
 
-def use_up(challenge: Challenge) -> None:
-    """End the attempt and every other one at the same identifier. Raises CodeClosed when somebody was first."""
-    if not challenge.prove():
+def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
+    """End the attempt, now of `user_id`, and every other one at the same identifier.
+
+    Raises CodeClosed when somebody was first.
+    """
+    if not challenge.prove(user_id):
         raise CodeClosed
     challenge.close_others()
 
@@ -92,14 +97,18 @@ def channel(identifier: Identifier) -> str:
 
 
 def stand_in_line(user_id: UUID | None) -> None:
-    """Lock the user before any of their challenges, as everybody does; else two would wait in a circle."""
-    if user_id:
-        User.objects.select_for_update(no_key=True).filter(pk=user_id).values_list("pk").first()
+    """Lock the user before any of their challenges, as everybody does; else two would wait in a circle.
+
+    For nobody it asks, too: a stranger who counts statements or time must not learn who has an account (ENU-02).
+    """
+    User.objects.select_for_update(no_key=True).filter(pk=user_id or NOBODY).values_list(
+        "pk"
+    ).first()
 
 
 def _send(challenge: Challenge, origin: Origin) -> None:
     identifier = challenge.identifier
-    by_link = challenge.purpose == Purpose.RESET and identifier.kind == EMAIL
+    by_link = challenge.is_by_link
     outbox.queue(
         "reset" if by_link else "code",
         ref=f"{challenge.pk}:{challenge.sends}",
@@ -107,7 +116,7 @@ def _send(challenge: Challenge, origin: Origin) -> None:
         address=identifier.address,
         lifetime=policy.RESET_TTL if by_link else policy.CODE_TTL,
     )
-    events.record("code_sent", origin=origin, identifier=identifier, user=challenge.user)
+    events.record("code_sent", origin=origin, identifier=identifier, user_id=challenge.user_id)
 
 
 def _renew(challenge: Challenge, origin: Origin) -> bool:
@@ -125,8 +134,7 @@ def _renew(challenge: Challenge, origin: Origin) -> bool:
 
 def _replace(challenge: Challenge, origin: Origin) -> Challenge:
     """Start over for an attempt that cannot be renewed, if it is because its tries are used up."""
-    challenge.refresh_from_db()
-    if challenge.proved_at or challenge.closed_at:
+    if not challenge.reload() or challenge.proved_at or challenge.closed_at:
         raise CodeClosed
     if challenge.tries_left:
         raise TooSoon(challenge.resend_at)
@@ -138,17 +146,21 @@ def _replace(challenge: Challenge, origin: Origin) -> Challenge:
             Purpose(challenge.purpose),
             challenge.identifier,
             origin=origin,
-            user=challenge.user,
+            user_id=challenge.user_id,
             also=limits.resends(challenge.identifier),
         )
 
 
 def _why_closed(challenge: Challenge, typed: str, origin: Origin) -> Refused:
     """Say why a code could not even be tried, from the state of its row."""
-    row = Challenge.objects.get(pk=challenge.pk)
+    row = Challenge.objects.filter(pk=challenge.pk).first()
+    if row is None:
+        return CodeClosed()
     if row.proved_at or row.closed_at:
         if row.accepts(typed):
-            events.record("code_replay", origin=origin, identifier=row.identifier, user=row.user)
+            events.record(
+                "code_replay", origin=origin, identifier=row.identifier, user_id=row.user_id
+            )
         return CodeClosed()
     if not row.tries_left:
         return CodeUsedUp()
@@ -168,9 +180,9 @@ def _renewed(challenge: Challenge, origin: Origin) -> bool:
 
 def _wrong(challenge: Challenge, typed: str, origin: Origin) -> Refused:
     """Record a try that missed and word the answer."""
-    challenge.refresh_from_db(fields=["tries_left", "sent_at", "sends"])
+    challenge.reload()
     kinds = ["code_wrong"] if challenge.tries_left else ["code_wrong", "code_used_up"]
-    events.record(*kinds, origin=origin, identifier=challenge.identifier, user=challenge.user)
+    events.record(*kinds, origin=origin, identifier=challenge.identifier, user_id=challenge.user_id)
     if not challenge.tries_left:
         return CodeUsedUp()
     if challenge.recalls(typed):

@@ -23,13 +23,17 @@ def add(user: User, contact: Identifier, *, origin: Origin) -> Challenge:
     An earlier one that waits is dropped (REG-05). Costs and answers the same when the address is somebody
     else's: then its owner is told, and no code leaves (ENU-07). Raises ContactKept, TooOften, ChannelDown.
     """
-    if contact in user.contacts:
+    if contact.key in [own.key for own in user.contacts]:
         raise ContactKept(str(ALREADY[contact.kind]))
     with transaction.atomic():
         challenges.stand_in_line(user.pk)
         user.challenges.filter(purpose=Purpose.CONTACT, kind=contact.kind).withdraw()
         return challenges.issue(
-            Purpose.CONTACT, contact, origin=origin, user=user, also=limits.changes(str(user.pk))
+            Purpose.CONTACT,
+            contact,
+            origin=origin,
+            user_id=user.pk,
+            also=limits.changes(str(user.pk)),
         )
 
 
@@ -68,6 +72,7 @@ def remove(user: User, kind: str, *, origin: Origin) -> None:
     if contact is None:
         return
     with transaction.atomic():
+        challenges.stand_in_line(user.pk)
         limits.spend(*limits.changes(str(user.pk)))
         having_other = User.objects.filter(pk=user.pk, **{f"{other}__isnull": False})
         if not having_other.update(primary=other, **User.without(kind)):
@@ -83,6 +88,7 @@ def make_primary(user: User, kind: str, *, origin: Origin) -> None:
     if contact is None or user.primary == kind:
         return
     with transaction.atomic():
+        challenges.stand_in_line(user.pk)
         limits.spend(*limits.changes(str(user.pk)))
         User.objects.filter(pk=user.pk, **{f"{kind}__isnull": False}).update(primary=kind)
         events.record("primary_changed", origin=origin, identifier=contact, user=user)

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from accounts import events, policy
 from accounts.flows import notices
 from accounts.identifiers import fingerprint
-from accounts.models import Challenge, SecurityEvent, User
+from accounts.models import Challenge, SecurityEvent, Session, User
 from accounts.origin import Origin
 from messaging import outbox
 
@@ -50,13 +50,16 @@ def _erase(pk: UUID) -> bool:
 
 def _forget_traces(user: User) -> None:
     """Take the person out of rows that outlive the account; what stays is a kind, a time and a keyed hash."""
-    keys = [contact.key for contact in user.contacts]
-    theirs = Challenge.objects.filter(Q(user=user) | Q(recipient__in=keys))
-    addresses = {*theirs.values_list("address", flat=True), *(c.address for c in user.contacts)}
-    outbox.forget(addresses)
-    theirs.delete()
+    keys = {contact.key for contact in user.contacts}
+    theirs = Challenge.objects.filter(Q(user=user) | Q(user=None, recipient__in=keys))
+    sent = {str(pk): address for pk, address in theirs.values_list("pk", "address")}
+    outbox.forget(sent.values(), about=sent)
+    keys |= {*theirs.filter(proved_at__isnull=False).values_list("recipient", flat=True)}
     prints = [fingerprint(key) for key in keys]
-    about = SecurityEvent.objects.filter(Q(user=user) | Q(fingerprint__in=prints))
-    about.update(ip=None, agent="")
+    seen = SecurityEvent.objects.filter(Q(user=user) | Q(user=None, fingerprint__in=prints))
+    seen.update(ip=None, agent="")
+    # Browsers that asked for a code and never came back.
+    Session.objects.filter(challenge__in=theirs).delete()
+    theirs.delete()
     events.record("erased", origin=Origin(), identifier=user.contacts[0] if keys else None)
     LogEntry.objects.filter(object_id=str(user.pk)).delete()

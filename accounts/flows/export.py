@@ -2,7 +2,7 @@
 
 from django.db.models import Q
 
-from accounts.models import Challenge, User
+from accounts.models import Challenge, Purpose, User
 from messaging import outbox
 
 PERSON = (
@@ -18,13 +18,17 @@ EVENT = "kind at channel ip agent".split()
 
 def of(user: User) -> dict[str, object]:
     """The account, its sessions, attempts, messages and events; no secret, and nothing of anybody else."""
-    keys = [contact.key for contact in user.contacts]
-    challenges = Challenge.objects.filter(Q(user=user) | Q(user=None, recipient__in=keys))
+    theirs = Challenge.objects.filter(user=user)
+    # Of addresses that were never proven the attempt is theirs, but not what became of the message: that
+    # would tell whose address it is (ENU-07).
+    own = [contact.key for contact in user.contacts]
+    known = Q(proved_at__isnull=False) | Q(recipient__in=own) | ~Q(purpose=Purpose.CONTACT)
+    sent = {str(pk): address for pk, address in theirs.filter(known).values_list("pk", "address")}
     return {
         "account": {name: getattr(user, name) for name in PERSON},
         "has_password": user.has_usable_password(),
         "sessions": list(user.sessions.order_by("created_at").values(*SESSION)),
-        "confirmations": list(challenges.order_by("created_at").values(*CHALLENGE)),
-        "messages": outbox.history([contact.address for contact in user.contacts]),
+        "confirmations": list(theirs.order_by("created_at").values(*CHALLENGE)),
+        "messages": outbox.history(sent.values(), about=sent),
         "activity": list(user.events.order_by("at").values(*EVENT)),
     }

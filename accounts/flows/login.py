@@ -40,7 +40,7 @@ def send_code(
         # To the address on the account's row, never to the spelling that was typed (IDN-02).
         (user and user.contact(identifier.kind)) or identifier,
         origin=origin,
-        user=user,
+        user_id=user.pk if user else None,
         also=limits.code_requests(origin),
     )
 
@@ -56,5 +56,5 @@ def by_code(challenge: Challenge, typed: str, *, visitor: Visitor) -> User:
         if user is None or not entry.enter(user, contact, visitor, **still):
             raise CodeClosed
         challenges.use_up(challenge)
-    passwords.unlock(user)
+    passwords.unlock(user, visitor=visitor)
     return user

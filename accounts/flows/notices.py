@@ -1,6 +1,7 @@
 """Telling the owner what happened to the account, with a way to say "this was not me"."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db.models.functions import Now
 
@@ -12,10 +13,18 @@ from accounts.origin import Origin
 from messaging import outbox
 
 
-def tell(user: User, what: str, *, origin: Origin, to: Iterable[Identifier]) -> None:
+def tell(
+    user: User,
+    what: str,
+    *,
+    origin: Origin,
+    to: Iterable[Identifier],
+    life: timedelta = policy.NOT_ME_TTL,
+) -> None:
     """Queue the notice `what` for each of `to`, in the caller's transaction.
 
-    Each carries a link of its own, which ends all sessions and starts recovery for whoever reads that mailbox.
+    Each carries a link of its own, which ends all sessions and starts recovery for whoever reads that mailbox
+    while the link has `life`.
     """
     for contact in to:
         link = Challenge.objects.create(
@@ -27,7 +36,7 @@ def tell(user: User, what: str, *, origin: Origin, to: Iterable[Identifier]) -> 
             device=origin.device,
             tries_left=0,
             expires_at=Now(),
-            link_expires_at=Now() + policy.NOT_ME_TTL,
+            link_expires_at=Now() + life,
         )
         outbox.queue(
             "notice",

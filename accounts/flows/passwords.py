@@ -1,6 +1,8 @@
 """Looking at a password, for every journey: counted before it is made, and one hash whoever is asked about."""
 
-from django.contrib.auth.hashers import make_password
+from functools import partial
+
+from django.contrib.auth.hashers import check_password, make_password
 
 from accounts import events, limits
 from accounts.errors import PasswordClosed
@@ -16,24 +18,34 @@ def look(user: User | None, password: str, *, name: Identifier, visitor: Visitor
     The tries are reserved before the hash, in one statement (LIM-02). An account that is locked through
     another of its names answers like a wrong password: the lock must not tell which names are one person's.
     """
-    own = _limits(user, name, visitor)
-    home = limits.passwords_by_ip(visitor.origin)
+    own, home = _limits(user, name, visitor), limits.passwords_by_ip(visitor.origin)
     taken = limits.take(*own, *home)
-    _refuse_when_closed(own, home, taken)
-    may = all(limit in taken for limit in own)
     hits = [taken[limit] for limit in own if limit in taken]
-    if _is_right(user if may else None, password):
-        _settle(hits, home)
-        return True
-    _fail(user, name, visitor, hits)
-    return False
+    full = [limit for limit in [own[0], *home] if limit not in taken]
+    if full:
+        # Nothing was looked at: the account's tries stay whole, under each of its names.
+        limits.give_back(*hits)
+        raise PasswordClosed(limits.room_at(*full))
+    is_open = own[-1] in taken
+    right = _is_right(user if is_open else None, password)
+    burst = [hit for hit in hits if hit.fills and not (right and hit.is_alone)]
+    if right:
+        _forgive(hits, burst, home)
+    if burst:
+        limits.close(*burst)
+    kinds = [*([] if right else ["sign_in_failed"]), *(["password_locked"] if burst else [])]
+    events.record(*kinds, origin=visitor.origin, identifier=name, user=user)
+    return right
 
 
-def unlock(user: User) -> None:
+def unlock(user: User, *, visitor: Visitor | None = None) -> None:
     """Open the password's way again: whoever proved a contact is no stranger (LIM-03)."""
     names = [*user.contacts, Identifier.username(user.username or "")]
     own = [limits.passwords_by_account(str(user.pk)), *map(limits.passwords_by_name, names)]
-    limits.give_back(forget=own)
+    device = visitor.knows(user) if visitor else ""
+    if device:
+        own.append(limits.passwords_by_device(device))
+    limits.forget(*own)
 
 
 def _limits(user: User | None, name: Identifier, visitor: Visitor) -> list[Limit]:
@@ -45,39 +57,29 @@ def _limits(user: User | None, name: Identifier, visitor: Visitor) -> list[Limit
     return [limits.passwords_by_name(name), limits.passwords_by_account(account)]
 
 
-def _refuse_when_closed(own: list[Limit], home: list[Limit], taken: dict[Limit, Hit]) -> None:
-    full = [limit for limit in home if limit not in taken]
-    if full:
-        # Nobody was tried: the account's own tries stay whole.
-        limits.give_back(*[limit for limit in own if limit in taken])
-    elif own[0] not in taken:
-        full = own[:1]
-    if full:
-        raise PasswordClosed(limits.room_at(*full))
-
-
 def _is_right(user: User | None, password: str) -> bool:
     if user is None or not user.is_active or not user.has_usable_password():
         make_password(password)  # the same work for nobody (ENU-02)
         return False
-    return user.check_password(password)
+    return check_password(password, user.password, partial(_rehash, user))
 
 
-def _settle(hits: list[Hit], home: list[Limit]) -> None:
+def _rehash(user: User, password: str) -> None:
+    """Keep the password under today's parameters, unless somebody has changed it while we looked (PWD-05)."""
+    hashed = make_password(password)
+    if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
+        # Another sign-in was first with the same, or it is another password by now.
+        hashed = User.objects.values_list("password", flat=True).get(pk=user.pk)
+        if not check_password(password, hashed):
+            return
+    user.former_password, user.password = user.password, hashed
+
+
+def _forgive(hits: list[Hit], burst: list[Hit], home: list[Limit]) -> None:
     """After a success: forget the slips before it, unless they came in a burst with it.
 
-    In a burst the right one must not make room for more wrong ones (LIM-02); full limits stay full.
+    In a burst the right one must not make room for more wrong ones: what filled a limit stays (LIM-02).
     """
-    slips = [hit.limit for hit in hits if hit.is_alone or hit.limit.name == "passwords by device"]
-    others = [hit.limit for hit in hits if hit.limit not in slips and not hit.fills]
-    limits.give_back(*others, *home, forget=slips)
-
-
-def _fail(user: User | None, name: Identifier, visitor: Visitor, hits: list[Hit]) -> None:
-    filled = [hit for hit in hits if hit.fills]
-    kinds = ["sign_in_failed"]
-    if filled:
-        limits.close(*filled)
-    if hits and hits[-1].fills:
-        kinds.append("password_locked")
-    events.record(*kinds, origin=visitor.origin, identifier=name, user=user)
+    alone = [hit for hit in hits if hit.is_alone]
+    others = [hit for hit in hits if hit not in alone and hit not in burst]
+    limits.give_back(*others, with_all_before=alone, shared=home)

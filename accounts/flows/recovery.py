@@ -1,8 +1,10 @@
 """A shopper cannot get in, or says that somebody else is in: a new password for whoever reads a proven contact."""
 
+from datetime import timedelta
+
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from accounts import events, limits, policy
@@ -22,14 +24,16 @@ def begin(identifier: Identifier, *, current: Challenge | None = None, origin: O
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
-    user = User.objects.for_identifier(identifier).filter(is_active=True).first()
     with transaction.atomic():
+        # Locked first, as everywhere: of requests at once each ends the link of the one before.
+        active = User.objects.for_identifier(identifier).filter(is_active=True)
+        user = active.select_for_update(no_key=True).first()
         Challenge.objects.filter(recipient=identifier.key, purpose=Purpose.RESET).withdraw()
         return challenges.issue(
             Purpose.RESET,
             (user and user.contact(identifier.kind)) or identifier,
             origin=origin,
-            user=user,
+            user_id=user.pk if user else None,
             also=[*limits.code_requests(origin), *limits.resets(identifier)],
         )
 
@@ -69,17 +73,19 @@ def find_notice(token: str) -> Challenge:
 
 
 def disown(token: str, *, origin: Origin) -> str:
-    """Somebody else did it: end every session, take back the contacts proven since, start recovery.
+    """Somebody else did it: end every session, the password, a deletion and contacts proven since; start recovery.
 
     Returns the token with which this browser may choose a new password. Raises LinkDead.
     """
     notice = find_notice(token)
+    nothing = make_password(None)
     try:
         with transaction.atomic():
             user = _lock(notice)
             if not notice.prove():
                 raise LinkDead
             _end_everything(user)
+            User.objects.filter(pk=user.pk).update(password=nothing, deletion_due_at=None)
             _restore_contacts(user, notice, origin)
             events.record("disowned", origin=origin, identifier=notice.identifier, user=user)
             return _recovery_for(user, notice, origin).link_token
@@ -120,12 +126,16 @@ def _restore_contacts(user: User, notice: Challenge, origin: Origin) -> None:
         if contact.key != notice.recipient
         and (proved_at[contact.kind] or notice.created_at) >= notice.created_at
     ]
-    notices.tell(user, "disowned", origin=origin, to=newer)
+    # What went to the contact that goes gives no right to come back.
+    sent_there = user.challenges.filter(recipient__in=[contact.key for contact in newer])
+    sent_there.filter(proved_at=None, closed_at=None).update(closed_at=Now())
+    notices.tell(user, "disowned", origin=origin, to=newer, life=timedelta())
     columns: dict[str, object] = {"primary": notice.kind}
     for contact in newer:
         columns |= User.without(contact.kind)
-    if notice.identifier not in user.contacts:
-        columns |= User.proven(notice.identifier)
+    if notice.recipient not in [contact.key for contact in user.contacts]:
+        # As proven long ago: another notice of the same event must not take it back.
+        columns |= User.proven(notice.identifier) | {f"{notice.kind}_proved_at": F("date_joined")}
     User.objects.filter(pk=user.pk).update(**columns)
 
 

@@ -104,20 +104,23 @@ def complete(
 ) -> Challenge | None:
     """Finish the profile, and send a code to a second contact if one was given: returns its attempt.
 
-    Doing it twice changes nothing. Raises UsernameTaken, TooOften, ChannelDown.
+    `password` is empty for whoever has one already. Doing it twice changes nothing.
+    Raises UsernameTaken, TooOften, ChannelDown.
     """
-    columns = Profile(name=name, username=username, password=make_password(password)).columns
+    hashed = make_password(password) if password else user.password
+    columns = {"name": name, "username": username or None, "completed_at": Now()}
     waiting = None
     try:
         with transaction.atomic():
-            if not User.objects.filter(pk=user.pk, completed_at=None).update(**columns):
+            unfinished = User.objects.filter(pk=user.pk, completed_at=None)
+            if not unfinished.update(password=hashed, **columns):
                 return None
             events.record("profile_completed", origin=origin, user=user)
             if contact:
-                waiting = challenges.issue(Purpose.CONTACT, contact, origin=origin, user=user)
+                waiting = challenges.issue(Purpose.CONTACT, contact, origin=origin, user_id=user.pk)
     except IntegrityError:
         raise UsernameTaken from None
-    user.password = str(columns["password"])
+    user.former_password, user.password = user.password, hashed
     return waiting
 
 
@@ -136,7 +139,7 @@ def _become(challenge: Challenge, profile: Profile, visitor: Visitor) -> Proven:
         with transaction.atomic():
             # The user first: the unique key makes everyone with this identifier wait here, in one line.
             user = User.objects.register(challenge.identifier, **profile.columns)
-            challenges.use_up(challenge)
+            challenges.use_up(challenge, user_id=user.pk)
             events.record(
                 "registered",
                 "signed_in",
@@ -158,5 +161,5 @@ def _welcome_back(challenge: Challenge, visitor: Visitor) -> Proven:
         user = User.objects.for_identifier(challenge.identifier).first()
         if user is None or not entry.enter(user, challenge.identifier, visitor):
             raise CodeClosed
-        challenges.use_up(challenge)
+        challenges.use_up(challenge, user_id=user.pk)
     return Proven(user)

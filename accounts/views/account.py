@@ -5,7 +5,7 @@ import json
 from django.contrib.auth import logout
 from django.core.paginator import Paginator
 from django.core.serializers.json import DjangoJSONEncoder
-from django.http import HttpResponse
+from django.http import Http404, HttpResponse
 from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.timezone import localtime, now
@@ -99,7 +99,7 @@ class PasswordView(Fresh, Step):
     def carry_out(self, form):
         """Write it; this browser stays signed in, under a new session id (PWD-07)."""
         user, said = self.request.user, form.cleaned_data
-        former, keep = user.password, self.request.session.session_key
+        keep = self.request.session.session_key
         if "current" in said:
             account.change_password(
                 user,
@@ -110,7 +110,7 @@ class PasswordView(Fresh, Step):
             )
         else:
             account.set_password(user, new=said["password"], keep=keep, visitor=self.visitor)
-        pending.keep_signed_in(self.request, user, former=former)
+        pending.keep_signed_in(self.request, user)
         pending.confirm(self.request)
         return done(self.request, _("Your password is saved. Other devices are signed out."))
 
@@ -148,7 +148,8 @@ class DeviceSignOutView(Fresh):
     def post(self, request, name=""):
         """End it."""
         if name:
-            devices.end(request.user, name, origin=self.origin)
+            if not devices.end(request.user, name, origin=self.origin):
+                raise Http404
             message = _("That device is signed out.")
         else:
             devices.end_others(request.user, keep=request.session.session_key, origin=self.origin)
@@ -162,7 +163,7 @@ class ActivityView(Completed):
 
     def get(self, request):
         """Show the newest."""
-        pages = Paginator(request.user.events.order_by("-at"), EVENTS_SHOWN)
+        pages = Paginator(request.user.events.order_by("-at", "-pk"), EVENTS_SHOWN)
         return responses.show(
             request,
             "accounts/account/activity.html",

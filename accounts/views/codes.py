@@ -3,6 +3,7 @@
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from accounts import pending, responses
 from accounts.errors import Refused
@@ -38,7 +39,7 @@ class InProgress(Door):
 
     def is_second_click(self, code):
         """Whether `code` is the one that ended the attempt a moment ago, sent twice (COD-11)."""
-        self.challenge.refresh_from_db()
+        self.challenge.reload()
         return bool(self.challenge.proved_at and self.challenge.accepts(code))
 
     def _begin_first(self):
@@ -62,7 +63,7 @@ class CodePage(Step):
     def show(self, form, *, status=200, **context):
         """Show the page; after a refusal the row may say something new."""
         if status != 200:  # noqa: PLR2004
-            self.challenge.refresh_from_db()
+            self.challenge.reload()
         return super().show(form, status=status, **context)
 
 
@@ -70,6 +71,7 @@ class ResendPage(CodePage):
     """POST only: sends the next code and shows the code's page again."""
 
     http_method_names = ["post", "options"]
+    sent_again = gettext_lazy("We sent you a new code. The earlier one no longer works.")
 
     def post(self, request, *args, **kwargs):
         """Send a new code, or say when the next one may be asked for."""
@@ -87,7 +89,7 @@ class ResendPage(CodePage):
             request,
             reverse(self.page),
             self.template_name,
-            message=_("We sent you a new code. The earlier one no longer works."),
+            message=self.sent_again,
             form=CodeForm(),
             heading=self.heading,
             step=self.step,

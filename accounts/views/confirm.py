@@ -48,6 +48,17 @@ class ConfirmCodeView(Completed, Step):
     form_class = ConfirmForm
     heading = ConfirmView.heading
 
+    def turn_away(self):
+        """Send back whoever has no contact, like staff made at the command line."""
+        away = super().turn_away()
+        if away or self.request.user.contacts:
+            return away
+        return responses.turn_away(
+            self.request,
+            reverse("accounts:confirm"),
+            message=_("There is no contact to send a code to."),
+        )
+
     def post(self, request, *args, **kwargs):
         """Send it, whatever the password's box holds."""
         form = self.get_form()

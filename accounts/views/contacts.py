@@ -58,7 +58,20 @@ class ContactView(Fresh, Step):
         }
 
 
-class ContactRemoveView(Fresh, Step):
+class Having(Fresh):
+    """For shoppers who have a contact of this kind."""
+
+    def turn_away(self):
+        """Send the others back, like the second of two clicks."""
+        away = super().turn_away()
+        if away or self.request.user.contact(self.kwargs["kind"]):
+            return away
+        return responses.turn_away(
+            self.request, reverse("accounts:account"), message=_("There is no such contact.")
+        )
+
+
+class ContactRemoveView(Having, Step):
     """Takes a contact off the account, after a question."""
 
     template_name = "accounts/form.html"
@@ -83,7 +96,7 @@ class ContactRemoveView(Fresh, Step):
         contact = self.request.user.contact(self.kwargs["kind"])
         return {
             "lead": _("After that you cannot sign in with %(contact)s or get messages there.")
-            % {"contact": contact.address if contact else ""},
+            % {"contact": contact.address},
             "button": _("Remove"),
             "button_id": "remove-contact",
             "danger": True,
@@ -91,7 +104,7 @@ class ContactRemoveView(Fresh, Step):
         }
 
 
-class ContactPrimaryView(Fresh, Step):
+class ContactPrimaryView(Having, Step):
     """POST only: messages go there from now on."""
 
     http_method_names = ["post", "options"]
@@ -103,6 +116,14 @@ class ContactPrimaryView(Fresh, Step):
         """Choose it."""
         contacts.make_primary(self.request.user, self.kwargs["kind"], origin=self.origin)
         return done(self.request, _("Messages go there from now on."))
+
+    def told(self):
+        """Name the button."""
+        return {
+            "button": _("Send messages here"),
+            "button_id": "send-here",
+            "back_url": reverse("accounts:account"),
+        }
 
 
 class Waiting(Completed):

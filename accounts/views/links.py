@@ -79,7 +79,7 @@ def carry(request, token, page, *, message):
     response.set_cookie(
         settings.LINK_COOKIE_NAME,
         token if codes.token_row(token) else "",
-        max_age=int(policy.RESET_TTL.total_seconds()),
+        max_age=int(policy.LINK_TTL.total_seconds()),
         secure=settings.SESSION_COOKIE_SECURE,
         httponly=True,
         samesite="Lax",

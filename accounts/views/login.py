@@ -65,10 +65,6 @@ class SendCodeView(AnonymousOnly, Step):
             message=_("If there is an account, we have sent a code to it."),
         )
 
-    def told(self):
-        """Offer the way back."""
-        return {"back_url": reverse("accounts:login")}
-
 
 class LoginVerifyView(InProgress, AnonymousOnly, CodePage):
     """The code that signs in."""
@@ -88,7 +84,7 @@ class LoginVerifyView(InProgress, AnonymousOnly, CodePage):
             if not self.is_second_click(code):
                 raise
             return responses.turn_away(
-                self.request, reverse("home"), message=_("You are signed in.")
+                self.request, begun.destination or reverse("home"), message=_("You are signed in.")
             )
         return enter(self.request, user, begun.destination, remember=begun.remember)
 

@@ -75,7 +75,14 @@ class ResetVerifyView(InProgress, CodePage):
 
 
 class ResetResendView(ResendPage, ResetVerifyView):
-    """A new link or code."""
+    """The link once more, or a new code."""
+
+    @property
+    def sent_again(self):
+        """What was sent."""
+        if self.challenge.kind == EMAIL:
+            return _("We sent you the link again.")
+        return ResendPage.sent_again
 
 
 class NewPasswordView(TokenPage):

@@ -173,16 +173,15 @@ class CompleteView(SignedIn, Step):
     def carry_out(self, form):
         """Write the profile and go home, or where the shopper came for."""
         user, said = self.request.user, form.cleaned_data
-        former = user.password
         waiting = registration.complete(
             user,
             name=said["name"],
-            password=said["password"],
+            password=said.get("password", ""),
             username=said["username"],
             contact=form.found,
             origin=self.origin,
         )
-        pending.keep_signed_in(self.request, user, former=former)
+        pending.keep_signed_in(self.request, user)
         if waiting:
             self.request.session[pending.CONTACT_KEY] = str(waiting.pk)
         message = _("Your account is ready.")
@@ -230,8 +229,12 @@ class LinkView(TokenPage):
 
 def enter(request, proven, destination):
     """Sign the new user in and lead on: to step 3, or home when step 1 brought everything."""
+    undone = proven.user.deletion_due_at
     pending.sign_in(request, proven.user)
     message = _("OTP verified successfully. You are now logged in!")
+    if undone:
+        message = _("Welcome back. Your account will not be deleted.")
+        responses.tell(request, message)
     if proven.username_lost:
         lost = _("That username has just been taken. Choose another one.")
         responses.tell(request, lost)

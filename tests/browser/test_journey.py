@@ -132,7 +132,7 @@ def test_asking_too_soon_is_answered_with_a_time(ana):  # ux 45, 46
 
     ana.code.another.click()
 
-    ana.code.has_problem("A code was sent a moment ago.")
+    ana.code.has_problem("A message was sent a moment ago.")
 
 
 @pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
