@@ -14,8 +14,8 @@ from operator import attrgetter, or_
 from typing import TypeVar
 
 from django.db import OperationalError, connection, transaction
-from django.db.models import Case, Q, Value, When
-from django.db.models.functions import Length, Substr
+from django.db.models import Case, Expression, F, Q, TextField, Value, When
+from django.db.models.functions import Concat, Length, StrIndex, Substr
 from django.utils.timezone import now
 
 from accounts import errors, policy
@@ -24,9 +24,11 @@ from accounts.models import Bucket
 from accounts.origin import Origin
 
 STAMP = 13
-AT_ONCE_MS = 5000
+AT_ONCE_MS = 5_000
+RETURNED_MS = 20_000
 BROKEN_OFF = 3
 
+TEXT = TextField()
 Result = TypeVar("Result")
 
 NOW_MS = {
@@ -90,6 +92,11 @@ class Hit:
     def newest(self) -> str:
         """The moment of this hit."""
         return self.hits[-STAMP:]
+
+    @property
+    def aged(self) -> str:
+        """A moment so long ago that it falls out of the limit in some seconds."""
+        return f"{int(self.newest) - self.limit.rate.seconds * 1000 + RETURNED_MS:013d}"
 
 
 def registrations(origin: Origin) -> list[Limit]:
@@ -181,35 +188,36 @@ def take(*limits: Limit) -> dict[Limit, Hit]:
     return {by_key[key]: Hit(by_key[key], hits) for key, hits in _upsert(limits)}
 
 
-def give_back(
-    *hits: Hit, with_all_before: Iterable[Hit] = (), shared: Iterable[Limit] = ()
-) -> None:
-    """Return hits in one statement, each alone or `with_all_before` it; only where nobody has taken one since.
+def give_back(*hits: Hit) -> None:
+    """Return exactly these hits, in one statement."""
+    _rewrite([When(key=hit.limit.key, then=_without(hit)) for hit in hits], _standing(hits))
 
-    Of limits that many people share the newest hit goes, whoever's it is.
+
+def forgive(*hits: Hit, shared: Iterable[Limit] = ()) -> None:
+    """After a success, in one statement: return these hits, and what stood before a hit that was alone.
+
+    A hit that others came with, or after, is returned some seconds later: among many at once the right one must
+    not make room for more wrong ones (LIM-02). Of limits that many people share the newest hit goes at once.
     """
-    left = {hit: hit.hits[:-STAMP] for hit in hits} | dict.fromkeys(with_all_before, "")
-    unchanged = [Q(key=hit.limit.key, hits=hit.hits) for hit in left]
+    alone = [hit for hit in hits if hit.is_alone]
+    moments = [When(key=hit.limit.key, hits=hit.hits, then=Value("")) for hit in alone]
+    later = [Concat(Value(hit.aged), _without(hit), output_field=TEXT) for hit in hits]
+    moments += [When(key=hit.limit.key, then=text) for hit, text in zip(hits, later, strict=True)]
     taken = Q(key__in=[limit.key for limit in shared]) & ~Q(hits="")
-    moments = [When(key=hit.limit.key, then=Value(text)) for hit, text in left.items()]
-    less = Substr("hits", 1, Length("hits") - STAMP)
-    kept = Bucket.objects.filter(reduce(or_, unchanged, taken))
-    _patiently(lambda: kept.update(hits=Case(*moments, default=less)))
+    newest_gone = Substr("hits", 1, Length("hits") - STAMP)
+    _rewrite(moments, _standing(hits) | taken, default=newest_gone)
 
 
 def forget(*limits: Limit) -> None:
     """Empty these limits."""
-    kept = Bucket.objects.filter(key__in=[limit.key for limit in limits])
-    _patiently(lambda: kept.update(hits=""))
+    _rewrite([], Q(key__in=[limit.key for limit in limits]), default=Value(""))
 
 
 def close(*hits: Hit) -> None:
     """Leave no room for a whole period from now on, in one statement: a lock runs from its last failure."""
-    moments = [
-        When(key=hit.limit.key, then=Value(hit.newest * hit.limit.rate.times)) for hit in hits
-    ]
-    kept = Bucket.objects.filter(key__in=[hit.limit.key for hit in hits])
-    _patiently(lambda: kept.update(hits=Case(*moments)))
+    full = [(hit.limit.key, Value(hit.newest * hit.limit.rate.times)) for hit in hits]
+    keys = Q(key__in=[key for key, _text in full])
+    _rewrite([When(key=key, then=text) for key, text in full], keys)
 
 
 def room_at(*full: Limit) -> datetime:
@@ -241,6 +249,23 @@ def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
             return list(cursor.fetchall())
 
     return _patiently(run)
+
+
+def _standing(hits: Iterable[Hit]) -> Q:
+    """Buckets in which these hits still stand: nobody closed or emptied them meanwhile."""
+    return reduce(or_, [Q(key=hit.limit.key, hits__contains=hit.newest) for hit in hits], Q(pk=""))
+
+
+def _without(hit: Hit) -> Concat:
+    at = StrIndex("hits", Value(hit.newest))
+    return Concat(Substr("hits", 1, at - 1), Substr("hits", at + STAMP), output_field=TEXT)
+
+
+def _rewrite(moments: list[When], kept: Q, default: Expression | None = None) -> None:
+    buckets = Bucket.objects.filter(kept)
+    _patiently(
+        lambda: buckets.update(hits=Case(*moments, default=default or F("hits"), output_field=TEXT))
+    )
 
 
 def _patiently(run: Callable[[], Result]) -> Result:

@@ -8,7 +8,7 @@ from accounts import events, limits
 from accounts.errors import PasswordClosed
 from accounts.familiar import Visitor
 from accounts.identifiers import Identifier
-from accounts.limits import Hit, Limit
+from accounts.limits import Limit
 from accounts.models import User
 
 
@@ -28,14 +28,15 @@ def look(user: User | None, password: str, *, name: Identifier, visitor: Visitor
         raise PasswordClosed(limits.room_at(*full))
     is_open = own[-1] in taken
     right = _is_right(user if is_open else None, password)
-    burst = [hit for hit in hits if hit.fills and not (right and hit.is_alone)]
     if right:
-        _forgive(hits, burst, home)
-    if burst:
-        limits.close(*burst)
-    kinds = [*([] if right else ["sign_in_failed"]), *(["password_locked"] if burst else [])]
+        limits.forgive(*hits, shared=home)
+        return True
+    last = [hit for hit in hits if hit.fills]
+    if last:
+        limits.close(*last)
+    kinds = ["sign_in_failed", *(["password_locked"] if last else [])]
     events.record(*kinds, origin=visitor.origin, identifier=name, user=user)
-    return right
+    return False
 
 
 def unlock(user: User, *, visitor: Visitor | None = None) -> None:
@@ -73,13 +74,3 @@ def _rehash(user: User, password: str) -> None:
         if not check_password(password, hashed):
             return
     user.former_password, user.password = user.password, hashed
-
-
-def _forgive(hits: list[Hit], burst: list[Hit], home: list[Limit]) -> None:
-    """After a success: forget the slips before it, unless they came in a burst with it.
-
-    In a burst the right one must not make room for more wrong ones: what filled a limit stays (LIM-02).
-    """
-    alone = [hit for hit in hits if hit.is_alone]
-    others = [hit for hit in hits if hit not in alone and hit not in burst]
-    limits.give_back(*others, with_all_before=alone, shared=home)

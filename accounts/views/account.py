@@ -43,9 +43,7 @@ class LogoutView(Door):
         if request.user.is_authenticated:
             events.record("signed_out", origin=self.origin, user=request.user)
         logout(request)
-        response = responses.go(request, reverse("home"), message=_("You are signed out."))
-        response["Clear-Site-Data"] = '"cache", "storage"'
-        return response
+        return left(request, _("You are signed out."))
 
 
 class NamesView(Completed, Step):
@@ -218,7 +216,7 @@ class DeleteView(Fresh, Step):
             "day": due
         }
         responses.tell(self.request, message)
-        return responses.go(self.request, reverse("home"), message=message)
+        return left(self.request, message)
 
     def told(self):
         """Say what will happen."""
@@ -233,6 +231,13 @@ class DeleteView(Fresh, Step):
             "danger": True,
             "back_url": reverse("accounts:account"),
         }
+
+
+def left(request, message):
+    """Lead home, and let the browser forget what it kept (SES-08)."""
+    response = responses.go(request, reverse("home"), message=message)
+    response["Clear-Site-Data"] = '"cache", "storage"'
+    return response
 
 
 def done(request, message, page="accounts:account"):
