@@ -8,7 +8,7 @@ hundred parallel requests, and after Redis has lost everything.
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
 from operator import attrgetter, or_
 from typing import TypeVar
@@ -25,7 +25,6 @@ from accounts.origin import Origin
 
 STAMP = 13
 AT_ONCE_MS = 5_000
-RETURNED_MS = 20_000
 BROKEN_OFF = 3
 
 TEXT = TextField()
@@ -93,10 +92,10 @@ class Hit:
         """The moment of this hit."""
         return self.hits[-STAMP:]
 
-    @property
-    def aged(self) -> str:
-        """A moment so long ago that it falls out of the limit in some seconds."""
-        return f"{int(self.newest) - self.limit.rate.seconds * 1000 + RETURNED_MS:013d}"
+    def aged(self, left: timedelta) -> str:
+        """A moment so long ago that the hit counts for only as long as is `left`."""
+        milliseconds = (left.total_seconds() - self.limit.rate.seconds) * 1000
+        return f"{int(self.newest) + int(milliseconds):013d}"
 
 
 def registrations(origin: Origin) -> list[Limit]:
@@ -193,15 +192,15 @@ def give_back(*hits: Hit) -> None:
     _rewrite([When(key=hit.limit.key, then=_without(hit)) for hit in hits], _standing(hits))
 
 
-def forgive(*hits: Hit, shared: Iterable[Limit] = ()) -> None:
+def forgive(*hits: Hit, after: timedelta, shared: Iterable[Limit] = ()) -> None:
     """After a success, in one statement: return these hits, and what stood before a hit that was alone.
 
-    A hit that others came with, or after, is returned some seconds later: among many at once the right one must
-    not make room for more wrong ones (LIM-02). Of limits that many people share the newest hit goes at once.
+    A hit that others came with is returned only `after` a while. Of limits that many people share the newest
+    hit goes at once.
     """
     alone = [hit for hit in hits if hit.is_alone]
     moments = [When(key=hit.limit.key, hits=hit.hits, then=Value("")) for hit in alone]
-    later = [Concat(Value(hit.aged), _without(hit), output_field=TEXT) for hit in hits]
+    later = [Concat(Value(hit.aged(after)), _without(hit), output_field=TEXT) for hit in hits]
     moments += [When(key=hit.limit.key, then=text) for hit, text in zip(hits, later, strict=True)]
     taken = Q(key__in=[limit.key for limit in shared]) & ~Q(hits="")
     newest_gone = Substr("hits", 1, Length("hits") - STAMP)

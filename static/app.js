@@ -81,14 +81,15 @@ function readCodeFromMessage(input) {
 }
 
 // A request that did not come through: say so, keep the form, offer another try.
-function offerAnotherTry(form) {
+function offerAnotherTry(asked) {
   const card = document.getElementById("card");
   card.querySelector("#try-again")?.closest(".notice").remove();
   card.prepend(document.getElementById("offline").content.cloneNode(true));
   const button = card.querySelector("#try-again");
   button.addEventListener("click", () => {
     button.closest(".notice").remove();
-    form.requestSubmit();
+    if (asked.matches("form")) asked.requestSubmit();
+    else asked.click();
   });
   button.focus();
 }
@@ -106,7 +107,7 @@ document.addEventListener("htmx:beforeRequest", (event) => event.detail.elt.setA
 document.addEventListener("htmx:afterRequest", (event) => event.detail.elt.removeAttribute("aria-busy"));
 for (const failure of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
   document.addEventListener(failure, (event) => {
-    if (event.detail.elt.matches("form")) offerAnotherTry(event.detail.elt);
+    if (event.detail.elt.matches("form, button")) offerAnotherTry(event.detail.elt);
   });
 }
 document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));

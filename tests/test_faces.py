@@ -163,7 +163,7 @@ SHOPPER = {
     f"{MY_PHONE}primary/": [AWAY] * 5,
     DEVICES: READ,
     SIGN_OUT: [405, ON, ON, 405, 405],
-    SIGN_OUT_ONE: [405, ON, ON, 405, 405],  # signed out already, for all that anybody can tell
+    SIGN_OUT_ONE: [405, 404, 404, 405, 405],  # nobody learns whose that name is (SES-05)
     ACTIVITY: READ,
     DOWNLOAD: [200, 200, 415, 405, 405],
     DELETE: [200, ON, 401, 401, 401],  # signed out everywhere

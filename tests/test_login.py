@@ -241,7 +241,7 @@ def test_without_a_name_for_a_code_that_is_said(anyone, owner):  # ux 24
     assert "Enter your email address or mobile number" in words(ask(anyone, ""))
 
 
-def test_json_says_what_it_promises(owner):  # WEB-05
+def test_json_says_what_it_promises(owner):  # WEB-05, promise 2.5
     browser = Shopper("json")
     answers = [
         browser.post(LOGIN, {}),
@@ -525,7 +525,7 @@ def test_a_code_opens_the_account(anyone, owner, postbox, who):
         assert f"If there is an account for {who}" in page
 
 
-def test_json_says_what_it_promises_of_codes(owner, postbox):  # WEB-05
+def test_json_says_what_it_promises_of_codes(owner, postbox):  # WEB-05, promise 1.9, promise 1.10
     browser = Shopper("json")
 
     asked, proven = ask(browser), prove(browser, postbox.code())
@@ -608,7 +608,7 @@ def test_a_code_that_is_too_old_is_renewed(ana, owner, postbox):  # COD-04, ux 3
     assert ana.is_signed_in
 
 
-def test_a_new_code_kills_the_older_one(ana, owner, postbox):  # COD-09
+def test_a_new_code_kills_the_older_one(ana, owner, postbox):  # COD-09, promise 1.11
     ask(ana)
     first = postbox.code()
     assert ana.post(CODE_RESEND).status_code == 429
@@ -726,7 +726,7 @@ def test_signing_in_with_a_code_ends_the_other_attempts(ana, bea, owner, postbox
     assert not bea.is_signed_in
 
 
-def test_a_household_may_ask_for_so_many_codes(owner, monkeypatch, anyone):  # LIM-05
+def test_a_household_may_ask_for_so_many_codes(owner, monkeypatch, anyone):  # LIM-05, promise 1.12
     monkeypatch.setattr(policy, "CODES_PER_IP", policy.rates("3/10m"))
     answers = [ask(anyone, f"person{number}@example.com") for number in range(4)]
 
@@ -1045,7 +1045,7 @@ def test_a_sign_in_is_recorded(ana, owner, kind, who):  # LOG-01
 
 
 @pytest.mark.parametrize(("kind", "who"), WAYS.items(), ids=WAYS)
-def test_a_sign_in_with_a_code_is_recorded(ana, owner, kind, who):  # LOG-01
+def test_a_sign_in_with_a_code_is_recorded(ana, owner, kind, who):  # LOG-01, promise 1.15
     by_code(ana, who)
 
     assert kinds() == ["code_sent", "signed_in", "new_device"]
@@ -1079,7 +1079,7 @@ def test_the_audit_and_the_limits_name_nobody(owner):  # LOG-03, ENU-05
 # The lock: LIM-01
 
 
-def test_five_failures_lock_all_names_of_the_account(owner):  # LIM-01
+def test_five_failures_lock_all_names_of_the_account(owner):  # LIM-01, promise 2.9
     strangers_fail(2, EMAIL)
     strangers_fail(2, "+1 (202) 555-0123")
     strangers_fail(1, "Ana.Shop")

@@ -191,7 +191,7 @@ ALL_KINDS = ["upper", "lower", "digit", "special"]
         ("Tr0ub4dorand3", "a special character"),
     ],
 )
-def test_a_shop_may_ask_for_kinds_of_letters(password, missing):  # PWD-02
+def test_a_shop_may_ask_for_kinds_of_letters(password, missing):  # PWD-02, promise 2.6
     with pytest.raises(ValidationError) as refusal:
         CompositionValidator(ALL_KINDS).validate(password)
 

@@ -1,5 +1,6 @@
 """Looking at a password, for every journey: counted before it is made, and one hash whoever is asked about."""
 
+from datetime import timedelta
 from functools import partial
 
 from django.contrib.auth.hashers import check_password, make_password
@@ -10,6 +11,9 @@ from accounts.familiar import Visitor
 from accounts.identifiers import Identifier
 from accounts.limits import Limit
 from accounts.models import User
+
+# Among many strangers at once the right one must not make room for more wrong ones (LIM-02).
+BURST = timedelta(seconds=20)
 
 
 def look(user: User | None, password: str, *, name: Identifier, visitor: Visitor) -> bool:
@@ -29,7 +33,7 @@ def look(user: User | None, password: str, *, name: Identifier, visitor: Visitor
     is_open = own[-1] in taken
     right = _is_right(user if is_open else None, password)
     if right:
-        limits.forgive(*hits, shared=home)
+        limits.forgive(*hits, shared=home, after=BURST if len(own) > 1 else timedelta())
         return True
     last = [hit for hit in hits if hit.fills]
     if last:

@@ -62,6 +62,22 @@ def test_a_shopper_comes_back_with_a_code_without_typing_twice(
     ana.home.welcomes("Ana")
 
 
+def test_a_lost_network_loses_no_request_for_a_code(shopper, elsewhere, witness):  # ux 69
+    _, who = elsewhere()
+    ana = shopper()
+    ana.sign_in.open()
+    ana.sign_in.name.fill(who)
+    ana.page.route("**/login/code/", lambda route: route.abort())
+    ana.sign_in.code_instead.click()
+    expect(ana.sign_in.try_again).to_be_visible()
+    witness.complaints.clear()  # htmx tells the console about the loss
+
+    ana.page.unroute("**/login/code/")
+    ana.sign_in.try_again.click()
+
+    ana.sign_in_code.is_shown().says(who)
+
+
 @either_way
 def test_whoever_came_for_a_page_gets_there(shopper, elsewhere, javascript):  # ux 60
     _, who = elsewhere()
