@@ -93,7 +93,7 @@ def code(ref: str) -> Facts | None:
     if challenge.purpose == Purpose.CONTACT and owner:
         # Somebody else's address: its owner is told, by email only, and no code leaves (ENU-07, ABU-03).
         return _asked(challenge) | {"letter": "claimed"} if challenge.kind == EMAIL else None
-    account = owner or challenge.user
+    account = owner or challenge.owner
     if account and not account.is_active:
         return None
     return _asked(challenge) | {
@@ -111,9 +111,10 @@ def reset(ref: str) -> Facts | None:
     challenge = _challenge(ref)
     if challenge is None:
         return None
-    if challenge.user is None:
+    if challenge.is_decoy:
         return _unknown(challenge)
-    if not challenge.user.is_active:
+    owner = challenge.owner
+    if owner is None or not owner.is_active:
         return None
     return _asked(challenge) | {
         "link": _page("password-reset-new", challenge),
@@ -127,7 +128,8 @@ def notice(ref: str) -> Facts | None:
     """The facts of what happened to an account, and the way to say "this was not me"."""
     pk, _colon, what = ref.partition(":")
     sent = Challenge.objects.filter(pk=pk, purpose=Purpose.NOT_ME, closed_at=None).first()
-    if sent is None or sent.user is None or not sent.user.is_active:
+    owner = sent and sent.owner
+    if sent is None or owner is None or not owner.is_active:
         return None
     if what == "new_device" and _is_one_of_many(sent):
         return None
@@ -135,7 +137,7 @@ def notice(ref: str) -> Facts | None:
     return {
         "title": title,
         "sentence": sentence,
-        "advice": _advice(what, sent.user),
+        "advice": _advice(what, owner),
         "at": sent.created_at,
         "device": sent.device,
         "link": _page("not-me", sent) if sent.link_expires_at > now() else "",
@@ -179,7 +181,7 @@ def _unknown(challenge: Challenge) -> Facts | None:
 def _is_one_of_many(sent: Challenge) -> bool:
     """Whether the hour up to this notice had as many new devices as anybody wants to read of."""
     hour = SecurityEvent.objects.filter(
-        user=sent.user,
+        user_id=sent.user_id,
         kind="new_device",
         at__gt=sent.created_at - timedelta(hours=1),
         at__lte=sent.created_at,

@@ -221,6 +221,11 @@ class Challenge(models.Model):
         return Identifier(kind=self.kind, key=self.recipient, address=self.address)
 
     @property
+    def owner(self) -> User | None:
+        """Whose attempt it is, or None: also when the account was erased a moment ago."""
+        return User.objects.filter(pk=self.user_id).first() if self.user_id else None
+
+    @property
     def code(self) -> str:
         """The newest code: for the message that leaves, and for nobody else."""
         return self._code(self.sends)

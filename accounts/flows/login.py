@@ -48,7 +48,7 @@ def send_code(
 def by_code(challenge: Challenge, typed: str, *, visitor: Visitor) -> User:
     """Sign in whoever the right code was sent to. Raises the refusals of `challenges.check`."""
     challenges.check(challenge, typed, origin=visitor.origin)
-    user = challenge.user
+    user = challenge.owner
     with transaction.atomic():
         # The user first, as everywhere; and only while the contact that proves it is still theirs.
         contact = challenge.identifier

@@ -96,7 +96,8 @@ def disown(token: str, *, origin: Origin) -> str:
 
 def _find(token: str, purpose: Purpose) -> Challenge:
     challenge = Challenge.objects.live().filter(purpose=purpose).by_link(token)
-    if challenge is None or challenge.user is None or not challenge.user.is_active:
+    owner = challenge and challenge.owner
+    if challenge is None or owner is None or not owner.is_active:
         raise LinkDead
     return challenge
 
