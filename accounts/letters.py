@@ -128,10 +128,10 @@ def notice(ref: str) -> Facts | None:
     """The facts of what happened to an account, and the way to say "this was not me"."""
     pk, _colon, what = ref.partition(":")
     sent = Challenge.objects.filter(pk=pk, purpose=Purpose.NOT_ME, closed_at=None).first()
-    owner = sent and sent.owner
+    owner = sent.owner if sent else None
     if sent is None or owner is None or not owner.is_active:
         return None
-    if what == "new_device" and _is_one_of_many(sent):
+    if what == "new_device" and _is_one_of_many(sent, owner):
         return None
     title, sentence = NEWS[what]
     return {
@@ -178,10 +178,10 @@ def _unknown(challenge: Challenge) -> Facts | None:
     return _asked(challenge) | {"letter": "unknown", "link": link}
 
 
-def _is_one_of_many(sent: Challenge) -> bool:
+def _is_one_of_many(sent: Challenge, owner: User) -> bool:
     """Whether the hour up to this notice had as many new devices as anybody wants to read of."""
     hour = SecurityEvent.objects.filter(
-        user_id=sent.user_id,
+        user=owner,
         kind="new_device",
         at__gt=sent.created_at - timedelta(hours=1),
         at__lte=sent.created_at,
