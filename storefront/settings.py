@@ -73,6 +73,7 @@ TEMPLATES = [
         },
     }
 ]
+FORM_RENDERER = "storefront.widgets.Renderer"
 CRISPY_ALLOWED_TEMPLATE_PACKS = "tailwind"
 CRISPY_TEMPLATE_PACK = "tailwind"
 
