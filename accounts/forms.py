@@ -17,6 +17,14 @@ PASSWORD_RULE = _(
     "At least %(n)d characters. A few words in a row are easy to remember and hard to guess."
 ) % {"n": policy.PASSWORD_MIN_LENGTH}
 
+# A box for the name somebody signs in with, which nothing may correct.
+NAME_BOX = {
+    "autocomplete": "username",
+    "autocapitalize": "none",
+    "spellcheck": "false",
+    "dir": "auto",
+}
+
 
 class Text(forms.CharField):
     """A line of text. Other JSON types, control characters and lone surrogates are refused (IDN-08)."""
@@ -107,14 +115,7 @@ class AddressForm(RefusableForm):
         % {"n": policy.CODE_LENGTH},
         required=False,
         max_length=320,
-        widget=forms.TextInput(
-            attrs={
-                "autocomplete": "username",
-                "autocapitalize": "none",
-                "spellcheck": "false",
-                "dir": "auto",
-            }
-        ),
+        widget=forms.TextInput(attrs=NAME_BOX),
     )
     next = Text(required=False, widget=forms.HiddenInput)
     email = Text(required=False, max_length=320)
@@ -228,14 +229,7 @@ class SignInForm(RefusableForm):
         label=_("Email address, mobile number or username"),
         required=False,
         max_length=320,
-        widget=forms.TextInput(
-            attrs={
-                "autocomplete": "username",
-                "autocapitalize": "none",
-                "spellcheck": "false",
-                "dir": "auto",
-            }
-        ),
+        widget=forms.TextInput(attrs=NAME_BOX),
     )
     password = Password(
         label=_("Password"),

@@ -53,6 +53,7 @@ class InProgress(Door):
 class CodePage(Step):
     """One box for the code of `self.challenge`."""
 
+    template_name = "accounts/code.html"
     form_class = CodeForm
     page: str  # the name of the URL that shows this page
 

@@ -85,7 +85,6 @@ class ConfirmCodeView(Completed, Step):
 class ConfirmVerifyView(InProgress, Completed, CodePage):
     """The code that proves it."""
 
-    template_name = "accounts/contacts/verify.html"
     heading = ConfirmView.heading
     purpose = Purpose.CONFIRM
     start = "accounts:confirm"

@@ -153,7 +153,6 @@ class Waiting(Completed):
 class ContactVerifyView(Waiting, CodePage):
     """The code's page."""
 
-    template_name = "accounts/contacts/verify.html"
     heading = gettext_lazy("Confirm your other contact")
     page = "accounts:contact-verify"
 

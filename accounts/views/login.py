@@ -69,7 +69,6 @@ class SendCodeView(AnonymousOnly, Step):
 class LoginVerifyView(InProgress, AnonymousOnly, CodePage):
     """The code that signs in."""
 
-    template_name = "accounts/login/verify.html"
     heading = gettext_lazy("Enter the code we sent you")
     purpose = Purpose.LOGIN
     start = "accounts:login-code"

@@ -94,7 +94,6 @@ class ChangeView(Registering, IdentifyView):
 class VerifyView(Registering, CodePage):
     """Step 2: the code. The right one makes the user and signs them in."""
 
-    template_name = "accounts/registration/verify.html"
     heading = gettext_lazy("Enter the code we sent you")
     step = 2
     page = "accounts:register-verify"
