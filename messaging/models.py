@@ -1,24 +1,32 @@
 """The outbox: each row promises one message. Workers take rows by conditional UPDATE."""
 
 import uuid
+from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db import models
-from django.db.models import F, Q
+from django.db import connection, models
+from django.db.models import Q
 from django.db.models.functions import Now
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from messaging import vault
+
 EMAIL, SMS = "email", "sms"
+CHANNELS = [(EMAIL, _("email")), (SMS, _("text message"))]
 LEASE = timedelta(seconds=30)
-MAX_TRIES = 8
+MAX_TRIES = 100
 
 
 class Status(models.TextChoices):
-    """Where a message is. All but the first two are final."""
+    """Where a message is. Nothing is tried again but the first two; receipts move what was handed over."""
 
     QUEUED = "queued", _("queued")
     SENDING = "sending", _("sending")
     SENT = "sent", _("handed over")
+    DELIVERED = "delivered", _("delivered")
+    BOUNCED = "bounced", _("bounced")
+    COMPLAINED = "complained", _("reported as spam")
     FAILED = "failed", _("failed")
     EXPIRED = "expired", _("expired")
     CANCELLED = "cancelled", _("no longer wanted")
@@ -33,6 +41,37 @@ class OutboxQuerySet(models.QuerySet["OutboxMessage"]):
         abandoned = Q(status=Status.SENDING, lease_until__lte=Now())
         return self.filter(waiting | abandoned)
 
+    def claim(self) -> "OutboxMessage | None":
+        """Take the oldest due one of these messages for LEASE, in one statement; None when there is none.
+
+        Two workers never take the same one, and on PostgreSQL neither waits for the other (OUT-02).
+        """
+        oldest, values = self.due().order_by("due_at").values("pk")[:1].query.sql_with_params()
+        skip = (
+            "FOR UPDATE SKIP LOCKED"
+            if connection.features.has_select_for_update_skip_locked
+            else ""
+        )
+        taken = OutboxMessage.objects.raw(
+            CLAIM.format(
+                table=OutboxMessage._meta.db_table, oldest=oldest, skip=skip, lease=_lease()
+            ),
+            [Status.SENDING, *values],
+        )
+        return next(iter(taken), None)
+
+
+CLAIM = """
+UPDATE {table} SET status = %s, tries = tries + 1, lease_until = {lease} WHERE id = ({oldest} {skip}) RETURNING *
+"""
+
+
+def _lease() -> str:
+    return {
+        "postgresql": f"statement_timestamp() + interval '{LEASE.seconds} seconds'",
+        "sqlite": f"strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '+{LEASE.seconds} seconds')",
+    }[connection.vendor]
+
 
 class OutboxMessage(models.Model):
     """One message to one address. It holds a letter's name and a reference, never the words."""
@@ -40,13 +79,12 @@ class OutboxMessage(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     letter = models.CharField(_("letter"), max_length=40)
     ref = models.CharField(max_length=80)
-    channel = models.CharField(
-        _("channel"), max_length=8, choices=[(EMAIL, _("email")), (SMS, _("text message"))]
-    )
+    channel = models.CharField(_("channel"), max_length=8, choices=CHANNELS)
     address = models.CharField(max_length=254)
     status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.QUEUED)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
     provider = models.CharField(_("provider"), max_length=40, blank=True)
+    provider_ref = models.CharField(_("provider's id"), max_length=200, blank=True)
     error = models.CharField(_("last error"), max_length=120, blank=True)
     created_at = models.DateTimeField(_("queued at"), db_default=Now())
     due_at = models.DateTimeField(_("next try"), db_default=Now())
@@ -67,28 +105,121 @@ class OutboxMessage(models.Model):
             ),
             models.Index(fields=["-created_at"]),
             models.Index(fields=["address"]),
+            models.Index(fields=["ref"]),
+            models.Index(
+                fields=["provider_ref"], name="outbox_provider_ref", condition=~Q(provider_ref="")
+            ),
+            models.Index(fields=["settled_at"]),
         ]
 
     def __str__(self) -> str:
         return f"{self.letter} {self.pk}"
 
-    def claim(self) -> bool:
-        """Take the message for LEASE, or return False when another worker has it or it is settled."""
-        taken = OutboxMessage.objects.due().filter(pk=self.pk)
-        return (
-            taken.update(status=Status.SENDING, lease_until=Now() + LEASE, tries=F("tries") + 1)
-            == 1
-        )
-
-    def settle(self, status: Status, *, provider: str = "", error: str = "") -> None:
+    def settle(
+        self, status: Status, *, provider: str = "", provider_ref: str = "", error: str = ""
+    ) -> None:
         """Write how it ended."""
-        self._release(status=status, provider=provider, error=error, settled_at=Now())
+        self._release(
+            status=status,
+            provider=provider,
+            provider_ref=provider_ref[:200],
+            error=error[:120],
+            settled_at=Now(),
+        )
 
     def postpone(self, wait: timedelta, *, error: str) -> None:
         """Leave it for a later try."""
-        self._release(status=Status.QUEUED, due_at=Now() + wait, error=error)
+        self._release(status=Status.QUEUED, due_at=Now() + wait, error=error[:120])
+
+    def move(self, status: Status, *, over: Iterable[Status]) -> bool:
+        """Follow a receipt: move to `status` from any status in `over`; False when it is further already."""
+        behind = OutboxMessage.objects.filter(pk=self.pk, status__in=list(over))
+        return behind.update(status=status, lease_until=None, settled_at=Now()) == 1
 
     def _release(self, **values: object) -> None:
         # Only from the state our claim made: a worker that overslept its lease writes over nobody.
         mine = OutboxMessage.objects.filter(pk=self.pk, status=Status.SENDING, tries=self.tries)
         mine.update(lease_until=None, **values)
+
+
+class Provider(models.Model):
+    """One account with one company that carries messages, as staff entered it. Secrets are sealed for this row."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=40, unique=True)
+    kind = models.CharField(_("kind"), max_length=20)
+    channel = models.CharField(_("channel"), max_length=8, choices=CHANNELS)
+    is_active = models.BooleanField(_("in use"), default=True)
+    rank = models.PositiveSmallIntegerField(
+        _("rank"), default=1, help_text=_("The lowest is tried first, the others when it fails.")
+    )
+    weight = models.PositiveSmallIntegerField(
+        _("weight"),
+        default=1,
+        help_text=_(
+            "Among providers of one rank: its share of the messages. 0: only when the others fail."
+        ),
+    )
+    options = models.JSONField(_("settings"), default=dict)
+    sealed = models.JSONField(default=dict, editable=False)
+
+    class Meta:
+        verbose_name = _("provider")
+        verbose_name_plural = _("providers")
+        ordering = ["channel", "rank", "name"]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Everything its kind needs to know, unsealed. Raises vault.Locked."""
+        opened = {
+            field: vault.unseal(token, row=self.pk, field=field)
+            for field, token in self.sealed.items()
+        }
+        return {**self.options, **opened}
+
+    @property
+    def receipts_path(self) -> str:
+        """The address on this site that takes the provider's receipts."""
+        return reverse("receipts", args=[self.pk])
+
+    def keep(self, field: str, secret: str) -> None:
+        """Seal one secret into this row, which is still to be saved. Raises vault.Locked without a key."""
+        self.sealed[field] = vault.seal(secret, row=self.pk, field=field)
+
+
+class Receipt(models.Model):
+    """What a provider said later about a message it had taken. One row for each thing said, however often."""
+
+    key = models.CharField(max_length=64, primary_key=True)
+    message = models.ForeignKey(OutboxMessage, models.CASCADE, related_name="receipts")
+    provider = models.CharField(_("provider"), max_length=40)
+    status = models.CharField(_("status"), max_length=12, choices=Status)
+    detail = models.CharField(_("reason"), max_length=120, blank=True)
+    at = models.DateTimeField(_("happened at"))
+    received_at = models.DateTimeField(_("received at"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("receipt")
+        verbose_name_plural = _("receipts")
+
+    def __str__(self) -> str:
+        return f"{self.status} {self.message_id}"
+
+
+class Breaker(models.Model):
+    """How one provider has fared lately. breaker.py holds the rule."""
+
+    provider = models.CharField(_("provider"), max_length=40, primary_key=True)
+    failures = models.PositiveIntegerField(_("failures in a row"), default=0)
+    failing_since = models.DateTimeField(_("since"), db_default=Now())
+    open_until = models.DateTimeField(_("not tried until"), null=True)
+
+    class Meta:
+        verbose_name = _("circuit breaker")
+        verbose_name_plural = _("circuit breakers")
+
+    def __str__(self) -> str:
+        return self.provider

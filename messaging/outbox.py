@@ -18,7 +18,7 @@ HISTORY = "letter channel address status provider created_at settled_at".split()
 
 def can_send(channel: str) -> bool:
     """Whether any provider carries this channel."""
-    return bool(providers.carrying(channel))
+    return providers.can_carry(channel)
 
 
 def queue(

@@ -2,26 +2,51 @@
 
 import logging
 import random
+import time
 import uuid
+from collections.abc import Iterator
 from datetime import timedelta
+from itertools import islice
 
 from django.utils.timezone import now
 
-from messaging import letters, providers
+from messaging import breaker, letters, providers
 from messaging.models import MAX_TRIES, OutboxMessage, Status
-from messaging.providers.base import Envelope, Permanent, Temporary
+from messaging.providers import Carrier
+from messaging.providers.base import Envelope, Handed, Permanent, Temporary
 
 logger = logging.getLogger(__name__)
 
-BATCH = 100
+# A sweeper goes on for so long while there is work; its task may take half a minute.
+SWEEP_SECONDS = 15
+# Between two tries a message waits an eighth of its age: a shopper may be waiting for the first ones (OUT-05).
+SHARE_OF_AGE = 8
+SHORTEST, LONGEST = timedelta(seconds=1), timedelta(minutes=10)
+# Five seconds each: a worker is done with a message before its lease ends.
+MOST_PROVIDERS = 4
 
 
 def deliver(message_id: str) -> None:
     """Send the message with this id. An unknown, taken or settled one is left alone (OUT-06)."""
-    message = _find(message_id)
-    if message is None or not message.claim():
+    try:
+        message = OutboxMessage.objects.filter(pk=uuid.UUID(message_id)).claim()
+    except ValueError:
         return
-    message.tries += 1
+    if message:
+        _deliver(message)
+
+
+def sweep() -> None:
+    """Send what no nudge brought, oldest first, for as long as there is any or the time is up.
+
+    Several sweepers may run at once: each takes what the others have not.
+    """
+    end = time.monotonic() + SWEEP_SECONDS
+    while time.monotonic() < end and (message := OutboxMessage.objects.claim()):
+        _deliver(message)
+
+
+def _deliver(message: OutboxMessage) -> None:
     if message.expires_at <= now():
         message.settle(Status.EXPIRED)
         return
@@ -32,45 +57,50 @@ def deliver(message_id: str) -> None:
     _send(message, Envelope(id=message.pk, to=message.address, letter=letter))
 
 
-def overdue() -> list[str]:
-    """The ids of messages that wait longer than they should, oldest first."""
-    return [
-        str(pk)
-        for pk in OutboxMessage.objects.due()
-        .order_by("due_at")
-        .values_list("pk", flat=True)[:BATCH]
-    ]
-
-
-def _find(message_id: str) -> OutboxMessage | None:
-    try:
-        return OutboxMessage.objects.filter(pk=uuid.UUID(message_id)).first()
-    except ValueError:
-        return None
-
-
 def _send(message: OutboxMessage, envelope: Envelope) -> None:
-    problem = "no provider"
-    for provider in providers.carrying(message.channel):
+    problem, wait = "no provider", None
+    failing = breaker.failing()
+    for carrier in islice(_in_turn(message.channel, failing), MOST_PROVIDERS):
         try:
-            provider.send(envelope)
+            handed = _hand_over(envelope, carrier)
         except Permanent as failure:
-            logger.warning("outbox %s: %s refused: %s", message.pk, provider.name, failure)
-            message.settle(Status.FAILED, provider=provider.name, error=str(failure))
+            logger.warning("outbox %s: %s refused: %s", message.pk, carrier.name, failure)
+            message.settle(Status.FAILED, provider=carrier.name, error=str(failure))
             return
         except Temporary as failure:
             # Expected weather. The address and the text stay out of the log.
-            logger.warning("outbox %s: %s failed: %s", message.pk, provider.name, failure)
-            problem = f"{provider.name}: {failure}"
+            logger.warning("outbox %s: %s failed: %s", message.pk, carrier.name, failure)
+            breaker.failed(carrier.name, wait=failure.wait)
+            problem, wait = f"{carrier.name}: {failure}", failure.wait
         else:
-            message.settle(Status.SENT, provider=provider.name)
+            message.settle(Status.SENT, provider=carrier.name, provider_ref=handed.id)
+            if carrier.name in failing:
+                breaker.worked(carrier.name)
             return
-    _try_later(message, problem)
+    _try_later(message, problem, wait)
 
 
-def _try_later(message: OutboxMessage, problem: str) -> None:
+def _in_turn(channel: str, failing: breaker.Failing) -> Iterator[Carrier]:
+    """The providers that may be tried now; when all of them are paused, all: a message always has somewhere to go."""
+    carriers, admitted = providers.carrying(channel), False
+    for carrier in carriers:
+        if breaker.admits(carrier.name, failing):
+            admitted = True
+            yield carrier
+    if not admitted:
+        yield from carriers
+
+
+def _hand_over(envelope: Envelope, carrier: Carrier) -> Handed:
+    if carrier.kind is None:
+        raise Temporary("credentials cannot be opened")
+    return carrier.kind.send(envelope)
+
+
+def _try_later(message: OutboxMessage, problem: str, wait: timedelta | None) -> None:
     if message.tries >= MAX_TRIES:
         message.settle(Status.FAILED, error=problem)
         return
-    seconds = min(60, 2**message.tries) * random.uniform(0.8, 1.2)  # noqa: S311  jitter, not a secret
-    message.postpone(timedelta(seconds=seconds), error=problem)
+    pause = min(LONGEST, max(SHORTEST, (now() - message.created_at) / SHARE_OF_AGE))
+    jitter = random.uniform(0.8, 1.2)  # noqa: S311  not a secret
+    message.postpone(max(pause * jitter, wait or pause), error=problem)

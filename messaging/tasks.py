@@ -14,5 +14,4 @@ def deliver(message_id: str) -> None:
 @shared_task(ignore_result=True)
 def sweep() -> None:
     """Send what no nudge brought: lost hints, later tries, messages of workers that died."""
-    for message_id in sending.overdue():
-        sending.deliver(message_id)
+    sending.sweep()

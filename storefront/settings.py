@@ -15,6 +15,7 @@ SECRET_KEY = env.str("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 # Codes have keys of their own (hex, 32 bytes or more): the first signs, all verify.
 CODE_KEYS = [bytes.fromhex(key) for key in env.list("CODE_KEYS")]
+# Provider credentials are sealed with the first (Fernet keys); all open them.
 VAULT_KEYS = env.list("VAULT_KEYS", default=[])
 
 SITE_NAME = env.str("SITE_NAME", "Storefront")
@@ -181,6 +182,8 @@ SMS_URL = env.str("SMS_URL", "")
 if EMAIL_URL:
     vars().update(env.email_url("EMAIL_URL"))
 EMAIL_TIMEOUT = 5
+# For tests alone: providers may be plain servers on this machine.
+LOOPBACK_PROVIDERS = env.bool("LOOPBACK_PROVIDERS", False)
 # The development mailbox: the one place where a code can be read, and never in production.
 MAILBOX = env.bool("MAILBOX", DEBUG)
 MAILBOX_DIR = BASE_DIR / "var" / "mailbox"

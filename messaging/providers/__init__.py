@@ -1,15 +1,74 @@
 """Which providers carry which channel, in the order they are tried."""
 
+import random
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlsplit
+
 from django.conf import settings
 
-from messaging.models import EMAIL
-from messaging.providers.base import Provider
-from messaging.providers.mailbox import Mailbox
+from messaging import vault
+from messaging.models import EMAIL, SMS, Provider
+from messaging.providers.base import Kind
+from messaging.providers.mailbox import EmailBox, TextBox
 from messaging.providers.smtp import Smtp
 
+# What staff may choose from.
+KINDS: dict[str, type[Kind]] = {kind.kind: kind for kind in [Smtp]}
 
-def carrying(channel: str) -> list[Provider]:
-    """The providers for `channel`: what the environment names, else the development mailbox, else none."""
+
+@dataclass(frozen=True, slots=True)
+class Carrier:
+    """A provider that is ready to send, and what staff call it. `kind` is None when its secrets cannot be opened."""
+
+    name: str
+    kind: Kind | None
+
+
+def carrying(channel: str) -> list[Carrier]:
+    """The providers for `channel`: what the environment names, then the rows of staff, else the mailbox, else none."""
+    rows = Provider.objects.filter(channel=channel, is_active=True)
+    chosen = [*_named(channel), *(carrier(row) for row in sorted(rows, key=_turn))]
+    return chosen or _boxes(channel)
+
+
+def can_carry(channel: str) -> bool:
+    """Whether there is any; asks the database only when the environment names none."""
+    if settings.MAILBOX or (settings.EMAIL_URL if channel == EMAIL else settings.SMS_URL):
+        return True
+    return Provider.objects.filter(channel=channel, is_active=True).exists()
+
+
+def carrier(row: Provider) -> Carrier:
+    """Make a row ready to send."""
+    kind = KINDS.get(row.kind)
+    try:
+        values = row.values
+    except vault.Locked:
+        kind = None
+    if kind is None:
+        return Carrier(row.name, None)
+    return Carrier(row.name, kind(values, receipts_url=f"{settings.SITE_URL}{row.receipts_path}"))
+
+
+def _named(channel: str) -> list[Carrier]:
+    """What EMAIL_URL or SMS_URL names, like twilio://?account_sid=AC1&auth_token=...&sender=+15005550006."""
     if channel == EMAIL and settings.EMAIL_URL:
-        return [Smtp()]
-    return [Mailbox(channel)] if settings.MAILBOX else []
+        return [Carrier("smtp", Smtp.of_settings())]
+    if channel == SMS and settings.SMS_URL:
+        address = urlsplit(settings.SMS_URL)
+        return [Carrier(address.scheme, KINDS[address.scheme](dict(parse_qsl(address.query))))]
+    return []
+
+
+def _boxes(channel: str) -> list[Carrier]:
+    return (
+        [Carrier("mailbox", (EmailBox if channel == EMAIL else TextBox)({}))]
+        if settings.MAILBOX
+        else []
+    )
+
+
+def _turn(row: Provider) -> tuple[int, bool, float]:
+    """By rank; within one rank by lot, in which the weight is the share (Efraimidis and Spirakis, 2006)."""
+    lot = random.random() ** (1 / row.weight) if row.weight else 0.0  # noqa: S311  a share, not a secret
+    return row.rank, not row.weight, -lot

@@ -1,35 +1,86 @@
-"""What a provider is: a translation table with two ways to fail."""
+"""What a kind of provider is: the fields that staff fill in, and a translation table with two ways to fail."""
 
 import uuid
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from datetime import timedelta
+from typing import ClassVar
+
+from django.utils.functional import Promise
 
 from messaging.letters import Letter
 
 
-class Temporary(Exception):
-    """Not now: try the next provider, then later. The text names the fault, never the message."""
+class Failure(Exception):
+    """A provider did not take a message. The text names the fault and nothing else: it is kept and logged.
+
+    `answer` is what the provider said, for the eyes of staff alone and never kept (OUT-07).
+    """
+
+    def __init__(self, fault: str, *, answer: str = "") -> None:
+        super().__init__(fault)
+        self.answer = answer
 
 
-class Permanent(Exception):
-    """Not ever: this address or message is refused."""
+class Temporary(Failure):
+    """Not now, or not by this provider: try the next one, then later. `wait` is what it asked for, if it did."""
+
+    def __init__(self, fault: str, *, answer: str = "", wait: timedelta | None = None) -> None:
+        super().__init__(fault, answer=answer)
+        self.wait = wait
+
+
+class Permanent(Failure):
+    """Not ever: this address or this message is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A letter and where it goes. `id` is the same for every try, so that a duplicate can be recognised."""
+    """A letter and where it goes. `id` is the same for every try, so that a duplicate can be recognised (OUT-03)."""
 
     id: uuid.UUID
     to: str
     letter: Letter
 
 
-class Provider(Protocol):
-    """Hands envelopes over."""
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A message the provider has taken: the provider's own id for it, if it gives one, and its answer."""
 
-    @property
-    def name(self) -> str:
-        """What staff call it."""
+    id: str = ""
+    answer: str = ""
 
-    def send(self, envelope: Envelope) -> None:
-        """Hand one over. Raises Temporary or Permanent, nothing else."""
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One thing a kind needs to know. A secret is sealed and never shown again."""
+
+    name: str
+    label: str | Promise
+    secret: bool = False
+    required: bool = True
+    default: str = ""
+    choices: tuple[str, ...] = ()
+    help: str | Promise = ""
+
+
+class Kind(ABC):
+    """One kind of provider, told its `fields`. Receipts for what it takes go to `receipts_url`, if there is one."""
+
+    kind: ClassVar[str]
+    label: ClassVar[str]
+    channel: ClassVar[str]
+    fields: ClassVar[tuple[Field, ...]] = ()
+
+    def __init__(self, values: Mapping[str, str], *, receipts_url: str = "") -> None:
+        self.values = {field.name: values.get(field.name) or field.default for field in self.fields}
+        self.receipts_url = receipts_url
+
+    @abstractmethod
+    def send(self, envelope: Envelope) -> Handed:
+        """Hand one over within five seconds. Raises Temporary or Permanent, nothing else."""
+
+    @abstractmethod
+    def reach(self) -> None:
+        """Look whether the server answers at all, without sending anything. Raises Temporary."""

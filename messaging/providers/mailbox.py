@@ -2,27 +2,25 @@
 
 import json
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from django.conf import settings
 from django.utils.timezone import now
 
-from messaging.models import EMAIL
-from messaging.providers.base import Envelope
+from messaging.models import EMAIL, SMS
+from messaging.providers.base import Envelope, Handed, Kind
 from messaging.providers.smtp import build
 
 KEPT = 500
 
 
-@dataclass(frozen=True, slots=True)
-class Mailbox:
+class Mailbox(Kind):
     """Writes each message to a file of its own in MAILBOX_DIR."""
 
-    channel: str
-    name = "mailbox"
+    kind = "mailbox"
+    label = "Development mailbox"
 
-    def send(self, envelope: Envelope) -> None:
+    def send(self, envelope: Envelope) -> Handed:
         """Keep the message as a person would have received it."""
         letter = envelope.letter
         kept = {
@@ -32,7 +30,7 @@ class Mailbox:
             "subject": letter.subject,
             "text": letter.text,
             "html": letter.html,
-            "headers": self._headers(envelope),
+            "headers": self.headers(envelope),
             "sent_at": now().isoformat(),
         }
         settings.MAILBOX_DIR.mkdir(parents=True, exist_ok=True)
@@ -41,9 +39,30 @@ class Mailbox:
         path.with_suffix(".part").rename(path)
         for old in files()[KEPT:]:
             old.unlink(missing_ok=True)
+        return Handed()
 
-    def _headers(self, envelope: Envelope) -> dict[str, str]:
-        return dict(build(envelope).message().items()) if self.channel == EMAIL else {}
+    def reach(self) -> None:
+        """It is here."""
+
+    def headers(self, envelope: Envelope) -> dict[str, str]:
+        """What stands above the words."""
+        return {}
+
+
+class EmailBox(Mailbox):
+    """The mailbox for emails."""
+
+    channel = EMAIL
+
+    def headers(self, envelope: Envelope) -> dict[str, str]:
+        """As a mail program would show them."""
+        return dict(build(envelope).message().items())
+
+
+class TextBox(Mailbox):
+    """The mailbox for text messages."""
+
+    channel = SMS
 
 
 def files() -> list[Path]:

@@ -1,0 +1,69 @@
+"""Credentials at rest: sealed for one row and one field, so that a copied token opens nowhere else (ADM-05)."""
+
+from datetime import UTC, datetime
+from functools import lru_cache
+from uuid import UUID
+
+from cryptography.fernet import Fernet, InvalidToken, MultiFernet
+from django.conf import settings
+
+
+class Locked(Exception):
+    """No key of ours opens this token, or it belongs to another row or field. Says nothing of its content."""
+
+
+def can_seal() -> bool:
+    """Whether there is a key to seal with."""
+    return bool(settings.VAULT_KEYS)
+
+
+def seal(value: str, *, row: UUID, field: str) -> str:
+    """Encrypt `value` with the first of VAULT_KEYS. Raises Locked when there is none."""
+    return _keys().encrypt(f"{_place(row, field)}{value}".encode()).decode()
+
+
+def unseal(token: str, *, row: UUID, field: str) -> str:
+    """Decrypt a token that was sealed for this row and field. Raises Locked."""
+    place = _place(row, field)
+    try:
+        text = _keys().decrypt(token).decode()
+    except (InvalidToken, UnicodeDecodeError):
+        raise Locked from None
+    if not text.startswith(place):
+        raise Locked
+    return text.removeprefix(place)
+
+
+def sealed_at(token: str) -> datetime | None:
+    """When the token was made, or None when no key opens it."""
+    try:
+        return datetime.fromtimestamp(_keys().extract_timestamp(token), UTC)
+    except (InvalidToken, Locked):
+        return None
+
+
+def renew(token: str) -> str:
+    """Seal the same value under the first key, keeping the time it was set. Raises Locked."""
+    try:
+        return _keys().rotate(token).decode()
+    except InvalidToken:
+        raise Locked from None
+
+
+def _place(row: UUID, field: str) -> str:
+    return f"{row}:{field}:"
+
+
+def _keys() -> MultiFernet:
+    if not settings.VAULT_KEYS:
+        raise Locked
+    return _fernets(tuple(settings.VAULT_KEYS))
+
+
+@lru_cache(maxsize=4)
+def _fernets(keys: tuple[str, ...]) -> MultiFernet:
+    try:
+        return MultiFernet([Fernet(key) for key in keys])
+    except ValueError:
+        # Never from the error: it may quote the key.
+        raise Locked from None
