@@ -173,6 +173,14 @@ class ChannelDown(Refused):
         )
 
 
+class TextsStopped(ChannelDown):
+    """No text to `scope`: a budget is spent, staff closed it, or hardly any code came back (ABU-02, ABU-05)."""
+
+    def __init__(self, scope: str) -> None:
+        super().__init__("phone")
+        self.scope = scope
+
+
 def clock(moment: datetime) -> str:
     """Write a time of day as the pages do, with its zone."""
     return date_format(localtime(moment), "H:i e")

@@ -74,6 +74,16 @@ class Identifier:
         local, _at, domain = self.address.partition("@")
         return f"{local[0]}•••@{domain}"
 
+    @property
+    def country(self) -> str:
+        """The country of a mobile number, as two letters."""
+        return phonenumbers.region_code_for_number(phonenumbers.parse(self.key)) or ""
+
+    @property
+    def prefix(self) -> str:
+        """The first eight digits of a mobile number: what adjacent numbers have in common (ABU-02)."""
+        return self.key[:9]
+
     @classmethod
     def username(cls, name: str) -> "Identifier":
         """A name to sign in with; no message goes there."""

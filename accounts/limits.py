@@ -118,6 +118,15 @@ def resends(to: Identifier) -> list[Limit]:
     return _limits("resends", to.mailbox, policy.RESENDS_PER_RECIPIENT)
 
 
+def texts(to: Identifier) -> list[Limit]:
+    """What texts may cost: in all, to one country, and to numbers that stand next to each other (ABU-02)."""
+    return [
+        *_limits("texts", "all", policy.TEXTS),
+        *_limits("texts by country", to.country, policy.TEXTS_PER_COUNTRY),
+        *_limits("texts by prefix", to.prefix, policy.TEXTS_PER_PREFIX),
+    ]
+
+
 def guesses(at: Identifier) -> list[Limit]:
     """How many codes may be tried for one identifier, over all attempts and browsers (COD-07)."""
     return _limits("guesses", at.key, policy.CODE_GUESSES_PER_ID)

@@ -1,10 +1,11 @@
 """The rows: who a shopper is, what waits for proof, what was counted, what happened. One-row rules and constraints."""
 
 import uuid
+from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import models
-from django.db.models import F
+from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
@@ -14,7 +15,16 @@ from accounts.identifiers import EMAIL, PHONE, USERNAME, Identifier
 from accounts.origin import Origin
 from accounts.sessions import Session
 
-__all__ = ["ANYBODY", "Bucket", "Challenge", "Purpose", "SecurityEvent", "Session", "User"]
+__all__ = [
+    "ANYBODY",
+    "Bucket",
+    "Challenge",
+    "Purpose",
+    "SecurityEvent",
+    "Session",
+    "TextCountry",
+    "User",
+]
 
 
 class UserManager(BaseUserManager["User"]):
@@ -333,6 +343,78 @@ class Bucket(models.Model):
 
     def __str__(self):
         return f"{self.name} {self.key[:8]}"
+
+
+EVERYWHERE = "*"
+DAY = timedelta(days=1)
+NUMBER = models.PositiveIntegerField()
+
+
+class TextCountryQuerySet(models.QuerySet["TextCountry"]):
+    """What is decided about countries."""
+
+    def judge(self) -> int:
+        """Close those from which hardly any code comes back, until staff say otherwise (ABU-05)."""
+        return self.filter(TextCountry.SUSPICIOUS, is_open=True).update(
+            is_open=False, reason=_("hardly any code came back")
+        )
+
+    def close(self) -> int:
+        """Send no texts there."""
+        return self.update(is_open=False, reason=_("closed by staff"))
+
+    def open(self) -> int:
+        """Send texts again, and begin to count anew."""
+        return self.update(is_open=True, reason="", sent=0, proved=0, since=Now())
+
+
+class TextCountry(models.Model):
+    """One country, or EVERYWHERE, as far as texts go: open or closed, and how many codes came back within a day."""
+
+    code = models.CharField(_("country"), max_length=2, primary_key=True)
+    is_open = models.BooleanField(_("texts are sent"), default=True)
+    reason = models.CharField(_("closed because"), max_length=80, blank=True)
+    sent = models.PositiveIntegerField(_("codes sent"), default=0)
+    proved = models.PositiveIntegerField(_("codes that came back"), default=0)
+    since = models.DateTimeField(_("counted since"), db_default=Now())
+
+    OF_ANOTHER_DAY = models.Q(since__lte=Now() - DAY)
+    SUSPICIOUS = ~OF_ANOTHER_DAY & models.Q(
+        sent__gte=policy.TEXTS_BEFORE_JUDGING, sent__gt=F("proved") * 10
+    )
+
+    objects = TextCountryQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("country")
+        verbose_name_plural = _("countries we text")
+
+    def __str__(self):
+        return str(_("everywhere")) if self.code == EVERYWHERE else self.code
+
+    @property
+    def share(self):
+        """How many of a hundred codes came back, or None before any was sent."""
+        return round(100 * self.proved / self.sent) if self.sent else None
+
+    def count_text(self, number: int) -> bool:
+        """Count `number` more codes sent, or return False when texts are closed here or everywhere.
+
+        From TEXTS_BEFORE_JUDGING codes a day on, one in ten must have come back (ABU-05).
+        """
+        everywhere = TextCountry.objects.filter(code=EVERYWHERE, is_open=False)
+        here = TextCountry.objects.filter(~models.Exists(everywhere), code=self.code, is_open=True)
+        anew = When(TextCountry.OF_ANOTHER_DAY, then=Value(0))
+        counted = here.exclude(TextCountry.SUSPICIOUS).update(
+            sent=Case(anew, default=F("sent"), output_field=NUMBER) + number,
+            proved=Case(anew, default=F("proved"), output_field=NUMBER),
+            since=Case(When(TextCountry.OF_ANOTHER_DAY, then=Now()), default=F("since")),
+        )
+        return counted == 1
+
+    def count_proof(self) -> None:
+        """Count a code that came back."""
+        TextCountry.objects.filter(code=self.code).update(proved=F("proved") + 1)
 
 
 # What an event is called where people read it; kinds that name no event of an account are not listed.

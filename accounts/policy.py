@@ -51,6 +51,13 @@ ALLOW_WEAK_CODES = env.bool("ALLOW_WEAK_CODES", False)
 MESSAGES_PER_RECIPIENT = rates(env.str("MESSAGES_PER_RECIPIENT", "5/h,10/d"))
 RESENDS_PER_RECIPIENT = rates(env.str("RESENDS_PER_RECIPIENT", "3/h"))
 
+# What texts may cost (ABU-02, ABU-05): budgets for all, for one country and for the first eight digits of a number; a
+# country in which fewer than one in ten of so many codes came back within a day is closed until staff open it.
+TEXTS = rates(env.str("TEXTS", "500/h"))
+TEXTS_PER_COUNTRY = rates(env.str("TEXTS_PER_COUNTRY", "200/h"))
+TEXTS_PER_PREFIX = rates(env.str("TEXTS_PER_PREFIX", "10/h"))
+TEXTS_BEFORE_JUDGING = env.int("TEXTS_BEFORE_JUDGING", 50)
+
 # Registration.
 REGISTER_PER_IP = rates(env.str("REGISTER_PER_IP", "20/h"))
 DUPLICATE_PROBES_PER_IP = rates(env.str("DUPLICATE_PROBES_PER_IP", "10/h"))

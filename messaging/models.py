@@ -223,3 +223,22 @@ class Breaker(models.Model):
 
     def __str__(self) -> str:
         return self.provider
+
+
+class Alert(models.Model):
+    """Something that staff should look at: what, about which part of the service, how often and when."""
+
+    kind = models.CharField(_("what"), max_length=40)
+    about = models.CharField(_("about"), max_length=80, blank=True)
+    times = models.PositiveIntegerField(_("times"), default=0)
+    first_at = models.DateTimeField(_("first"), db_default=Now())
+    last_at = models.DateTimeField(_("last"), db_default=Now())
+    heard_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        verbose_name = _("alert")
+        verbose_name_plural = _("alerts")
+        constraints = [models.UniqueConstraint(fields=["kind", "about"], name="alert_once")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.about}"

@@ -78,6 +78,7 @@ def generous(monkeypatch):
     """Messages without end, so that other limits can be seen."""
     monkeypatch.setattr(policy, "MESSAGES_PER_RECIPIENT", rates("1000/h"))
     monkeypatch.setattr(policy, "RESENDS_PER_RECIPIENT", rates("1000/h"))
+    monkeypatch.setattr(policy, "TEXTS_PER_PREFIX", rates("1000/h"))
 
 
 # Time: COD-04

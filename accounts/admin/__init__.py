@@ -3,9 +3,12 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin.texts import TextCountryAdmin
 from accounts.identifiers import EMAIL, PHONE, Identifier
 from accounts.models import Challenge, SecurityEvent, User
 from messaging.admin.window import Window
+
+__all__ = ["TextCountryAdmin"]
 
 
 @admin.register(User)

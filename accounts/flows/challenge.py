@@ -17,7 +17,8 @@ from accounts.errors import (
     TooOften,
     TooSoon,
 )
-from accounts.identifiers import EMAIL, Identifier
+from accounts.flows import texts
+from accounts.identifiers import EMAIL, PHONE, Identifier
 from accounts.models import Challenge, Purpose, User
 from accounts.origin import Origin
 from messaging import outbox
@@ -63,7 +64,7 @@ def resend(challenge: Challenge, *, origin: Origin) -> Challenge:
     """Send the next code: the older one dies, the tries stay spent (COD-09).
 
     An attempt out of tries is replaced by a new one, so that a shopper is never stuck (ux 37).
-    Raises TooSoon, TooOften, CodeClosed.
+    Raises TooSoon, TooOften, ChannelDown, CodeClosed.
     """
     return challenge if _renew(challenge, origin) else _replace(challenge, origin)
 
@@ -89,6 +90,8 @@ def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
     if not challenge.prove(user_id):
         raise CodeClosed
     challenge.close_others()
+    if challenge.kind == PHONE:
+        texts.came_back(challenge.identifier)
 
 
 def channel(identifier: Identifier) -> str:
@@ -108,6 +111,8 @@ def stand_in_line(user_id: UUID | None) -> None:
 
 def _send(challenge: Challenge, origin: Origin) -> None:
     identifier = challenge.identifier
+    if challenge.kind == PHONE:
+        texts.spend(identifier, is_real=not challenge.is_decoy)
     by_link = challenge.is_by_link
     outbox.queue(
         "reset" if by_link else "code",
@@ -172,7 +177,7 @@ def _renewed(challenge: Challenge, origin: Origin) -> bool:
     try:
         # Not resend(): that may begin a new attempt, which this browser would know nothing of.
         renewed = _renew(challenge, origin)
-    except TooOften:
+    except (TooOften, ChannelDown):
         return False
     # A second click on the same code finds that the first one has renewed it already.
     return renewed or Challenge.objects.open().filter(pk=challenge.pk).exists()

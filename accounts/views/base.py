@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
 from accounts import pending, responses
-from accounts.errors import Refused
+from accounts.errors import Refused, TextsStopped
+from accounts.flows import texts
 
 FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -48,6 +49,11 @@ class Door(View):
             explanation=_("This address answers other requests than the one that was sent."),
             headers={"Allow": ", ".join(self._allowed_methods())},
         )
+
+    def note(self, refusal):
+        """Let staff know of a refusal that is not the shopper's doing; the transaction it ended is over."""
+        if isinstance(refusal, TextsStopped):
+            texts.stopped(refusal, origin=self.origin)
 
     @property
     def visitor(self):
@@ -150,6 +156,7 @@ class Step(Door, FormView):
         try:
             return self.carry_out(form)
         except Refused as refusal:
+            self.note(refusal)
             return self.refused(form, refusal)
 
     def refused(self, form, refusal):

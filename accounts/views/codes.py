@@ -1,11 +1,11 @@
 """The page on which a code is typed, whatever the code is for, and the button that sends another one."""
 
 from django.urls import reverse
-from django.utils.functional import cached_property
+from django.utils.functional import SimpleLazyObject, cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import pending, responses
+from accounts import delivery, pending, responses
 from accounts.errors import Refused
 from accounts.flows import challenge as challenges
 from accounts.forms import CodeForm
@@ -59,7 +59,9 @@ class CodePage(Step):
 
     def told(self):
         """Say when the code was sent, until when it works, and where to type it."""
-        return {"challenge": self.challenge, "action": reverse(self.page)}
+        # Only a page shows the line; the other faces ask nothing for it.
+        line = SimpleLazyObject(lambda: delivery.line(self.challenge))
+        return {"challenge": self.challenge, "action": reverse(self.page), "delivery": line}
 
     def show(self, form, *, status=200, **context):
         """Show the page; after a refusal the row may say something new."""
@@ -79,6 +81,7 @@ class ResendPage(CodePage):
         try:
             challenge = challenges.resend(self.challenge, origin=self.origin)
         except Refused as refusal:
+            self.note(refusal)
             return self.show(
                 CodeForm(),
                 status=refusal.status,
