@@ -6,7 +6,7 @@ Its state is a row, so that all workers know at once what one has found out.
 from datetime import datetime, timedelta
 
 from django.db.models import Case, F, Q, When
-from django.db.models.functions import Now
+from django.db.models.functions import Greatest, Now
 from django.utils.timezone import now
 
 from messaging.models import Breaker
@@ -48,6 +48,12 @@ def failed(provider: str, *, wait: timedelta | None = None) -> None:
             default=F("open_until"),
         ),
     )
+
+
+def stay_paused(provider: str) -> None:
+    """Leave a paused provider alone for another while."""
+    still = Greatest(F("open_until"), Now() + PAUSE)
+    Breaker.objects.filter(provider=provider, open_until__isnull=False).update(open_until=still)
 
 
 def worked(provider: str) -> None:

@@ -17,8 +17,8 @@ from messaging.providers.base import Envelope, Handed, Permanent, Temporary
 
 logger = logging.getLogger(__name__)
 
-# A sweeper goes on for so long while there is work; its task may take half a minute.
-SWEEP_SECONDS = 15
+# A sweeper goes on for so long while there is work; with its last message that is less than a task may take.
+SWEEP_SECONDS = 8
 # Between two tries a message waits an eighth of its age: a shopper may be waiting for the first ones (OUT-05).
 SHARE_OF_AGE = 8
 SHORTEST, LONGEST = timedelta(seconds=1), timedelta(minutes=10)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from messaging import sending
+from messaging import sending, upkeep
 
 
 @shared_task(ignore_result=True)
@@ -15,3 +15,21 @@ def deliver(message_id: str) -> None:
 def sweep() -> None:
     """Send what no nudge brought: lost hints, later tries, messages of workers that died."""
     sending.sweep()
+
+
+@shared_task(ignore_result=True)
+def probe() -> None:
+    """Look whether paused providers are back."""
+    upkeep.probe()
+
+
+@shared_task(ignore_result=True)
+def watch() -> None:
+    """Tell staff when messages wait."""
+    upkeep.watch()
+
+
+@shared_task(ignore_result=True)
+def purge() -> None:
+    """Drop what is old."""
+    upkeep.purge()

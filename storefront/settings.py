@@ -6,7 +6,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from accounts import policy
-from storefront import BASE_DIR
+from storefront import BASE_DIR, logs
 
 env = environ.Env()
 
@@ -182,6 +182,7 @@ SMS_URL = env.str("SMS_URL", "")
 if EMAIL_URL:
     vars().update(env.email_url("EMAIL_URL"))
 EMAIL_TIMEOUT = 5
+MESSAGES_KEPT = timedelta(seconds=env.int("MESSAGES_KEPT", 30 * 86400))
 # For tests alone: providers may be plain servers on this machine.
 LOOPBACK_PROVIDERS = env.bool("LOOPBACK_PROVIDERS", False)
 # The development mailbox: the one place where a code can be read, and never in production.
@@ -200,17 +201,21 @@ CELERY_TASK_TIME_LIMIT = 30
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_connect_timeout": 0.5, "socket_timeout": 2}
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+# One task at a time is promised to a process: what it holds when it dies is one message.
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+
+
+def _every(seconds, task):
+    # A tick that nobody took before the next one is dropped: a worker that was away finds one, not a thousand.
+    return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": seconds}}
+
+
 CELERY_BEAT_SCHEDULE = {
-    "sweep the outbox": {
-        "task": "messaging.tasks.sweep",
-        "schedule": timedelta(seconds=2),
-        "options": {"expires": 2},
-    },
-    "erase accounts": {
-        "task": "accounts.tasks.erase",
-        "schedule": timedelta(minutes=10),
-        "options": {"expires": 600},
-    },
+    "send what no nudge brought": _every(1, "messaging.tasks.sweep"),
+    "see whether paused providers are back": _every(5, "messaging.tasks.probe"),
+    "tell staff when messages wait": _every(30, "messaging.tasks.watch"),
+    "drop old messages": _every(3600, "messaging.tasks.purge"),
+    "erase accounts": _every(600, "accounts.tasks.erase"),
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat")
 
@@ -232,21 +237,4 @@ STORAGES = {
     },
 }
 
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "filters": {"hide_tokens": {"()": "storefront.logs.HideTokens"}},
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {
-        "console": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["hide_tokens"],
-        }
-    },
-    "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", "INFO")},
-    "loggers": {
-        "django": {"handlers": [], "propagate": True},
-        "django.server": {"handlers": ["console"], "propagate": False},
-    },
-}
+LOGGING = logs.config(debug=DEBUG, level=env.str("LOG_LEVEL", "INFO"))
