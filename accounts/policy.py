@@ -61,6 +61,8 @@ TEXTS_BEFORE_JUDGING = env.int("TEXTS_BEFORE_JUDGING", 50)
 # Registration.
 REGISTER_PER_IP = rates(env.str("REGISTER_PER_IP", "20/h"))
 DUPLICATE_PROBES_PER_IP = rates(env.str("DUPLICATE_PROBES_PER_IP", "10/h"))
+# A function that tells programs from people, like accounts.bots.trap; empty: nobody is asked (ABU-06).
+BOT_CHECK = env.str("BOT_CHECK", "")
 REGISTRATION_DUPLICATE_POLICY = env.str("REGISTRATION_DUPLICATE_POLICY", "disclose")
 
 # Signing in: five failures close the password's way for half an hour; codes and recovery stay open (LIM-01, LIM-03).

@@ -6,7 +6,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import pending, responses
+from accounts import bots, pending, policy, responses
 from accounts.errors import CodeClosed
 from accounts.flows import registration
 from accounts.forms import EmptyForm, IdentifyForm, ProfileForm
@@ -14,6 +14,9 @@ from accounts.models import Purpose
 from accounts.views.base import AnonymousOnly, SignedIn, Step
 from accounts.views.codes import CodePage, InProgress, ResendPage
 from accounts.views.links import TokenPage
+
+
+SENT = gettext_lazy("Registration successful. Please verify OTP.")
 
 
 class Registering(InProgress, AnonymousOnly):
@@ -41,6 +44,9 @@ class IdentifyView(AnonymousOnly, Step):
 
     def carry_out(self, form):
         """Send the code, unless the address looks mistyped and nobody has said to keep it."""
+        if policy.BOT_CHECK and bots.is_program(self.request, form.data):
+            # Told the same as a person, and nothing was sent (ABU-06).
+            return responses.go(self.request, reverse("accounts:register-verify"), message=SENT)
         if form.suggestion:
             return self.show(form, suggestion=form.suggestion, typed=form.typed)
         challenge = registration.begin(
@@ -64,11 +70,11 @@ class IdentifyView(AnonymousOnly, Step):
             profile=profile,
         )
         pending.put(self.request, challenge, begun)
-        return responses.go(
-            self.request,
-            reverse("accounts:register-verify"),
-            message=_("Registration successful. Please verify OTP."),
-        )
+        return responses.go(self.request, reverse("accounts:register-verify"), message=SENT)
+
+    def told(self):
+        """Whether the page has the box that only programs see."""
+        return {**super().told(), "trap": policy.BOT_CHECK}
 
 
 class ChangeView(Registering, IdentifyView):
@@ -82,7 +88,7 @@ class ChangeView(Registering, IdentifyView):
 
     def told(self):
         """Offer the way back."""
-        return {"back_url": reverse("accounts:register-verify")}
+        return {**super().told(), "back_url": reverse("accounts:register-verify")}
 
     def go_on(self, form, challenge, profile):
         """Withdraw the older attempt; keep the profile that came with it."""

@@ -1,0 +1,48 @@
+"""Programs that fill in every box: told that all went well, and nothing happens."""
+
+import pytest
+
+from accounts import policy
+from accounts.models import Challenge, SecurityEvent
+from messaging.models import OutboxMessage
+from tests.people import FACES, REGISTER, Shopper
+
+ANA = "ana@example.com"
+
+
+@pytest.fixture
+def trap(monkeypatch):
+    """The shop has set the trap."""
+    monkeypatch.setattr(policy, "BOT_CHECK", "accounts.bots.trap")
+
+
+def told(answer):
+    """What a client sees of an answer, but for its cookies."""
+    return answer.status_code, answer.content, answer.to
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_program_is_told_the_same_and_nothing_happens(db, trap, face):  # ABU-06
+    person, program = Shopper(face), Shopper(face, ip="203.0.113.9")
+
+    same = told(person.identify(ANA)) == told(program.identify("bea@example.com", memo="Buy!"))
+
+    assert same
+    assert Challenge.objects.get().recipient == ANA
+    assert OutboxMessage.objects.count() == 1
+    assert not SecurityEvent.objects.exclude(kind="code_sent").exists()
+
+
+def test_a_person_leaves_the_box_empty(db, trap):  # ABU-06
+    assert Shopper().identify(ANA, memo="").status_code == 303
+    assert Challenge.objects.exists()
+
+
+def test_nobody_sees_the_box(db, trap, ana):  # ABU-06
+    assert '<input name="memo" hidden' in ana.get(REGISTER).content.decode()
+
+
+def test_the_trap_is_off_unless_it_is_set(db, ana):  # ABU-06
+    assert "memo" not in ana.get(REGISTER).content.decode()
+    assert Shopper().identify(ANA, memo="Buy!").status_code == 303
+    assert Challenge.objects.exists()
