@@ -157,7 +157,7 @@ class AddressForm(RefusableForm):
         try:
             self.found = read(self.cleaned_data[source])
         except Unreadable as problem:
-            self.add_error(source, str(problem))
+            self.add_error(source, ValidationError(str(problem), code=problem.code))
 
 
 class IdentifyForm(AddressForm):
@@ -402,7 +402,7 @@ class ContactForm(RefusableForm):
         try:
             self.found = self._read_contact(typed) if typed else None
         except Unreadable as problem:
-            raise ValidationError(str(problem)) from None
+            raise ValidationError(str(problem), code=problem.code) from None
         return typed
 
 

@@ -46,6 +46,14 @@ RESERVED_USERNAMES = frozenset(
 class Unreadable(ValueError):
     """What was typed is no identifier; the text says what to type instead."""
 
+    code = "unreadable"
+
+
+class NotTexted(Unreadable):
+    """A number that exists and is not for texts of ours: its kind or its country (IDN-05)."""
+
+    code = "not_texted"
+
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
@@ -123,11 +131,11 @@ def parse_phone(text: str) -> Identifier:
     kind = phonenumbers.number_type(number)
     region = phonenumbers.region_code_for_number(number)
     if kind not in MOBILE or region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
-        raise Unreadable(
+        raise NotTexted(
             NOT_MOBILE.get(kind, _("That number cannot receive our texts. Enter a mobile number."))
         )
     if policy.PHONE_COUNTRIES and region not in policy.PHONE_COUNTRIES:
-        raise Unreadable(_("We do not send texts to that country yet. Use your email address."))
+        raise NotTexted(_("We do not send texts to that country yet. Use your email address."))
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     return Identifier(kind=PHONE, key=e164, address=e164)
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from accounts import identifiers, limits, policy
 from accounts.identifiers import EMAIL, PHONE, Identifier, Unreadable
-from accounts.models import Challenge, User
+from accounts.models import Challenge, SecurityEvent, User
 from messaging.models import OutboxMessage
 from tests.people import Shopper
 
@@ -229,6 +229,14 @@ def test_a_number_we_cannot_text_is_refused_with_a_reason(ana, typed, why):  # I
 
     assert why in answer.content.decode()
     assert not OutboxMessage.objects.exists()
+
+
+@pytest.mark.parametrize("field", ["identifier", "phone"])
+def test_a_number_that_would_cost_us_is_noted(ana, field):  # IDN-05
+    ana.post("/register/", {field: "+19005550123"})
+    ana.post("/register/", {field: "no number at all"})
+
+    assert [event.kind for event in SecurityEvent.objects.all()] == ["number_refused"]
 
 
 def test_a_national_number_needs_a_region(monkeypatch):  # IDN-04

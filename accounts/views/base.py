@@ -7,9 +7,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
-from accounts import pending, responses
+from accounts import events, pending, responses
 from accounts.errors import Refused, TextsStopped
 from accounts.flows import texts
+from accounts.identifiers import NotTexted
 
 FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -165,7 +166,11 @@ class Step(Door, FormView):
         return self.show(form, status=refusal.status, headers=headers_of(refusal))
 
     def form_invalid(self, form):
-        """Show the form again with everything that was typed."""
+        """Show the form again with everything that was typed; note a number that costs more than we pay (IDN-05)."""
+        if any(
+            form.has_error(field, NotTexted.code) for field in ("identifier", "phone", "contact")
+        ):
+            events.record("number_refused", origin=self.origin)
         return self.show(form, status=422)
 
     def get(self, request, *args, **kwargs):

@@ -15,7 +15,6 @@ from accounts.views.base import AnonymousOnly, SignedIn, Step
 from accounts.views.codes import CodePage, InProgress, ResendPage
 from accounts.views.links import TokenPage
 
-
 SENT = gettext_lazy("Registration successful. Please verify OTP.")
 
 
