@@ -8,12 +8,22 @@ from django.conf import settings
 
 from messaging import vault
 from messaging.models import EMAIL, SMS, Provider
+from messaging.providers.amazon_ses import AmazonSes
+from messaging.providers.anymail import Brevo, Mailgun, Mailjet, Postmark, Resend, SendGrid
 from messaging.providers.base import Kind
 from messaging.providers.mailbox import EmailBox, TextBox
 from messaging.providers.smtp import Smtp
+from messaging.providers.termii import Termii
+from messaging.providers.twilio import Twilio
+from messaging.providers.vonage import Vonage
+from messaging.providers.zeptomail import ZeptoMail
 
 # What staff may choose from.
-KINDS: dict[str, type[Kind]] = {kind.kind: kind for kind in [Smtp]}
+_ALL: list[type[Kind]] = [
+    Smtp, AmazonSes, Brevo, Mailgun, Mailjet, Postmark, Resend, SendGrid, ZeptoMail,
+    Termii, Twilio, Vonage,
+]  # fmt: skip
+KINDS = {kind.kind: kind for kind in _ALL}
 
 
 @dataclass(frozen=True, slots=True)

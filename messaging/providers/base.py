@@ -11,6 +11,8 @@ from django.utils.functional import Promise
 
 from messaging.letters import Letter
 
+LONGEST_ANSWER = 2000
+
 
 class Failure(Exception):
     """A provider did not take a message. The text names the fault and nothing else: it is kept and logged.
@@ -76,6 +78,14 @@ class Kind(ABC):
     def __init__(self, values: Mapping[str, str], *, receipts_url: str = "") -> None:
         self.values = {field.name: values.get(field.name) or field.default for field in self.fields}
         self.receipts_url = receipts_url
+
+    def hush(self, answer: str) -> str:
+        """Make what a provider said fit to be shown: short, and without our secrets, should it repeat them."""
+        for field in self.fields:
+            secret = self.values[field.name]
+            if field.secret and secret:
+                answer = answer.replace(secret, "***")
+        return answer[:LONGEST_ANSWER]
 
     @abstractmethod
     def send(self, envelope: Envelope) -> Handed:

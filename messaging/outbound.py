@@ -1,0 +1,282 @@
+"""The guard of all calls to the world outside: encrypted, to public addresses, soon over (ADM-07, OUT-05)."""
+
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from functools import lru_cache
+from http.cookiejar import DefaultCookiePolicy
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from typing import Any
+
+import requests
+import urllib3
+from django.conf import settings
+from requests.adapters import HTTPAdapter
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+CONNECT_SECONDS = 2
+TOTAL_SECONDS = 5
+# No provider's answer is near that long.
+MOST_BYTES = 64 * 1024
+# Routers forget a silent connection without a word; ours end before that.
+IDLE_SECONDS = 30
+
+# IPv4 addresses in the clothes of IPv6 (RFC 6052).
+TRANSLATED = IPv6Network("64:ff9b::/96")
+
+
+class Unreachable(Exception):
+    """There was no answer that may be believed. The text names the fault, never the address or what was sent."""
+
+
+class _Here(threading.local):
+    """What this thread has at hand. The libraries below pass no deadline on, so that sockets look for it here."""
+
+    deadline: float | None = None
+    session: "Guarded | None" = None
+    used = 0.0
+
+
+_here = _Here()
+# A forked process must not talk on its parent's connections.
+os.register_at_fork(after_in_child=lambda: _here.__dict__.clear())
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Give all waiting of this thread on our sockets, taken together, so many seconds; then TimeoutError."""
+    outer = _here.deadline
+    end = time.monotonic() + seconds
+    _here.deadline = end if outer is None else min(end, outer)
+    try:
+        yield
+    finally:
+        _here.deadline = outer
+
+
+def left() -> float:
+    """The seconds until the deadline. Raises TimeoutError when there are none."""
+    if _here.deadline is None:
+        return TOTAL_SECONDS
+    seconds = _here.deadline - time.monotonic()
+    if seconds <= 0:
+        raise TimeoutError
+    return seconds
+
+
+class _Timed(socket.socket):
+    """A socket that never waits past the deadline, however the other side drips."""
+
+    def recv_into(self, *args: Any, **kwargs: Any) -> int:
+        self.settimeout(left())
+        return super().recv_into(*args, **kwargs)
+
+    def send(self, *args: Any, **kwargs: Any) -> int:
+        self.settimeout(left())
+        return super().send(*args, **kwargs)
+
+    def sendall(self, *args: Any, **kwargs: Any) -> None:
+        self.settimeout(left())
+        super().sendall(*args, **kwargs)
+
+
+class _TimedTls(_Timed, ssl.SSLSocket):
+    """The same, encrypted."""
+
+    def do_handshake(self, *args: Any, **kwargs: Any) -> None:
+        self.settimeout(min(left(), CONNECT_SECONDS))
+        super().do_handshake(*args, **kwargs)
+
+
+@lru_cache(maxsize=1)
+def tls() -> ssl.SSLContext:
+    """How we encrypt: certificate and host name verified, against the roots of the system and those of `requests`."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    context.sslsocket_class = _TimedTls
+    return context
+
+
+def connect(host: str, port: int, *, plain: bool = False, anywhere: bool = False) -> socket.socket:
+    """Open a connection; `plain`: it will not be encrypted; `anywhere`: the operator named the host, not staff.
+
+    Raises Unreachable when the address is not one we talk to, OSError when nobody answers.
+    """
+    problem: Exception = Unreachable("address not allowed")
+    with within(CONNECT_SECONDS):
+        for family, address in _look_up(host, port):
+            # We look at the number and then dial that number: what the name means a moment later is no matter.
+            if not (anywhere or _may_call(address[0], plain=plain)):
+                continue
+            try:
+                return _dial(family, address)
+            except OSError as error:
+                problem = error
+    raise problem
+
+
+def _look_up(host: str, port: int) -> list[tuple[int, tuple[Any, ...]]]:
+    """The addresses of a host. The system's resolver knows no deadline, so that it gets a thread to be late in."""
+    answer: Future[list[tuple[Any, ...]]] = Future()
+
+    def ask() -> None:
+        try:
+            answer.set_result(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError):
+            answer.set_exception(socket.gaierror())
+
+    threading.Thread(target=ask, daemon=True).start()
+    return [(found[0], found[4]) for found in answer.result(left())]
+
+
+def _dial(family: int, address: tuple[Any, ...]) -> socket.socket:
+    line = _Timed(family, socket.SOCK_STREAM)
+    try:
+        line.settimeout(left())
+        line.connect(address)
+        line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError:
+        line.close()
+        raise
+    return line
+
+
+def _may_call(address: str, *, plain: bool) -> bool:
+    ip = _behind(ip_address(address.partition("%")[0]))
+    if ip.is_loopback:
+        return settings.LOOPBACK_PROVIDERS
+    return ip.is_global and not (plain or ip.is_multicast or ip.is_reserved)
+
+
+def _behind(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """The IPv4 address that an IPv6 address stands for, if it does."""
+    if isinstance(ip, IPv4Address):
+        return ip
+    if ip in TRANSLATED:
+        return IPv4Address(int(ip) & 0xFFFFFFFF)
+    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (ip, ip))[1]
+
+
+class _Plain(HTTPConnection):
+    def _new_conn(self) -> socket.socket:
+        return connect(self._dns_host, self.port, plain=True)
+
+
+class _Encrypted(HTTPSConnection):
+    def _new_conn(self) -> socket.socket:
+        return connect(self._dns_host, self.port)
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _EncryptedPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Encrypted
+
+
+class _Adapter(HTTPAdapter):
+    """Connections of ours, with our idea of encryption whatever the caller says."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, ssl_context=tls(), **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _EncryptedPool}
+
+    def cert_verify(self, conn: Any, *_args: Any) -> None:
+        conn.cert_reqs = "CERT_REQUIRED"
+
+
+class Guarded(requests.Session):
+    """A session that is not led astray: no proxies or passwords of the environment, no redirects, no cookies."""
+
+    fixed: dict[str, Any] = {
+        "allow_redirects": False,
+        "proxies": None,
+        "verify": True,
+        "cert": None,
+        "stream": True,
+        "timeout": TOTAL_SECONDS,
+    }
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False
+        self.headers.update({"User-Agent": "Storefront", "Accept-Encoding": "identity"})
+        self.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+        self.mount("https://", _Adapter())
+        self.mount("http://", _Adapter())
+
+    def request(self, method: Any, url: Any, *args: Any, **kwargs: Any) -> requests.Response:
+        """Ask, within five seconds in all; the answer is at most 64 KiB long. Raises Unreachable."""
+        with within(TOTAL_SECONDS):
+            try:
+                return _read(super().request(method, url, *args, **{**kwargs, **self.fixed}))
+            # ValueError: an address that cannot even be parsed.
+            except (
+                requests.RequestException,
+                urllib3.exceptions.HTTPError,
+                OSError,
+                ValueError,
+            ) as error:
+                raise Unreachable(fault(error)) from None
+
+    def get_redirect_target(self, _response: Any) -> None:
+        """Wherever it points, we do not go."""
+
+
+def session() -> Guarded:
+    """This thread's session: calls to one provider soon after one another share a connection."""
+    now = time.monotonic()
+    if _here.session and now - _here.used > IDLE_SECONDS:
+        _here.session.close()
+        _here.session = None
+    _here.session, _here.used = _here.session or Guarded(), now
+    return _here.session
+
+
+def _read(response: requests.Response) -> requests.Response:
+    body = bytearray()
+    try:
+        for chunk in response.iter_content(8192):
+            body += chunk
+            if len(body) >= MOST_BYTES:
+                break
+    finally:
+        # Returns the connection for the next call, or ends it when there is more to read.
+        response.close()
+    response._content = bytes(body[:MOST_BYTES])
+    return response
+
+
+FAULTS: list[tuple[type[Exception], str]] = [
+    (ssl.SSLCertVerificationError, "certificate not trusted"),
+    (ssl.SSLError, "no encryption"),
+    (TimeoutError, "timed out"),
+    (requests.Timeout, "timed out"),
+    (urllib3.exceptions.TimeoutError, "timed out"),
+    (socket.gaierror, "unknown host"),
+    (requests.exceptions.InvalidSchema, "address not allowed"),
+    (requests.exceptions.InvalidURL, "address not allowed"),
+    (requests.exceptions.MissingSchema, "address not allowed"),
+    (ConnectionRefusedError, "ConnectionRefusedError"),
+    (ConnectionResetError, "ConnectionResetError"),
+]
+
+
+def fault(error: BaseException, *, otherwise: str = "no connection") -> str:
+    """Name what went wrong, from the kinds of an error and its causes; their texts may quote what was sent."""
+    causes: list[BaseException] = []
+    cause: BaseException | None = error
+    while cause and cause not in causes:
+        causes.append(cause)
+        cause = cause.__cause__ or cause.__context__
+    for kind, words in FAULTS:
+        if any(isinstance(cause, kind) for cause in causes):
+            return words
+    return otherwise

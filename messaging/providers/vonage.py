@@ -1,0 +1,73 @@
+"""Text messages through Vonage, once Nexmo. https://developer.vonage.com/en/api/sms"""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import requests
+from django.utils.translation import gettext_lazy as _
+
+from messaging.models import SMS
+from messaging.providers.base import Envelope, Field, Handed, Permanent, Temporary
+from messaging.providers.http import ACCOUNT, ADDRESS, BUSY, CREDENTIALS, Http, Verdict, body
+
+# What a text may hold without `type=unicode` (GSM 03.38 and its extension).
+GSM = set(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
+    "¿abcdefghijklmnopqrstuvwxyzäöñüà^{}\\[~]|€"
+)
+
+
+class Vonage(Http):
+    """Vonage, which answers 200 and says in the body how it went."""
+
+    kind, label, channel = "vonage", "Vonage", SMS
+    fields = (
+        Field("api_key", _("API key")),
+        Field("api_secret", _("API secret"), secret=True),
+        Field("sender", _("Sender")),
+        Field("api_url", _("API address"), default="https://rest.nexmo.com"),
+        Field("signature_secret", _("Signature secret"), secret=True, required=False),
+    )
+    # https://developer.vonage.com/en/messaging/sms/guides/troubleshooting-sms
+    codes: ClassVar[Mapping[str, Verdict]] = {
+        "1": BUSY,
+        "5": (Temporary, "server trouble"),
+        **dict.fromkeys("4 14 32".split(), CREDENTIALS),
+        **dict.fromkeys("2 8 9 10 11 13 23".split(), ACCOUNT),
+        **dict.fromkeys("3 6 7 22 29 33".split(), ADDRESS),
+        **dict.fromkeys("12 15".split(), (Permanent, "message refused")),
+    }
+
+    def hand_over(self, envelope: Envelope) -> Handed:
+        """Post a form, and believe only a message with status 0."""
+        response = self.post(self.url("/sms/json"), key=envelope.id, data=self._form(envelope))
+        message = _message(response)
+        return self.handed(
+            message.get("message-id") if message.get("status") == "0" else "", response
+        )
+
+    def code(self, response: requests.Response) -> str:
+        """The status of the message; of a long text, that of its first part."""
+        return str(_message(response).get("status", ""))
+
+    def _form(self, envelope: Envelope) -> dict[str, str]:
+        text = envelope.letter.text
+        form = {
+            "api_key": self.values["api_key"],
+            "api_secret": self.values["api_secret"],
+            "from": self.values["sender"].removeprefix("+"),
+            "to": envelope.to.removeprefix("+"),
+            "text": text,
+            "type": "text" if GSM.issuperset(text) else "unicode",
+            "client-ref": str(envelope.id),
+        }
+        if self.receipts_url:
+            form["callback"] = self.receipts_url
+        return form
+
+
+def _message(response: requests.Response) -> dict[str, Any]:
+    try:
+        return dict(body(response)["messages"][0])
+    except (KeyError, IndexError, TypeError, ValueError):
+        return {}
