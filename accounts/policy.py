@@ -97,6 +97,8 @@ TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
 # Input: refused by size before any work is done on it (security.md IDN-09).
 MAX_BODY = env.int("MAX_BODY", 64 * 1024)
+# Providers send receipts by the hundred.
+MAX_RECEIPTS_BODY = env.int("MAX_RECEIPTS_BODY", 1024 * 1024)
 CODE_INPUT_MAX = 32
 EMAIL_MAX = 254
 NAME_MAX = 150

@@ -15,7 +15,7 @@ from messaging import vault
 EMAIL, SMS = "email", "sms"
 CHANNELS = [(EMAIL, _("email")), (SMS, _("text message"))]
 LEASE = timedelta(seconds=30)
-MAX_TRIES = 100
+MAX_TRIES = 200
 
 
 class Status(models.TextChoices):
@@ -119,13 +119,11 @@ class OutboxMessage(models.Model):
         self, status: Status, *, provider: str = "", provider_ref: str = "", error: str = ""
     ) -> None:
         """Write how it ended."""
-        self._release(
-            status=status,
-            provider=provider,
-            provider_ref=provider_ref[:200],
-            error=error[:120],
-            settled_at=Now(),
-        )
+        by = {"provider": provider, "provider_ref": provider_ref[:200]}
+        if not self._release(status=status, error=error[:120], settled_at=Now(), **by):
+            # A receipt was faster, and could not know who had carried it.
+            unnamed = OutboxMessage.objects.filter(pk=self.pk, provider="")
+            unnamed.exclude(status__in=[Status.QUEUED, Status.SENDING]).update(**by)
 
     def postpone(self, wait: timedelta, *, error: str) -> None:
         """Leave it for a later try."""
@@ -136,10 +134,10 @@ class OutboxMessage(models.Model):
         behind = OutboxMessage.objects.filter(pk=self.pk, status__in=list(over))
         return behind.update(status=status, lease_until=None, settled_at=Now()) == 1
 
-    def _release(self, **values: object) -> None:
+    def _release(self, **values: object) -> bool:
         # Only from the state our claim made: a worker that overslept its lease writes over nobody.
         mine = OutboxMessage.objects.filter(pk=self.pk, status=Status.SENDING, tries=self.tries)
-        mine.update(lease_until=None, **values)
+        return mine.update(lease_until=None, **values) == 1
 
 
 class Provider(models.Model):
