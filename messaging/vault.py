@@ -7,14 +7,21 @@ from uuid import UUID
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
+# What Fernet raises for what is no token of ours: a row may hold anything after a restore or a tampering.
+MALFORMED = (InvalidToken, TypeError, ValueError)
+
 
 class Locked(Exception):
     """No key of ours opens this token, or it belongs to another row or field. Says nothing of its content."""
 
 
 def can_seal() -> bool:
-    """Whether there is a key to seal with."""
-    return bool(settings.VAULT_KEYS)
+    """Whether there is a key to seal with, and every key is one."""
+    try:
+        _keys()
+    except Locked:
+        return False
+    return True
 
 
 def seal(value: str, *, row: UUID, field: str) -> str:
@@ -27,7 +34,7 @@ def unseal(token: str, *, row: UUID, field: str) -> str:
     place = _place(row, field)
     try:
         text = _keys().decrypt(token).decode()
-    except (InvalidToken, UnicodeDecodeError):
+    except MALFORMED:
         raise Locked from None
     if not text.startswith(place):
         raise Locked
@@ -38,16 +45,25 @@ def sealed_at(token: str) -> datetime | None:
     """When the token was made, or None when no key opens it."""
     try:
         return datetime.fromtimestamp(_keys().extract_timestamp(token), UTC)
-    except (InvalidToken, Locked):
+    except (Locked, *MALFORMED):
         return None
 
 
-def renew(token: str) -> str:
-    """Seal the same value under the first key, keeping the time it was set. Raises Locked."""
+def renew(token: str, *, row: UUID, field: str) -> str:
+    """Seal the same value under the first key, keeping the time it was set; a token that is gives itself.
+
+    Raises Locked, also for a token of another row or field: a copy stays as dead as it was.
+    """
+    unseal(token, row=row, field=field)
+    return token if _is_under_first(token) else _keys().rotate(token).decode()
+
+
+def _is_under_first(token: str) -> bool:
     try:
-        return _keys().rotate(token).decode()
+        _fernets(tuple(settings.VAULT_KEYS[:1])).extract_timestamp(token)
     except InvalidToken:
-        raise Locked from None
+        return False
+    return True
 
 
 def _place(row: UUID, field: str) -> str:

@@ -7,6 +7,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts import policy
+from messaging import vault
 
 TAG = "storefront"
 KEY_BYTES = 32
@@ -41,6 +42,17 @@ def codes_are_strong(app_configs, **kwargs):
     if any(len(key) < KEY_BYTES for key in settings.CODE_KEYS) or not settings.CODE_KEYS:
         yield checks.Error(
             "CODE_KEYS needs keys of 32 bytes or more, in hex.", MAKE_A_KEY, id="storefront.E004"
+        )
+
+
+@checks.register(TAG)
+def vault_opens(app_configs, **kwargs):
+    """Keys for provider credentials that are no keys are worse than none: nothing would open (ADM-05)."""
+    if settings.VAULT_KEYS and not vault.can_seal():
+        yield checks.Error(
+            "VAULT_KEYS holds something that is no Fernet key.",
+            MAKE_A_VAULT_KEY,
+            id="storefront.E011",
         )
 
 
@@ -82,6 +94,7 @@ def production_is_whole(app_configs, **kwargs):
         )
 
 
+MAKE_A_VAULT_KEY = "Make one with: python -c 'from cryptography.fernet import Fernet; print(Fernet.generate_key().decode())'"
 MAKE_A_KEY = "Make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
 
 

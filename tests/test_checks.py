@@ -28,6 +28,7 @@ SOUND = {
     "DATABASE_URL": "sqlite:////nowhere/db.sqlite3",
 }
 UNSAFE = {
+    "VAULT_KEYS": "no-key",
     "CODE_LENGTH": "4",
     "CODE_TTL": "601",
     "CODE_KEYS": "33" * 16,
@@ -40,6 +41,7 @@ UNSAFE = {
     "ALLOW_WEAK_CODES": "1",
 }
 TOLD = {
+    "keys that open nothing": "VAULT_KEYS holds something that is no Fernet key",
     "short codes": "CODE_LENGTH must be 6, 7 or 8",
     "long-lived codes": "CODE_TTL must be 600 seconds at most",
     "too many guesses": "Lower CODE_GUESSES_PER_ID",

@@ -1,0 +1,16 @@
+"""Alerts, as staff see them."""
+
+from django.contrib import admin
+
+from messaging.admin.window import Window
+from messaging.models import Alert
+
+
+@admin.register(Alert)
+class AlertAdmin(Window):
+    """What staff should look at, the newest first."""
+
+    list_display = ("last_at", "kind", "about", "times", "first_at")
+    list_filter = ("kind",)
+    ordering = ("-last_at",)
+    fields = list_display
