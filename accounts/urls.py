@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from accounts.views import account, confirm, contacts, login, recovery, registration
+from accounts.views import account, confirm, contacts, delivery, login, recovery, registration
 
 app_name = "accounts"
 
@@ -11,6 +11,11 @@ CONTACT = "account/contacts/(?P<kind>email|phone)/"
 urlpatterns = [
     path("register/", registration.IdentifyView.as_view(), name="register"),
     path("register/verify/", registration.VerifyView.as_view(), name="register-verify"),
+    path(
+        "register/verify/delivery/",
+        delivery.RegisterDeliveryView.as_view(),
+        name="register-delivery",
+    ),
     path("register/resend/", registration.ResendView.as_view(), name="register-resend"),
     path("register/change/", registration.ChangeView.as_view(), name="register-change"),
     path("register/complete/", registration.CompleteView.as_view(), name="register-complete"),
@@ -37,10 +42,20 @@ urlpatterns = [
     path("account/confirm/", confirm.ConfirmView.as_view(), name="confirm"),
     path("account/confirm/code/", confirm.ConfirmCodeView.as_view(), name="confirm-code"),
     path("account/confirm/verify/", confirm.ConfirmVerifyView.as_view(), name="confirm-verify"),
+    path(
+        "account/confirm/verify/delivery/",
+        delivery.ConfirmDeliveryView.as_view(),
+        name="confirm-delivery",
+    ),
     path("account/confirm/resend/", confirm.ConfirmResendView.as_view(), name="confirm-resend"),
     path("account/names/", account.NamesView.as_view(), name="names"),
     path("account/password/", account.PasswordView.as_view(), name="password"),
     path("account/contact/", contacts.ContactVerifyView.as_view(), name="contact-verify"),
+    path(
+        "account/contact/delivery/",
+        delivery.ContactDeliveryView.as_view(),
+        name="contact-delivery",
+    ),
     path("account/contact/resend/", contacts.ContactResendView.as_view(), name="contact-resend"),
     re_path(rf"^{CONTACT}$", contacts.ContactView.as_view(), name="contact"),
     re_path(rf"^{CONTACT}remove/$", contacts.ContactRemoveView.as_view(), name="contact-remove"),

@@ -8,10 +8,10 @@ from django.db.models import QuerySet, Value
 from django.db.models.functions import Now, StrIndex, Substr
 
 from messaging import providers
-from messaging.models import EMAIL, SMS, OutboxMessage
+from messaging.models import EMAIL, SMS, OutboxMessage, Status
 from messaging.nudge import nudge
 
-__all__ = ["EMAIL", "SMS", "can_send", "forget", "history", "queue"]
+__all__ = ["EMAIL", "SMS", "can_send", "forget", "history", "queue", "where"]
 
 HISTORY = "letter channel address status provider created_at settled_at".split()
 
@@ -36,6 +36,13 @@ def queue(
     # A lambda, not a partial: Django 5.2 logs a robust failure by __qualname__.
     transaction.on_commit(lambda: nudge(str(message.pk)), robust=True)
     return message
+
+
+def where(ref: str) -> Status | None:
+    """What became of the newest message with this reference, or None when there is none."""
+    found = OutboxMessage.objects.filter(ref=ref).order_by("-created_at")
+    status = found.values_list("status", flat=True).first()
+    return Status(status) if status else None
 
 
 def history(addresses: Iterable[str], *, about: Iterable[str]) -> list[dict[str, object]]:

@@ -103,7 +103,12 @@ function enhance(root) {
 }
 
 document.addEventListener("submit", (event) => hidePasswords(event.target), true);
-document.addEventListener("htmx:beforeRequest", (event) => event.detail.elt.setAttribute("aria-busy", "true"));
+document.addEventListener("htmx:beforeRequest", (event) => {
+  const asking = event.detail.elt;
+  if (asking.matches("form, button")) asking.setAttribute("aria-busy", "true");
+  // A line that nobody sees needs no news.
+  else if (asking.closest("#delivery") && document.hidden) event.preventDefault();
+});
 document.addEventListener("htmx:afterRequest", (event) => event.detail.elt.removeAttribute("aria-busy"));
 for (const failure of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
   document.addEventListener(failure, (event) => {
@@ -111,7 +116,8 @@ for (const failure of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) 
   });
 }
 document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
-// A new card without a field of its own to start in begins at its heading.
-document.addEventListener("htmx:afterSettle", () => {
+// A new card without a field of its own to start in begins at its heading; news in a line of it moves nobody.
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (event.target.closest("#delivery")) return;
   if (document.activeElement === document.body) document.getElementById("heading")?.focus();
 });

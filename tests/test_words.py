@@ -35,6 +35,7 @@ REFUSALS = {
     "expired": errors.CodeExpired(renewed=False),
     "expired and renewed": errors.CodeExpired(renewed=True),
     "closed": errors.CodeClosed(),
+    "texts stopped": errors.TextsStopped("GB"),
     "link": errors.LinkDead(),
     "too often": errors.TooOften(SOON),
     "too soon": errors.TooSoon(SOON),

@@ -80,8 +80,9 @@ def test_a_code_may_be_pasted_with_its_surroundings(ana, pasted):  # ux 26, 27
 
 
 def _is_ours(request):
-    """Whether a page sent it, and not the browser for its tab's picture or a late style sheet."""
-    return request.resource_type in ("document", "fetch", "xhr")
+    """Whether a page sent it: not the browser for its tab's picture, nor the line that follows a message."""
+    asks = request.resource_type in ("document", "fetch", "xhr")
+    return asks and "/delivery/" not in request.url
 
 
 def test_six_digits_send_nothing_by_themselves(ana):  # ux 32

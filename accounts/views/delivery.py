@@ -1,0 +1,95 @@
+"""The line on a code's page that tells what became of the message (ux 51)."""
+
+from http import HTTPStatus
+
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.functional import cached_property
+from django.utils.translation import gettext as _
+
+from accounts import delivery, pending, responses
+from accounts.flows import contacts
+from accounts.models import Purpose
+from accounts.views.base import Door
+
+# HTMX asks no more after this answer.
+STOP_POLLING = 286
+
+
+class DeliveryView(Door):
+    """What the line says now, for the browser whose attempt it is; it reads and never writes.
+
+    HTMX gets the line, JSON clients its facts, and whoever comes by the address the page it stands on.
+    """
+
+    http_method_names = ["get", "head", "options"]
+    purpose: Purpose
+    page: str  # the name of the URL that shows the line
+
+    @cached_property
+    def challenge(self):
+        """The attempt of this browser, or None."""
+        return pending.challenge(self.request, self.purpose)
+
+    def get(self, request, *args, **kwargs):
+        """Tell it."""
+        if responses.wants_json(request):
+            answer = self._facts(delivery.line(self.challenge))
+        elif request.htmx:
+            answer = self._news(delivery.line(self.challenge))
+        else:
+            return responses.go(request, reverse(self.page), message="")
+        patch_vary_headers(answer, ["Accept", "HX-Request", "Cookie"])
+        return answer
+
+    def _facts(self, line):
+        if line is None:
+            message = _("There is no message to tell about.")
+            return responses.turn_away(self.request, reverse(self.page), message=message)
+        return JsonResponse({"success": True, "delivery": line.state, "message": str(line.words)})
+
+    def _news(self, line):
+        """The line if it changed, and whether to go on asking."""
+        status = HTTPStatus.OK if line and line.url else STOP_POLLING
+        if line is None:
+            return HttpResponse(status=status)
+        if line.state != self.request.GET.get("seen"):
+            template = "accounts/_delivery.html#line"
+            return render(self.request, template, {"delivery": line}, status=status)
+        # Words put in place a second time would be read out a second time.
+        if status == HTTPStatus.OK:
+            return HttpResponse(status=HTTPStatus.NO_CONTENT)
+        return HttpResponse(status=status, headers={"HX-Reswap": "none"})
+
+
+class RegisterDeliveryView(DeliveryView):
+    """The code of a registration."""
+
+    purpose = Purpose.REGISTER
+    page = "accounts:register-verify"
+
+
+class ConfirmDeliveryView(DeliveryView):
+    """The code that proves who is there."""
+
+    purpose = Purpose.CONFIRM
+    page = "accounts:confirm-verify"
+
+    @cached_property
+    def challenge(self):
+        """The attempt of whoever is signed in here, or None."""
+        return super().challenge if self.request.user.is_authenticated else None
+
+
+class ContactDeliveryView(DeliveryView):
+    """The code of a new contact."""
+
+    page = "accounts:contact-verify"
+
+    @cached_property
+    def challenge(self):
+        """The contact of whoever is signed in here that waits for its code, or None."""
+        user, waiting = self.request.user, self.request.session.get(pending.CONTACT_KEY)
+        return contacts.waiting(user, waiting) if user.is_authenticated else None
