@@ -120,7 +120,9 @@ def _news(request):
 
 
 def _wants_fragment(request):
-    return request.htmx and not request.htmx.boosted and not request.htmx.history_restore_request
+    # A host that is none of ours is refused before the middleware that sets it.
+    htmx = getattr(request, "htmx", None)
+    return htmx and not htmx.boosted and not htmx.history_restore_request
 
 
 def _json(status, message, errors=None):

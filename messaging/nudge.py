@@ -9,6 +9,7 @@ import queue
 import threading
 
 from django.conf import settings
+from structlog.contextvars import get_contextvars
 
 from messaging.tasks import deliver
 
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 WAITING_MAX = 1000
 
-_waiting: "queue.Queue[str]" = queue.Queue(WAITING_MAX)
+_waiting: "queue.Queue[tuple[str, dict[str, str]]]" = queue.Queue(WAITING_MAX)
 _starting = threading.Lock()
 _publisher: threading.Thread | None = None
 
@@ -28,9 +29,15 @@ def nudge(message_id: str) -> None:
         return
     _ensure_publisher()
     try:
-        _waiting.put_nowait(message_id)
+        _waiting.put_nowait((message_id, _headers()))
     except queue.Full:
         logger.warning("outbox %s: no nudge, the broker is too slow", message_id)
+
+
+def _headers() -> dict[str, str]:
+    """The id of the request, read in its own thread: the worker's log lines name it, too."""
+    request_id = get_contextvars().get("request_id")
+    return {"request_id": request_id} if request_id else {}
 
 
 def _ensure_publisher() -> None:
@@ -44,8 +51,8 @@ def _ensure_publisher() -> None:
 
 def _publish() -> None:
     while True:
-        message_id = _waiting.get()
+        message_id, headers = _waiting.get()
         try:
-            deliver.apply_async((message_id,), retry=False)
+            deliver.apply_async((message_id,), headers=headers, retry=False)
         except Exception as error:  # noqa: BLE001  whatever a broker does, the thread lives on
             logger.warning("outbox %s: no nudge: %s", message_id, type(error).__name__)

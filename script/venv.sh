@@ -65,3 +65,18 @@ print(f"CODE_KEYS={secrets.token_hex(32)}")
 print(f"VAULT_KEYS={base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()}")
 PYTHON
 }
+
+# The .env of a developer, unless there is one, or ENV_FILE names another.
+ensure_env() {
+    if [ -e .env ] || [ -z "${ENV_FILE-.env}" ]; then return; fi
+    (
+        umask 077
+        {
+            echo "# Written for development. .env.example says what else may stand here."
+            echo "DEBUG=1"
+            random_keys
+        } > .env.new
+    )
+    mv .env.new .env
+    echo "Wrote .env with new keys for development." >&2
+}

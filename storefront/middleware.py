@@ -1,15 +1,29 @@
 """What is true of every answer, whoever gives it."""
 
+import secrets
+
 from django.utils.translation import gettext as _
+from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from accounts import policy, responses
+from storefront.health import PROBES
+from storefront.logs import REQUEST_ID
 
 
-def no_store(get_response):
-    """Keep every page, fragment and JSON answer out of caches; only static files may be kept (SES-08)."""
+def every_answer(get_response):
+    """Name every request, answer machines before anything else, and keep every answer out of caches (LOG-04, SES-08).
+
+    Each log line of a request has its id: the one our proxy gave it, if it did. Only static files may be kept.
+    """
 
     def middleware(request):
-        response = get_response(request)
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        request.id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+        # Not taken back at the end: Django logs a refused request after its middleware.
+        clear_contextvars()
+        bind_contextvars(request_id=request.id)
+        response = PROBES.get(request.path_info, get_response)(request)
+        response.headers["X-Request-ID"] = request.id
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 
@@ -17,11 +31,13 @@ def no_store(get_response):
 
 
 def refuse_large_bodies(get_response):
-    """Turn away a body over MAX_BODY before anything reads it (IDN-09)."""
+    """Turn away a body over MAX_BODY before anything reads it; providers may send more (IDN-09)."""
 
     def middleware(request):
         length = request.META.get("CONTENT_LENGTH") or "0"
-        if length.isdecimal() and int(length) <= policy.MAX_BODY:
+        is_receipt = request.path_info.startswith("/receipts/")
+        most = policy.MAX_RECEIPTS_BODY if is_receipt else policy.MAX_BODY
+        if length.isdecimal() and int(length) <= most:
             return get_response(request)
         return responses.refuse(
             request,

@@ -41,7 +41,7 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "storefront.middleware.no_store",
+    "storefront.middleware.every_answer",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -170,7 +170,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if policy.TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-DATA_UPLOAD_MAX_MEMORY_SIZE = policy.MAX_BODY
+# The middleware holds pages to MAX_BODY.
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(policy.MAX_BODY, policy.MAX_RECEIPTS_BODY)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 50
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
@@ -218,6 +219,9 @@ CELERY_BEAT_SCHEDULE = {
     "erase accounts": _every(600, "accounts.tasks.erase"),
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat")
+
+# Prometheus brings it to /metrics. Empty: there is no such page.
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 # Words, numbers, files
 

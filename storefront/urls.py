@@ -9,7 +9,6 @@ urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
     path("", include("accounts.urls")),
     path("", include("messaging.urls")),
-    path("livez", views.alive, name="livez"),
     path("admin/", admin.site.urls),
 ]
 

@@ -1,8 +1,6 @@
 """The shop's front page, and what is said when a request cannot be served."""
 
-from django.http import HttpResponse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
 
 from accounts import policy, responses
 from accounts.forms import IdentifyForm
@@ -17,12 +15,6 @@ class HomeView(Door):
         name = request.user.is_authenticated and request.user.name
         heading = _("Hello, %(name)s") % {"name": name} if name else _("Welcome")
         return responses.show(request, "home.html", heading=heading)
-
-
-@require_safe
-def alive(request):
-    """Say that the process answers; looks at nothing else."""
-    return HttpResponse("ok\n", content_type="text/plain")
 
 
 def csrf_failure(request, reason=""):

@@ -85,4 +85,5 @@ def comparable(response):
         name: {**dict(cookie), "value": "", "expires": ""}
         for name, cookie in response.cookies.items()
     }
-    return response.status_code, dict(response.headers), cookies, body
+    headers = {name: value for name, value in response.headers.items() if name != "X-Request-ID"}
+    return response.status_code, headers, cookies, body

@@ -1,0 +1,112 @@
+"""Figures for Prometheus, read from the database: the same whichever process of whichever machine is asked.
+
+Every statement looks at one hour at most, along an index. There is no figure about a person.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import timedelta
+from statistics import quantiles
+
+from django.db.models import Count, F, Min, Q
+from django.db.models.functions import Now
+from django.utils.timezone import now
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from accounts.models import Challenge, Purpose, SecurityEvent
+from messaging.models import Breaker, OutboxMessage, Status
+
+CONTENT_TYPE = CONTENT_TYPE_LATEST
+HOUR, LATELY = timedelta(hours=1), timedelta(minutes=10)
+HANDED_OVER = (Status.SENT, Status.DELIVERED, Status.BOUNCED, Status.COMPLAINED)
+# Times are read from this many messages at most, the newest.
+SAMPLE = 2000
+
+
+class Figures(Collector):
+    """Reads everything anew each time it is asked."""
+
+    def collect(self) -> Iterator[Metric]:
+        """Give one family of figures after the other."""
+        yield _signups()
+        yield _sends()
+        yield _handover()
+        yield from _queue()
+        yield _breakers()
+
+
+def text() -> bytes:
+    """All figures in Prometheus's format. Raises DatabaseError."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(Figures())
+    return generate_latest(registry)
+
+
+def _signups() -> Metric:
+    """The sign-ups begun in the last hour, and those of them that were proved; then the completed ones."""
+    found = _gauge("signups", "Sign-ups of the last hour by step", "step", "channel")
+    begun = Challenge.objects.filter(created_at__gt=Now() - HOUR, purpose=Purpose.REGISTER)
+    for kind, identified, proved in (
+        begun.values("kind")
+        .annotate(begun=Count("pk"), proved=Count("proved_at"))
+        .values_list("kind", "begun", "proved")
+        .order_by("kind")
+    ):
+        found.add_metric(["identified", kind], identified)
+        found.add_metric(["proved", kind], proved)
+    completed = SecurityEvent.objects.filter(at__gt=Now() - HOUR, kind="profile_completed")
+    for kind, number in completed.values_list("user__primary").annotate(number=Count("pk")):
+        found.add_metric(["completed", kind or ""], number)
+    return found
+
+
+def _sends() -> Metric:
+    """The messages queued in the last hour, by who took them and what became of them."""
+    found = _gauge("sends", "Messages of the last hour", "channel", "provider", "status")
+    sent = OutboxMessage.objects.filter(created_at__gt=Now() - HOUR)
+    for *labels, number in sent.values_list("channel", "provider", "status").annotate(
+        number=Count("pk")
+    ):
+        found.add_metric(labels, number)
+    return found
+
+
+def _handover() -> Metric:
+    """Half, and nineteen of twenty, of the newest messages were with a provider after so many seconds."""
+    found = _gauge("handover_seconds", "From queued to handed over", "channel", "quantile")
+    took = defaultdict(list)
+    handed = OutboxMessage.objects.filter(settled_at__gt=Now() - LATELY, status__in=HANDED_OVER)
+    times = handed.order_by("-settled_at").values_list("channel", F("settled_at") - F("created_at"))
+    for channel, span in times[:SAMPLE]:
+        took[channel].append(span.total_seconds())
+    for channel, spans in took.items():
+        cuts = quantiles(spans, n=20, method="inclusive") if len(spans) > 1 else spans * 19
+        found.add_metric([channel, "0.5"], cuts[9])
+        found.add_metric([channel, "0.95"], cuts[18])
+    return found
+
+
+def _queue() -> Iterator[Metric]:
+    waiting = OutboxMessage.objects.filter(status__in=[Status.QUEUED, Status.SENDING])
+    facts = waiting.aggregate(number=Count("pk"), oldest=Min("created_at"))
+    age = (now() - facts["oldest"]).total_seconds() if facts["oldest"] else 0
+    queued = _gauge("queued_messages", "Messages that are not handed over yet")
+    queued.add_metric([], facts["number"])
+    oldest = _gauge("oldest_queued_seconds", "Age of the oldest of them")
+    oldest.add_metric([], max(0, age))
+    yield from (queued, oldest)
+
+
+def _breakers() -> Metric:
+    """Every provider that ever failed: 1 while it is left alone."""
+    found = _gauge("breaker_open", "Whether a provider is left alone", "provider")
+    paused = Count("pk", filter=Q(open_until__gt=Now()))
+    for provider, number in Breaker.objects.values_list("provider").annotate(paused=paused):
+        found.add_metric([provider], number)
+    return found
+
+
+def _gauge(name: str, says: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"storefront_{name}", says, labels=labels)
