@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from django.db import connection, models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
@@ -132,7 +132,9 @@ class OutboxMessage(models.Model):
     def move(self, status: Status, *, over: Iterable[Status]) -> bool:
         """Follow a receipt: move to `status` from any status in `over`; False when it is further already."""
         behind = OutboxMessage.objects.filter(pk=self.pk, status__in=list(over))
-        return behind.update(status=status, lease_until=None, settled_at=Now()) == 1
+        # The moment of the hand-over stays, if there was one before the receipt.
+        settled = Coalesce("settled_at", Now())
+        return behind.update(status=status, lease_until=None, settled_at=settled) == 1
 
     def _release(self, **values: object) -> bool:
         # Only from the state our claim made: a worker that overslept its lease writes over nobody.

@@ -19,8 +19,8 @@ logger = logging.getLogger(__name__)
 
 # A sweeper goes on for so long while there is work; with its last message that is less than a task may take.
 SWEEP_SECONDS = 8
-# Between two tries a message waits an eighth of its age: a shopper may be waiting for the first ones (OUT-05).
-SHARE_OF_AGE = 8
+# Between two tries a message waits a sixteenth of its age: a shopper may be waiting for the first ones (OUT-05).
+SHARE_OF_AGE = 16
 SHORTEST, LONGEST = timedelta(seconds=1), timedelta(minutes=10)
 # Five seconds each: a worker is done with a message before its lease ends.
 MOST_PROVIDERS = 4
@@ -74,6 +74,7 @@ def _send(message: OutboxMessage, envelope: Envelope) -> None:
             problem, wait = f"{carrier.name}: {failure}", failure.wait
         else:
             message.settle(Status.SENT, provider=carrier.name, provider_ref=handed.id)
+            logger.info("outbox %s: handed to %s", message.pk, carrier.name)
             if carrier.name in failing:
                 breaker.worked(carrier.name)
             return

@@ -24,7 +24,9 @@ def probe() -> None:
 
 def watch() -> None:
     """Sound an alert when a message has waited for a minute: no worker takes it, or no provider does (OUT-07)."""
-    late = OutboxMessage.objects.due().filter(created_at__lte=Now() - LATE, due_at__lte=Now() - LATE)
+    late = OutboxMessage.objects.due().filter(
+        created_at__lte=Now() - LATE, due_at__lte=Now() - LATE
+    )
     if late.exists():
         alerts.sound("messages_wait")
 

@@ -1,6 +1,7 @@
 """Each kind of provider takes a real message over a real line, and each of its faults is understood."""
 
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -884,3 +885,16 @@ def test_the_server_of_these_tests_fails_in_every_way_it_can_name(server, monkey
         failure(hired(server, "termii"), envelope("termii"))
 
     assert server.messages == []
+
+
+def test_a_forked_worker_opens_lines_of_its_own(db):  # OUT-03
+    with mail_server() as office:
+        mailer(office).send(envelope("smtp"))
+        child = os.fork()
+        if not child:
+            os._exit(len(smtp._here.lines))
+        _, status = os.waitpid(child, 0)
+        mailer(office).send(envelope("smtp"))
+
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert (len(office.mails), len(office.sessions)) == (2, 1)

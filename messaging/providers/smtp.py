@@ -235,7 +235,7 @@ class _Here(threading.local):
 
 
 _here = _Here()
-os.register_at_fork(after_in_child=lambda: _here.__init__())  # type: ignore[misc]
+os.register_at_fork(after_in_child=lambda: _here.lines.clear())
 
 
 def _hand_over(email: EmailMultiAlternatives, server: Smtp) -> str:

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 import redis
+from cryptography.fernet import Fernet
 
 from storefront import BASE_DIR
 from tests.faults.parts import HOST, Line, PostOffice, Process, Shopper, free_port, wait_for
@@ -90,6 +91,12 @@ def environment(home, database_url, servers, line, post_office):
         "REDIS_URL": f"redis://127.0.0.1:{line.port}{path}",
         "EMAIL_URL": post_office.url,
         "CODE_LENGTH": "8",
+        "VAULT_KEYS": Fernet.generate_key().decode(),
+        "LOOPBACK_PROVIDERS": "1",
+        "TEXTS": "100000/h",
+        "TEXTS_PER_COUNTRY": "100000/h",
+        "TEXTS_PER_PREFIX": "100000/h",
+        "TEXTS_BEFORE_JUDGING": "100000",
         "LOG_LEVEL": "DEBUG",
     }
     for command in (["migrate"], ["collectstatic", "--no-input", "--ignore", "admin"]):
@@ -147,10 +154,10 @@ def _answers(address):
 def start_worker(start):
     """Starts a worker and waits until it listens."""
 
-    def start_worker():
+    def start_worker(processes=2, level="debug"):
         worker = start(
-            "worker", "celery", "-A", "storefront", "worker",
-            "--loglevel", "debug", "--concurrency", "2", "--without-gossip", "--without-mingle",
+            "worker", "celery", "-A", "storefront", "worker", "--loglevel", level,
+            "--concurrency", str(processes), "--without-gossip", "--without-mingle",
         )  # fmt: skip
         worker.wait_until_it_says(" ready.")
         return worker
@@ -174,6 +181,46 @@ def worker(start_worker):
     worker = start_worker()
     yield worker
     worker.kill()
+
+
+@pytest.fixture
+def ask(environment, home):
+    """Runs Python inside the site, as `manage.py shell` does; returns what it prints."""
+
+    def ask(code, **values):
+        lines = [*(f"{name} = {value!r}" for name, value in values.items()), code]
+        return subprocess.run(
+            [sys.executable, "manage.py", "shell", "--no-imports", "-c", "\n".join(lines)],
+            cwd=home,
+            env=environment,
+            check=True,
+            capture_output=True,
+            text=True,
+        ).stdout
+
+    return ask
+
+
+@pytest.fixture
+def queue_codes(ask):
+    """Puts codes for `number` strangers into the outbox, as registration does, and wakes nobody."""
+
+    def queue_codes(number, pattern="stranger{}@example.com"):
+        ask(QUEUE_CODES, number=number, pattern=pattern)
+
+    return queue_codes
+
+
+QUEUE_CODES = """
+from unittest.mock import patch
+from accounts.flows import challenge
+from accounts.identifiers import parse
+from accounts.models import Purpose
+from accounts.origin import Origin
+with patch("messaging.outbox.nudge"):
+    for n in range(number):
+        challenge.issue(Purpose.REGISTER, parse(pattern.format(n)), origin=Origin(ip="10.9.9.9"))
+"""
 
 
 @pytest.fixture
@@ -202,5 +249,7 @@ def _clean(request, servers, line, sql, broker, post_office):
     line.open()
     broker.flushdb()
     sql("DELETE FROM messaging_outboxmessage")
+    sql("DELETE FROM messaging_provider")
+    sql("DELETE FROM messaging_breaker")
     post_office.letters.clear()
-    return
+    post_office.takes = 0.0

@@ -1,5 +1,6 @@
 """The real parts of a site, each a process or a socket of its own, that a test may stop, kill or cut off."""
 
+import asyncio
 import os
 import re
 import signal
@@ -69,6 +70,18 @@ class Process:
         wait_for(lambda: not self.is_alive or words in self.said[self.before :], 30)
         assert self.is_alive, self.said[-3000:]
 
+    @property
+    def children(self):
+        """The processes it has started, by id."""
+        listed = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        return [int(pid) for pid in listed.read_text().split()]
+
+    @property
+    def megabytes(self):
+        """Its memory and that of its children, shared pages counted once (PSS)."""
+        pids = [self.process.pid, *self.children]
+        return sum(_pss(pid) for pid in pids) / 1024
+
     def stop(self, how=signal.SIGTERM):
         """End it and its children, and wait."""
         if self.is_alive:
@@ -82,6 +95,16 @@ class Process:
     def kill(self):
         """End it as a power cut would."""
         self.stop(signal.SIGKILL)
+
+
+def _pss(pid):
+    rollup = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+)", rollup, re.MULTILINE)[1])
+
+
+def percentile(values, share):
+    """The value that `share` of all stay under."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
 class Line:
@@ -177,7 +200,7 @@ class PostOffice:
 
     def __init__(self):
         self.letters, self.refused, self.refuse_once = [], [], set()
-        self.silent_for = set()
+        self.silent_for, self.takes = set(), 0.0
         self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
         self.controller.start()
 
@@ -192,9 +215,15 @@ class PostOffice:
             self.refused.append(letter)
             return f"451 4.7.1 I will not take: {letter.subject} {letter.code}"
         self.letters.append(letter)
+        await asyncio.sleep(self.takes)
         while letter.to in self.silent_for:
-            await _a_moment()
+            await asyncio.sleep(0.05)
         return "250 OK"
+
+    @property
+    def duplicates(self):
+        """How many letters came that had come before."""
+        return len(self.letters) - len({letter.id for letter in self.letters})
 
     def to(self, address):
         """What came for one address, oldest first."""
@@ -203,12 +232,6 @@ class PostOffice:
     def close(self):
         self.silent_for.clear()
         self.controller.stop()
-
-
-async def _a_moment():
-    import asyncio  # noqa: PLC0415
-
-    await asyncio.sleep(0.05)
 
 
 class Letter:
