@@ -390,7 +390,7 @@ class TextCountry(models.Model):
         verbose_name_plural = _("countries we text")
 
     def __str__(self):
-        return str(_("everywhere")) if self.code == EVERYWHERE else self.code
+        return str(_("everywhere")) if self.pk == EVERYWHERE else self.code
 
     @property
     def share(self):

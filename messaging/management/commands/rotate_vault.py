@@ -30,8 +30,8 @@ def _renew(pk: UUID) -> tuple[int, str]:
     """How many secrets of a row were sealed anew, and the row's name if one could not be opened."""
     while row := Provider.objects.filter(pk=pk).first():
         fresh = {field: _renewed(row, field) for field in row.sealed}
-        sealed = {field: fresh[field] or token for field, token in row.sealed.items()}
-        count = sum(sealed[field] != token for field, token in row.sealed.items())
+        sealed = {field: fresh[field] or old for field, old in row.sealed.items()}
+        count = sum(sealed[field] != old for field, old in row.sealed.items())
         if not count or _replace(row, sealed):
             return count, "" if all(fresh.values()) else row.name
     return 0, ""
