@@ -7,6 +7,7 @@ import re
 import threading
 import time
 import uuid
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -24,6 +25,8 @@ from hypothesis import strategies as st
 from messaging.models import EMAIL, SMS, OutboxMessage, Provider, Receipt, Status
 from messaging.receipts import SCHEMES, anymail, take
 from messaging.receipts.base import Said, smtp_code
+from tests.people import Shopper, time_passes
+from tests.provider_server import ProviderServer
 from tests.receipt_samples import ADDRESS, COMPANIES, NUMBER, About, sendgrid_batch, write
 from tests.test_races import at_once
 
@@ -870,3 +873,31 @@ def test_all_receipts_at_once_end_in_the_highest(transactional_db):  # demands 1
 
 def _ours(record):
     return record.name.startswith("messaging")
+
+
+# From the provider to the shopper
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [("delivered", b"Delivered. Look in your inbox."), ("bounced", b"It came back")],
+)
+def test_what_the_provider_says_reaches_the_shopper(settings, what, said):  # ux 51, demands 10
+    with closing(ProviderServer()) as server:
+        settings.LOOPBACK_PROVIDERS, settings.MAILBOX = True, False
+        row = provider("postmark")
+        row.options = server.options("postmark")
+        for field, secret in server.secrets("postmark").items():
+            row.keep(field, secret)
+        row.save()
+
+        ana = Shopper("json")
+        ana.identify("ana@example.com")
+        time_passes(seconds=3)
+    assert b"Handed to your mail provider." in ana.get("/register/verify/delivery/").content
+
+    assert say(row, OutboxMessage.objects.get(), what) == 200
+
+    line = ana.get("/register/verify/delivery/")
+    assert said in line.content
