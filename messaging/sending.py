@@ -10,7 +10,7 @@ from itertools import islice
 
 from django.utils.timezone import now
 
-from messaging import breaker, letters, providers
+from messaging import alerts, breaker, letters, providers
 from messaging.models import MAX_TRIES, OutboxMessage, Status
 from messaging.providers import Carrier
 from messaging.providers.base import Envelope, Handed, Permanent, Temporary
@@ -22,6 +22,17 @@ SWEEP_SECONDS = 8
 # Between two tries a message waits a sixteenth of its age: a shopper may be waiting for the first ones (OUT-05).
 SHARE_OF_AGE = 16
 SHORTEST, LONGEST = timedelta(seconds=1), timedelta(minutes=10)
+# Faults that no waiting repairs (ADM-05, ADM-07).
+FOR_STAFF = {
+    "account refused",
+    "address not allowed",
+    "certificate not trusted",
+    "credentials cannot be opened",
+    "credentials refused",
+    "no encryption",
+    "no encryption offered",
+    "settings not understood",
+}
 # Five seconds each: a worker is done with a message before its lease ends.
 MOST_PROVIDERS = 4
 
@@ -68,9 +79,7 @@ def _send(message: OutboxMessage, envelope: Envelope) -> None:
             message.settle(Status.FAILED, provider=carrier.name, error=str(failure))
             return
         except Temporary as failure:
-            # Expected weather. The address and the text stay out of the log.
-            logger.warning("outbox %s: %s failed: %s", message.pk, carrier.name, failure)
-            breaker.failed(carrier.name, wait=failure.wait)
+            _note(message, carrier, failure)
             problem, wait = f"{carrier.name}: {failure}", failure.wait
         else:
             message.settle(Status.SENT, provider=carrier.name, provider_ref=handed.id)
@@ -96,6 +105,14 @@ def _hand_over(envelope: Envelope, carrier: Carrier) -> Handed:
     if carrier.kind is None:
         raise Temporary("credentials cannot be opened")
     return carrier.kind.send(envelope)
+
+
+def _note(message: OutboxMessage, carrier: Carrier, failure: Temporary) -> None:
+    # Expected weather. The address and the text stay out of the log.
+    logger.warning("outbox %s: %s failed: %s", message.pk, carrier.name, failure)
+    breaker.failed(carrier.name, wait=failure.wait)
+    if str(failure) in FOR_STAFF:
+        alerts.sound("provider_refused", f"{carrier.name}: {failure}")
 
 
 def _try_later(message: OutboxMessage, problem: str, wait: timedelta | None) -> None:

@@ -23,12 +23,15 @@ def probe() -> None:
 
 
 def watch() -> None:
-    """Sound an alert when a message has waited for a minute: no worker takes it, or no provider does (OUT-07)."""
+    """Sound an alert for messages that have waited a minute (OUT-07), and for each provider that is paused."""
     late = OutboxMessage.objects.due().filter(
         created_at__lte=Now() - LATE, due_at__lte=Now() - LATE
     )
     if late.exists():
         alerts.sound("messages_wait")
+    for name, until in breaker.failing().items():
+        if until:
+            alerts.sound("provider_paused", name)
 
 
 def purge() -> int:

@@ -1,6 +1,7 @@
 """What the site must not start with. Each check says what is wrong and what to set."""
 
 import sys
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core import checks
@@ -8,6 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from accounts import policy
 from messaging import vault
+from messaging.models import SMS
+from messaging.providers import KINDS
 
 TAG = "storefront"
 KEY_BYTES = 32
@@ -53,6 +56,18 @@ def vault_opens(app_configs, **kwargs):
             "VAULT_KEYS holds something that is no Fernet key.",
             MAKE_A_VAULT_KEY,
             id="storefront.E011",
+        )
+
+
+@checks.register(TAG)
+def texts_have_a_way(app_configs, **kwargs):
+    """SMS_URL names a kind that carries texts."""
+    kind = KINDS.get(urlsplit(settings.SMS_URL).scheme)
+    if settings.SMS_URL and (kind is None or kind.channel != SMS):
+        yield checks.Error(
+            "SMS_URL names no provider of texts.",
+            "Like twilio://?account_sid=AC1&auth_token=...&sender=+15005550006",
+            id="storefront.E012",
         )
 
 

@@ -28,6 +28,7 @@ SOUND = {
     "DATABASE_URL": "sqlite:////nowhere/db.sqlite3",
 }
 UNSAFE = {
+    "SMS_URL": "pigeon://",
     "VAULT_KEYS": "no-key",
     "CODE_LENGTH": "4",
     "CODE_TTL": "601",
@@ -41,6 +42,7 @@ UNSAFE = {
     "ALLOW_WEAK_CODES": "1",
 }
 TOLD = {
+    "no way for texts": "SMS_URL names no provider of texts",
     "keys that open nothing": "VAULT_KEYS holds something that is no Fernet key",
     "short codes": "CODE_LENGTH must be 6, 7 or 8",
     "long-lived codes": "CODE_TTL must be 600 seconds at most",

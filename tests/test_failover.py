@@ -338,6 +338,25 @@ def test_staff_hear_of_messages_that_wait(seconds, alerts):  # OUT-07
     assert Alert.objects.filter(kind="messages_wait").count() == alerts
 
 
+def test_staff_hear_of_a_provider_that_is_paused():  # OUT-05, OUT-07
+    for _ in range(3):
+        breaker.failed("ill")
+
+    watch()
+
+    assert Alert.objects.get().about == "ill"
+
+
+def test_staff_hear_of_credentials_that_do_not_open(settings):  # ADM-05
+    pigeon("locked")
+    settings.VAULT_KEYS = [Fernet.generate_key().decode()]
+    queue()
+
+    sweep()
+
+    assert Alert.objects.get().about == "locked: credentials cannot be opened"
+
+
 @pytest.mark.parametrize(("days", "left"), [(29, 3), (31, 0)])
 def test_old_messages_are_dropped_with_their_receipts(days, left, monkeypatch):  # OUT-07, LOG-06
     monkeypatch.setattr("messaging.upkeep.BATCH", 2)
