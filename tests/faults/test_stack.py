@@ -95,7 +95,7 @@ def test_the_stack_starts_serves_and_ends(stack, post_office, how):
         os.kill(stack.process.pid, signal.SIGTERM)
     assert stack.process.wait(STOPS) == 0
     assert not stack.left
-    assert "Traceback" not in stack.said
+    assert "Traceback (most recent call last)" not in stack.said
 
 
 def test_the_lines_of_the_stack_name_nobody(stack, post_office):  # LOG-03
