@@ -69,7 +69,7 @@ def test_what_does_not_belong_in_the_queue_is_left_alone(  # OUT-06
     new_shopper, broker, start_worker, post_office, tmp_path
 ):
     new_shopper().identify()
-    pattern = wait_for(lambda: broker.lrange("celery", 0, 0))[0]
+    pattern = json.dumps(wait_for(lambda: nudges(broker))[0])
     deliver, opened = "messaging.tasks.deliver", tmp_path / "opened"
     push(
         broker, pattern, deliver, pickle.dumps(([Bomb(opened)], {}, {})),
