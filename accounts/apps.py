@@ -2,6 +2,7 @@
 
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in
+from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
 
 
@@ -12,7 +13,10 @@ class AccountsConfig(AppConfig):
     verbose_name = _("accounts")
 
     def ready(self):
-        """Register the letters; our flows note the sign-in in the statement that makes it."""
-        from accounts import letters  # noqa: F401, PLC0415  registers itself
+        """Register the letters and the tallies; our flows note the sign-in in the statement that makes it."""
+        from accounts import letters, tallies  # noqa: F401, PLC0415  register themselves
+        from accounts.flows import staff  # noqa: PLC0415
 
         user_logged_in.disconnect(dispatch_uid="update_last_login")
+        # Ours is the last app: all permissions are there by then.
+        post_migrate.connect(staff.fill_groups, sender=self)

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db import IntegrityError, connection
+from structlog.contextvars import get_contextvars
 
 from accounts.identifiers import Identifier, fingerprint
 from accounts.models import SecurityEvent, User
@@ -17,6 +18,8 @@ def record(
     user_id: UUID | None = None,
 ) -> None:
     """Write one event for each of `kinds`, in one statement; `user_id` spares a look-up of the user."""
+    # The id under which the log has the same request (LOG-01).
+    request_id = get_contextvars().get("request_id", "")
     rows = [
         SecurityEvent(
             kind=kind,
@@ -25,6 +28,7 @@ def record(
             channel=identifier.kind if identifier else "",
             ip=origin.ip,
             agent=origin.agent,
+            request_id=request_id,
         )
         for kind in kinds
     ]
@@ -42,6 +46,7 @@ def record(
 def _write(rows: list[SecurityEvent]) -> None:
     if len(rows) == 1:
         # One row needs no transaction of its own, which bulk_create would open.
-        rows[0].save(force_insert=True)
+        # Straight to the table: save() only guards rows that stand already.
+        rows[0].save_base(force_insert=True)
     elif rows:
         SecurityEvent.objects.bulk_create(rows)

@@ -175,6 +175,11 @@ def staff_logins(name: str, origin: Origin) -> list[Limit]:
     ]
 
 
+def notes(origin: Origin) -> Limit:
+    """How often the audit notes that one household ran into a limit: a flood of refusals is no flood of rows."""
+    return Limit("notes", origin.network, policy.Rate(1, 60))
+
+
 def room(limits: Iterable[Limit]) -> list[Limit]:
     """The same limits, only asked and not spent."""
     return [replace(limit, counts=False) for limit in limits]
@@ -182,6 +187,8 @@ def room(limits: Iterable[Limit]) -> list[Limit]:
 
 def spend(*limits: Limit) -> None:
     """Take one hit from every limit, or from none. Raises TooOften."""
+    if not limits:
+        return
     # One limit is one statement, which needs no transaction of its own.
     with transaction.atomic(savepoint=False) if len(limits) > 1 else nullcontext():
         taken = take(*limits)

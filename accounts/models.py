@@ -4,7 +4,7 @@ import uuid
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import models
+from django.db import connection, models, transaction
 from django.db.models import Case, F, Value, When
 from django.db.models.functions import Now
 from django.utils.timezone import now
@@ -93,6 +93,10 @@ class User(AbstractBaseUser, PermissionsMixin):
     class Meta:
         verbose_name = _("user")
         verbose_name_plural = _("users")
+        permissions = [
+            ("support_user", _("May help a user: recovery, sessions, locks")),
+            ("deactivate_user", _("May deactivate and reactivate a user")),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=models.Q(email__isnull=True, email_key__isnull=True)
@@ -159,6 +163,7 @@ class Purpose(models.TextChoices):
     CONFIRM = "confirm", _("confirmation of who is there")
     RESET = "reset", _("new password")
     NOT_ME = "not_me", _("notice to the owner")
+    STAFF = "staff", _("sign-in to the staff pages")
 
 
 # Purposes that somebody who is not signed in may begin for any address: without a user, nothing is sent (ENU-03).
@@ -447,7 +452,50 @@ EVENT_WORDS = {
     "deletion_asked": _("Deletion of the account was asked for"),
     "deletion_undone": _("Deletion of the account was undone"),
     "staff_signed_in": _("Sign-in to the staff pages"),
+    "staff_recovery_sent": _("Our staff sent you a link for a new password"),
+    "staff_ended_sessions": _("Our staff signed out all devices"),
+    "staff_lifted_lock": _("Our staff let passwords be tried again"),
+    "staff_deactivated": _("Our staff closed the account"),
+    "staff_reactivated": _("Our staff opened the account again"),
+    "staff_acted": _("You acted for a shopper on the staff pages"),
+    "staff_looked_up": _("An address was looked up on the staff pages"),
+    "staff_contact_set": _("A contact was set by whoever runs the site"),
+    "staff_role_changed": _("What you may do on the staff pages was changed"),
+    "limit_hit": _("Something was tried too often"),
 }
+
+
+class WrittenOnce(TypeError):
+    """Somebody wants to change what happened."""
+
+
+class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
+    """What happened. Rows forget a person and grow old; nothing else becomes of them (LOG-02)."""
+
+    FORGETTING = (("user", None), ("ip", None), ("agent", ""))
+
+    def update(self, **values: object) -> int:
+        """Take a person out of the rows. Raises WrittenOnce for anything else."""
+        if not values or any(value not in self.FORGETTING for value in values.items()):
+            raise WrittenOnce("An event is never changed.")
+        return super().update(**values)
+
+    def delete(self) -> tuple[int, dict[str, int]]:
+        """Nobody deletes. Raises WrittenOnce."""
+        raise WrittenOnce("An event is never deleted, but for its age.")
+
+    def expire(self) -> int:
+        """Delete the rows, for retention alone: the one way past the trigger of PostgreSQL. Returns how many."""
+        with transaction.atomic():
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    cursor.execute("SET LOCAL storefront.retention = 'on'")
+            gone = self._raw_delete(self.db)
+            if connection.vendor == "postgresql":
+                with connection.cursor() as cursor:
+                    # Inside a larger transaction the door must not stay open behind us.
+                    cursor.execute("SET LOCAL storefront.retention = 'off'")
+        return gone
 
 
 class SecurityEvent(models.Model):
@@ -462,6 +510,9 @@ class SecurityEvent(models.Model):
     channel = models.CharField(_("channel"), max_length=8, blank=True)
     ip = models.GenericIPAddressField(_("IP address"), null=True)
     agent = models.CharField(_("browser"), max_length=200, blank=True)
+    request_id = models.CharField(_("request"), max_length=64, blank=True)
+
+    objects = SecurityEventQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("security event")
@@ -474,6 +525,16 @@ class SecurityEvent(models.Model):
 
     def __str__(self):
         return f"{self.kind} {self.at:%Y-%m-%d %H:%M}"
+
+    def save(self, *args, **kwargs):
+        """Write the row, once. Raises WrittenOnce when it stands already."""
+        if not self._state.adding:
+            raise WrittenOnce("An event is never changed.")
+        super().save(*args, **kwargs)
+
+    def delete(self, *args, **kwargs):
+        """Nobody deletes. Raises WrittenOnce."""
+        raise WrittenOnce("An event is never deleted, but for its age.")
 
     @property
     def words(self):

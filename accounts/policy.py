@@ -95,6 +95,14 @@ STAFF_LOGINS_PER_IP = rates(env.str("STAFF_LOGINS_PER_IP", "30/10m"))
 STAFF_LOGINS_PER_NAME = rates(env.str("STAFF_LOGINS_PER_NAME", "5/30m"))
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
+# From the right password to the code at the staff's door.
+STAFF_CODE_WITHIN = _seconds("STAFF_CODE_WITHIN", 1800)
+
+# How long rows are kept that nobody needs any more (LOG-06). Sessions go when they end; messages: MESSAGES_KEPT.
+CHALLENGES_KEPT = _seconds("CHALLENGES_KEPT", 90 * 86400)
+EVENTS_KEPT = _seconds("EVENTS_KEPT", 400 * 86400)
+BUCKETS_KEPT = _seconds("BUCKETS_KEPT", 30 * 86400)
+
 # Input: refused by size before any work is done on it (security.md IDN-09).
 MAX_BODY = env.int("MAX_BODY", 64 * 1024)
 # Providers send receipts by the hundred.

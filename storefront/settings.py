@@ -217,6 +217,8 @@ CELERY_BEAT_SCHEDULE = {
     "tell staff when messages wait": _every(30, "messaging.tasks.watch"),
     "drop old messages": _every(3600, "messaging.tasks.purge"),
     "erase accounts": _every(600, "accounts.tasks.erase"),
+    "drop old rows": _every(3600, "accounts.tasks.purge"),
+    "count sign-ups": _every(60, "accounts.tasks.tally"),
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat")
 

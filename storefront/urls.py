@@ -3,12 +3,20 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from accounts.admin.board import BoardView
+from accounts.admin.lookup import LookupView
 from storefront import views
 
 urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
     path("", include("accounts.urls")),
     path("", include("messaging.urls")),
+    path(
+        "admin/lookup/",
+        admin.site.admin_view(LookupView.as_view(admin_site=admin.site)),
+        name="lookup",
+    ),
+    path("admin/signups/", admin.site.admin_view(BoardView.as_view()), name="signups"),
     path("admin/", admin.site.urls),
 ]
 

@@ -604,7 +604,8 @@ def test_five_messages_an_hour_whatever_they_are_for(db, postbox):  # ABU-01
     for purpose in [Purpose.REGISTER, Purpose.CONTACT] * 2 + [Purpose.REGISTER]:
         begin(purpose=purpose)
 
-    for purpose in Purpose:
+    # A code for staff has the limits of the password before it.
+    for purpose in set(Purpose) - {Purpose.STAFF}:
         with pytest.raises(TooOften):
             begin(purpose=purpose)
 

@@ -17,6 +17,7 @@ from tests.people import (
     Shopper,
     time_passes,
 )
+from tests.staff import make_staff, sign_in_staff
 from tests.test_account import (
     CONFIRM,
     CONFIRM_CODE,
@@ -45,7 +46,6 @@ from tests.test_account import (
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64) AppleWebKit/537.36 Chrome/140.0 Safari/537.36"
 SAFARI = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) AppleWebKit/605 Version/18.0 Safari/604.1"
-ADMIN, ADMIN_LOGIN = "/admin/", "/admin/login/"
 ADDRESSES = {"here": "203.0.113.7", "phone": "198.51.100.20", "work": "192.0.2.30"}
 
 
@@ -381,8 +381,8 @@ def by_our_page(browser):
 
 def by_the_admins_page(browser):
     """A member of staff at the door of the admin."""
-    User.objects.create_superuser("boss", PASSWORD)
-    browser.client.post(ADMIN_LOGIN, {"username": "boss", "password": PASSWORD, "next": ADMIN})
+    make_staff("boss", PASSWORD)
+    sign_in_staff(browser.client, "boss", PASSWORD)
 
 
 PEOPLE = {

@@ -3,10 +3,11 @@
 import pytest
 
 from accounts import policy
-from accounts.models import EVERYWHERE, Challenge, SecurityEvent, TextCountry, User
+from accounts.models import EVERYWHERE, Challenge, SecurityEvent, TextCountry
 from accounts.policy import Rate
 from messaging.models import Alert, OutboxMessage
 from tests.people import Shopper
+from tests.staff import make_staff, sign_in_staff
 
 BRITISH, AMERICAN = "+447400123456", "+12025550123"
 SORRY = "We cannot send texts at the moment. Use your email address instead."
@@ -42,9 +43,8 @@ def few(monkeypatch):
 @pytest.fixture
 def boss(db, client):
     """A member of staff at work in the admin."""
-    User.objects.create_superuser("boss", "a long staff secret")
-    door = {"username": "boss", "password": "a long staff secret", "next": "/admin/"}
-    client.post("/admin/login/", door)
+    make_staff()
+    sign_in_staff(client)
     return client
 
 

@@ -26,7 +26,8 @@ def begin(identifier: Identifier, *, current: Challenge | None = None, origin: O
         return current
     with transaction.atomic():
         # Locked first, as everywhere: of requests at once each ends the link of the one before.
-        active = User.objects.for_identifier(identifier).filter(is_active=True)
+        # Not for staff: one mailbox must not be both steps of their door (ADM-04).
+        active = User.objects.for_identifier(identifier).filter(is_active=True, is_staff=False)
         user = active.select_for_update(no_key=True).first()
         Challenge.objects.filter(recipient=identifier.key, purpose=Purpose.RESET).withdraw()
         return challenges.issue(

@@ -7,8 +7,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
-from accounts import events, pending, responses
-from accounts.errors import Refused, TextsStopped
+from accounts import events, limits, pending, responses
+from accounts.errors import Refused, TextsStopped, TooOften
 from accounts.flows import texts
 from accounts.identifiers import NotTexted
 
@@ -55,6 +55,12 @@ class Door(View):
         """Let staff know of a refusal that is not the shopper's doing; the transaction it ended is over."""
         if isinstance(refusal, TextsStopped):
             texts.stopped(refusal, origin=self.origin)
+        # A limit that was reached; not a cool-down, nor a lock, which has an event of its own (LOG-01).
+        if type(refusal) is TooOften and limits.take(limits.notes(self.origin)):
+            user = self.request.user
+            events.record(
+                "limit_hit", origin=self.origin, user=user if user.is_authenticated else None
+            )
 
     @property
     def visitor(self):

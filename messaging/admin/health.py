@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from django.db.models import Count, Max, OuterRef, Q, Subquery
+from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils.formats import time_format
 from django.utils.timezone import localtime, now
@@ -20,20 +20,23 @@ LOST = (Status.FAILED, Status.BOUNCED)
 def with_health(rows):
     """Add what happened lately to each row. It looks back a day at most: an outbox may hold many millions."""
     breaker = Breaker.objects.filter(provider=OuterRef("name"), failures__gt=0)
+    newest = _of_row(DAY).filter(status__in=TAKEN).order_by("-settled_at")
     return rows.annotate(
         fails=Subquery(breaker.values("failures")),
         paused_until=Subquery(breaker.values("open_until")),
-        handed_at=_lately(DAY, Max("settled_at", filter=Q(status__in=TAKEN))),
-        settled=_lately(HOUR, Count("pk")),
-        lost=_lately(HOUR, Count("pk", filter=Q(status__in=LOST))),
+        handed_at=Subquery(newest.values("settled_at")[:1]),
+        settled=_lately(Count("pk")),
+        lost=_lately(Count("pk", filter=Q(status__in=LOST))),
     )
 
 
-def _lately(span, figure):
-    messages = OutboxMessage.objects.filter(
-        provider=OuterRef("name"), settled_at__gt=Now() - span
-    ).order_by()
-    return Subquery(messages.values("provider").annotate(figure=figure).values("figure"))
+def _of_row(span):
+    return OutboxMessage.objects.filter(provider=OuterRef("name"), settled_at__gt=Now() - span)
+
+
+def _lately(figure):
+    counted = _of_row(HOUR).order_by().values("provider").annotate(figure=figure)
+    return Subquery(counted.values("figure"))
 
 
 def state(row):

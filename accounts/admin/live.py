@@ -1,0 +1,88 @@
+"""What the sign-up board says of this moment: how the providers fare, and what texts have cost of their budgets."""
+
+from django.db.models import Case, OuterRef, Subquery, When
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from accounts import policy
+from accounts.admin import figures
+from accounts.admin.figures import seconds
+from accounts.limits import STAMP, Limit
+from accounts.models import EVERYWHERE, Bucket, TextCountry
+from messaging.admin import health
+from messaging.models import CHANNELS, Breaker, Provider
+
+MOST = 25
+
+
+def providers(found):
+    """A line for each provider that is entered or has carried something, with its state of this moment."""
+    failing = Breaker.objects.filter(provider=OuterRef("name"), failures__gt=0)
+    rows = Provider.objects.annotate(
+        fails=Subquery(failing.values("failures")),
+        paused_until=Subquery(failing.values("open_until")),
+    )
+    entered = {(row.channel, row.name): row for row in rows}
+    nothing = figures.Carried(0, 0, 0, "", "")
+    lines = []
+    for channel, label in CHANNELS:
+        for place in sorted({*entered, *found.carried}):
+            if place[0] == channel and found.choice.channel in ("", channel):
+                did = found.carried.get(place, nothing)
+                lines.append(_line(place[1], label, entered.get(place), did))
+    return lines
+
+
+def _line(name, channel, row, did):
+    state = health.state(row) if row else ""
+    return {
+        "name": name or _("nobody took it"),
+        "channel": channel,
+        "row": row,
+        "state": state,
+        "badge": _badge(row, state),
+        "did": did,
+        "half": seconds(did.half),
+        "most": seconds(did.most),
+    }
+
+
+def _badge(row, state):
+    if row is None or not row.is_active:
+        return "off"
+    if row.paused_until and row.paused_until > now():
+        return "bad"
+    if state == _("working"):
+        return "good"
+    return "wait" if row.fails else "bad"
+
+
+def budgets():
+    """For everywhere and the countries that matter most: whether it is texted, and how much of its budgets is used."""
+    everywhere = Case(When(code=EVERYWHERE, then=0), default=1)
+    countries = list(TextCountry.objects.order_by(everywhere, "is_open", "-sent", "code")[:MOST])
+    limits = {country.code: _limits(country.code) for country in countries}
+    keys = [limit.key for each in limits.values() for limit in each]
+    kept = dict(Bucket.objects.filter(key__in=keys).values_list("key", "hits"))
+    return [
+        {
+            "country": country,
+            "is_everywhere": country.pk == EVERYWHERE,
+            "used": [_used(limit, kept.get(limit.key, "")) for limit in limits[country.code]],
+        }
+        for country in countries
+    ]
+
+
+def _limits(country):
+    if country == EVERYWHERE:
+        return [Limit("texts", "all", rate) for rate in policy.TEXTS]
+    return [Limit("texts by country", country, rate) for rate in policy.TEXTS_PER_COUNTRY]
+
+
+def _used(limit, hits):
+    """How many hits of a limit still count."""
+    since = (now().timestamp() - limit.rate.seconds) * 1000
+    moments = [int(hits[at : at + STAMP]) for at in range(0, len(hits), STAMP)]
+    used = sum(moment > since for moment in moments)
+    return {"used": used, "of": limit.rate.times, "span": figures.span(limit.rate.seconds)}

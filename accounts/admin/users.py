@@ -1,0 +1,324 @@
+"""People, as staff see them: who they are, what they proved, all that happened, and what staff may do for them."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import Http404, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import identifiers, origin
+from accounts.admin import timeline
+from accounts.errors import Refused
+from accounts.flows import support
+from accounts.identifiers import EMAIL, PHONE, Unreadable
+from accounts.models import User
+from messaging.admin.badges import BAD, GOOD, OFF, WAIT, badge
+from messaging.admin.choices import ChoiceFilter, WithChoices
+from messaging.admin.window import Window
+
+NUMBER = re.compile(r"[+(\d][\d\s().\-/]*")
+# Fewer digits would find out a number digit by digit (ADM-02).
+NUMBER_PREFIX = 8
+
+STATES = {
+    "active": (gettext_lazy("active"), Q(is_active=True, deletion_due_at=None)),
+    "leaving": (gettext_lazy("deletion pending"), Q(deletion_due_at__isnull=False)),
+    "closed": (gettext_lazy("deactivated"), Q(is_active=False)),
+}
+PROOFS = {
+    "email": (gettext_lazy("email"), Q(email__isnull=False)),
+    "phone": (gettext_lazy("mobile number"), Q(phone__isnull=False)),
+    "both": (gettext_lazy("both"), Q(email__isnull=False, phone__isnull=False)),
+    "none": (gettext_lazy("neither"), Q(email=None, phone=None)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What staff may do for a user: who may, when it makes sense, what is said before and after."""
+
+    name: str
+    label: str
+    asks: str
+    done: str
+    do: Callable
+    fits: Callable
+    permission: str = "accounts.support_user"
+
+    @property
+    def url_name(self):
+        """The name of its page."""
+        return f"accounts_user_{self.name.replace('-', '_')}"
+
+
+DEEDS = (
+    Deed(
+        "recover",
+        gettext_lazy("Send recovery message"),
+        gettext_lazy(
+            "A link for a new password goes to the user's own email address, and to nobody else. "
+            "Earlier links stop working."
+        ),
+        gettext_lazy("The recovery message is on its way."),
+        support.send_recovery,
+        lambda user: user.is_active and support.recovery_contact(user),
+    ),
+    Deed(
+        "end-sessions",
+        gettext_lazy("End sessions"),
+        gettext_lazy(
+            "The user is signed out in every browser, and codes on their way stop working."
+        ),
+        gettext_lazy("All sessions have ended."),
+        support.end_sessions,
+        lambda user: True,
+    ),
+    Deed(
+        "lift-lock",
+        gettext_lazy("Lift lock"),
+        gettext_lazy("Passwords can be tried again at once, under each of the user's names."),
+        gettext_lazy("The lock is lifted."),
+        support.lift_lock,
+        lambda user: user.locked_until,
+    ),
+    Deed(
+        "deactivate",
+        gettext_lazy("Deactivate"),
+        gettext_lazy(
+            "The user is signed out everywhere, cannot sign in, and gets no codes until the account is active again."
+        ),
+        gettext_lazy("The account is deactivated."),
+        support.deactivate,
+        lambda user: user.is_active,
+        "accounts.deactivate_user",
+    ),
+    Deed(
+        "reactivate",
+        gettext_lazy("Reactivate"),
+        gettext_lazy("The user can sign in again."),
+        gettext_lazy("The account is active again."),
+        support.reactivate,
+        lambda user: not user.is_active,
+        "accounts.deactivate_user",
+    ),
+)
+
+
+class StateFilter(ChoiceFilter):
+    """By what became of the account."""
+
+    title, parameter_name, conditions = gettext_lazy("state"), "state", STATES
+
+    def lookups(self, request, model_admin):
+        """The words of every choice."""
+        return [(name, words) for name, (words, _condition) in self.conditions.items()]
+
+    def narrow(self, queryset, chosen):
+        """Those of one choice."""
+        known = self.conditions.get(chosen)
+        return queryset.filter(known[1]) if known else queryset.none()
+
+
+class ProofFilter(StateFilter):
+    """By what was proved."""
+
+    title, parameter_name, conditions = gettext_lazy("proved"), "proved", PROOFS
+
+
+class WithLocks:
+    """A list that knows of each user on its page whether the password is locked, for one more query."""
+
+    def get_results(self, request):
+        """Find the rows, then their locks."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        _note_locks(self.result_list)
+
+
+@admin.register(User)
+class UserAdmin(WithChoices, Window):
+    """Who registered, and what they proved."""
+
+    list_display = (
+        "__str__",
+        "state",
+        "masked_email",
+        "masked_phone",
+        "verified",
+        "username",
+        "last_login",
+        "date_joined",
+    )
+    list_filter = (StateFilter, ProofFilter, "is_staff")
+    date_hierarchy = "date_joined"
+    ordering = ("-date_joined",)
+    sortable_by = ("date_joined",)
+    search_fields = ("username",)
+    search_help_text = gettext_lazy(
+        "The beginning of a name, a username or an email address with its @; a mobile number in any notation; an id"
+    )
+    fields = (
+        "id",
+        "name",
+        "username",
+        "state",
+        "masked_email",
+        "masked_phone",
+        "verified",
+        "primary",
+        "last_login",
+        "date_joined",
+        "completed_at",
+        "deletion_due_at",
+        "is_staff",
+    )
+
+    # The list
+
+    def get_changelist(self, request, **kwargs):
+        """The list that knows of locks."""
+        return type("UserList", (WithLocks, super().get_changelist(request, **kwargs)), {})
+
+    def get_search_results(self, request, queryset, search_term):
+        """By the one thing that the text looks like; each of them has an index."""
+        return queryset.filter(_meant(search_term.strip())) if search_term else queryset, False
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, user):
+        """Whether somebody gets in, as badges."""
+        return format_html_join(" ", "{}", ([each] for each in _states(user)))
+
+    @admin.display(description=gettext_lazy("email address"))
+    def masked_email(self, user):
+        """The address without what makes it usable."""
+        contact = user.contact(EMAIL)
+        return contact.masked if contact else ""
+
+    @admin.display(description=gettext_lazy("mobile number"))
+    def masked_phone(self, user):
+        """The number without its middle."""
+        contact = user.contact(PHONE)
+        return contact.masked if contact else ""
+
+    @admin.display(description=gettext_lazy("verified"))
+    def verified(self, user):
+        """By which channel, and when."""
+        proofs = ((_("email"), user.email_proved_at), (_("text message"), user.phone_proved_at))
+        lines = [[word, _moment(at)] for word, at in proofs if at]
+        return format_html_join("", "{}, {}<br>", lines) or None
+
+    # The page of one user
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        """Add the timeline, and what this member of staff may do."""
+        _note_locks([obj])
+        context["timeline"] = timeline.of(obj, timeline.before(request.GET.get("before", "")))
+        context["deeds"] = [
+            (deed.label, reverse(f"admin:{deed.url_name}", args=[obj.pk]))
+            for deed in DEEDS
+            if _may(request, deed, obj) and deed.fits(obj)
+        ]
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def get_urls(self):
+        """Add a page for each deed, and "why no code?"."""
+        wrap = self.admin_site.admin_view
+        deeds = [
+            path(
+                f"<uuid:pk>/{deed.name}/", wrap(self.deed_view), {"deed": deed}, name=deed.url_name
+            )
+            for deed in DEEDS
+        ]
+        return [*deeds, *super().get_urls()]
+
+    def deed_view(self, request, pk, deed):
+        """Ask before anything is done, and do it when the question is answered."""
+        user = self.get_object(request, str(pk))
+        if user is None:
+            raise Http404
+        if not self.has_view_permission(request, user) or not _may(request, deed, user):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._do(request, deed, user)
+        context = self.admin_site.each_context(request) | {
+            "opts": self.opts,
+            "original": user,
+            "title": deed.label,
+            "deed": deed,
+        }
+        return TemplateResponse(request, "admin/accounts/user/deed.html", context)
+
+    def _do(self, request, deed, user):
+        try:
+            deed.do(user, by=request.user, origin=origin.of(request))
+        except Refused as refusal:
+            messages.error(request, refusal.message)
+        else:
+            messages.success(request, deed.done)
+        return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[user.pk]))
+
+
+def _may(request, deed, user):
+    """Whether this member of staff may: for colleagues only whoever may do everything, and never for oneself."""
+    if user.pk == request.user.pk or (user.is_staff and not request.user.is_superuser):
+        return False
+    return request.user.has_perm(deed.permission)
+
+
+def _note_locks(users):
+    locked = support.locked_until(users)
+    for user in users:
+        user.locked_until = locked.get(user)
+
+
+def _states(user):
+    if not user.is_active:
+        yield badge(OFF, _("deactivated"))
+    elif user.deletion_due_at:
+        yield badge(WAIT, _("deletion pending"))
+    else:
+        yield badge(GOOD, _("active"))
+    if user.locked_until:
+        until = date_format(localtime(user.locked_until), "H:i")
+        yield badge(BAD, _("locked until %(time)s") % {"time": until})
+
+
+def _moment(at):
+    return date_format(localtime(at), "j M Y, H:i")
+
+
+def _meant(text):
+    if "@" in text or "\uff20" in text:
+        return Q(email_key__startswith=_email_key(text))
+    if NUMBER.fullmatch(text):
+        return _number(text)
+    try:
+        return Q(pk=UUID(text))
+    except ValueError:
+        return Q(username__startswith=text.casefold()) | Q(name__istartswith=text)
+
+
+def _email_key(text):
+    try:
+        return identifiers.parse_email(text).key
+    except Unreadable:
+        return text.lower()
+
+
+def _number(text):
+    try:
+        return Q(phone=identifiers.parse_phone(text).key)
+    except Unreadable:
+        digits = re.sub(r"\D", "", text.removeprefix("00"))
+        return Q(phone__startswith=f"+{digits}") if len(digits) >= NUMBER_PREFIX else Q(pk=None)

@@ -1,0 +1,80 @@
+"""What nobody needs any more goes, by its age, a thousand rows at a time (LOG-06)."""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from accounts import policy
+from accounts.models import Bucket, Challenge, SecurityEvent, SecurityEventQuerySet, Session
+
+BATCH = 1000
+# One run ends by then, whatever is left: the next one goes on where it stopped.
+SECONDS = 20.0
+
+
+def purge(seconds: float = SECONDS) -> dict[str, int]:
+    """Delete sessions that ended, old attempts, old events and unused limits; returns how many of each.
+
+    Every batch is a short transaction that waits for nobody and takes only rows that nobody holds: it may be
+    broken off, run again, or run twice at once.
+    """
+    until = time.monotonic() + seconds
+    return {name: _drop(old, until) for name, old in OLD.items()}
+
+
+def sessions() -> QuerySet[Session]:
+    """Sessions that ended."""
+    return Session.objects.filter(expire_date__lte=Now())
+
+
+def attempts() -> QuerySet[Challenge]:
+    """Attempts at proofs that began CHALLENGES_KEPT ago and are over: never one whose code or link still works."""
+    over = Q(proved_at__isnull=False) | Q(closed_at__isnull=False) | Q(link_expires_at__lte=Now())
+    return Challenge.objects.filter(over, created_at__lte=Now() - policy.CHALLENGES_KEPT)
+
+
+def happenings() -> QuerySet[SecurityEvent]:
+    """Events of EVENTS_KEPT ago."""
+    return SecurityEvent.objects.filter(at__lte=Now() - policy.EVENTS_KEPT)
+
+
+def counts() -> QuerySet[Bucket]:
+    """Limits that nobody came near for BUCKETS_KEPT, and that no longer hold anybody up."""
+    kept = policy.BUCKETS_KEPT
+    return Bucket.objects.filter(used_at__lte=Now() - kept, period__lte=int(kept.total_seconds()))
+
+
+OLD: dict[str, Callable[[], QuerySet[Any]]] = {
+    "sessions": sessions,
+    "challenges": attempts,
+    "events": happenings,
+    "limits": counts,
+}
+
+
+def _drop(old: Callable[[], QuerySet[Any]], until: float) -> int:
+    gone = 0
+    while time.monotonic() < until:
+        batch = _drop_some(old())
+        gone += batch
+        if not batch:
+            break
+    return gone
+
+
+def _drop_some(old: QuerySet[Any]) -> int:
+    with transaction.atomic():
+        free = old.select_for_update(skip_locked=True)
+        batch = list(free.values_list("pk", flat=True)[:BATCH])
+        chosen = old.model._default_manager.filter(pk__in=batch)
+        if not batch:
+            return 0
+        if isinstance(chosen, SecurityEventQuerySet):
+            chosen.expire()
+        else:
+            chosen.delete()
+    return len(batch)

@@ -1,0 +1,139 @@
+"""Staff help a shopper: each deed is one transaction with an event and an entry in the log of staff.
+
+Nobody chooses a password, a code or an address for somebody else (ADM-06).
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models import Q
+from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
+
+from accounts import events, limits
+from accounts.errors import Refused
+from accounts.flows import challenge as challenges
+from accounts.flows import passwords
+from accounts.identifiers import EMAIL, Identifier
+from accounts.limits import STAMP, Limit
+from accounts.models import Bucket, Challenge, Purpose, User
+from accounts.origin import Origin
+
+# What was asked for makes no sense for this account as it is now.
+CHANGED = _("The account has changed meanwhile. Look at it again.")
+
+
+def recovery_contact(user: User) -> Identifier | None:
+    """Where a recovery message would go: the contact of the user that a link can be sent to.
+
+    By text only a code is sent, and it works in no browser but the one that asked for it.
+    """
+    return user.contact(EMAIL)
+
+
+def send_recovery(user: User, *, by: User, origin: Origin) -> None:
+    """Send the link for a new password to the user's own address. Raises TooOften, ChannelDown, Refused.
+
+    Earlier ones die (REC-05). No session of staff holds the attempt, so nobody else can go on with it.
+    """
+    with transaction.atomic():
+        user = _locked(user, is_active=True)
+        contact = recovery_contact(user)
+        if contact is None:
+            raise Refused(str(CHANGED))
+        Challenge.objects.filter(recipient=contact.key, purpose=Purpose.RESET).withdraw()
+        challenges.issue(
+            Purpose.RESET,
+            contact,
+            # Not the browser of staff: the message would name it as the shopper's.
+            origin=Origin(),
+            user_id=user.pk,
+            also=limits.resets(contact),
+        )
+        _note("staff_recovery_sent", "Recovery message sent.", user, by, origin)
+
+
+def end_sessions(user: User, *, by: User, origin: Origin) -> None:
+    """Sign the user out everywhere and withdraw what waits. Raises Refused."""
+    with transaction.atomic():
+        user = _locked(user)
+        _end_everything(user)
+        _note("staff_ended_sessions", "Sessions ended.", user, by, origin)
+
+
+def lift_lock(user: User, *, by: User, origin: Origin) -> None:
+    """Let passwords be tried again, under each of the user's names. Raises Refused."""
+    with transaction.atomic():
+        user = _locked(user)
+        passwords.unlock(user)
+        _note("staff_lifted_lock", "Lock of the password lifted.", user, by, origin)
+
+
+def deactivate(user: User, *, by: User, origin: Origin) -> None:
+    """Shut the account: nobody gets in, and nothing is sent. Raises Refused."""
+    with transaction.atomic():
+        user = _locked(user, is_active=True)
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        _end_everything(user)
+        _note("staff_deactivated", "Deactivated.", user, by, origin)
+
+
+def reactivate(user: User, *, by: User, origin: Origin) -> None:
+    """Open the account again. Raises Refused."""
+    with transaction.atomic():
+        user = _locked(user, is_active=False)
+        User.objects.filter(pk=user.pk).update(is_active=True)
+        _note("staff_reactivated", "Activated again.", user, by, origin)
+
+
+def in_force(asked: Iterable[Limit]) -> dict[Limit, datetime]:
+    """Those limits that are full now, and until when, in one query."""
+    asked = list(asked)
+    kept = Bucket.objects.in_bulk([limit.key for limit in asked])
+    until = {limit: _full_until(kept[limit.key], limit) for limit in asked if limit.key in kept}
+    return {limit: moment for limit, moment in until.items() if moment and moment > now()}
+
+
+def locked_until(users: Iterable[User]) -> dict[User, datetime]:
+    """Those whose password is locked, and until when, in one query."""
+    by_limit = {limits.passwords_by_account(str(user.pk)): user for user in users}
+    return {by_limit[limit]: until for limit, until in in_force(by_limit).items()}
+
+
+def _full_until(bucket: Bucket, limit: Limit) -> datetime | None:
+    full = STAMP * limit.rate.times
+    if len(bucket.hits) < full:
+        return None
+    oldest = int(bucket.hits[-full:][:STAMP])
+    return datetime.fromtimestamp(oldest / 1000 + limit.rate.seconds, tz=UTC)
+
+
+def _locked(user: User, **still: bool) -> User:
+    """The row as it is now, locked before any of its challenges, as everywhere."""
+    found = User.objects.select_for_update(no_key=True).filter(pk=user.pk, **still).first()
+    if found is None:
+        raise Refused(str(CHANGED))
+    return found
+
+
+def _end_everything(user: User) -> None:
+    user.sessions.all().delete()
+    contacts = [contact.key for contact in user.contacts]
+    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).withdraw()
+
+
+def _note(kind: str, words: str, user: User, by: User, origin: Origin) -> None:
+    """What happened, for the account; who did it and from where, for the audit and the log of staff."""
+    events.record(kind, origin=Origin(ip=""), user=user)
+    events.record("staff_acted", origin=origin, user=by)
+    LogEntry.objects.create(
+        user_id=by.pk,
+        content_type=ContentType.objects.get_for_model(User),
+        object_id=str(user.pk),
+        object_repr=str(user)[:200],
+        action_flag=CHANGE,
+        change_message=words,
+    )

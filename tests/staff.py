@@ -1,0 +1,35 @@
+"""Members of staff: made as whoever runs the site makes them, and at their door."""
+
+from django.utils.timezone import now
+
+from accounts.models import User
+from tests.people import Postbox
+
+ADMIN, LOGIN = "/admin/", "/admin/login/"
+CODE, AGAIN = "/admin/login/code/", "/admin/login/code/again/"
+SECRET = "a long staff secret"
+
+
+def make_staff(name="boss", password=SECRET, **columns):
+    """A member of staff who may do everything, with a proven email address."""
+    address = f"{name}@staff.example"
+    proven = {"email": address, "email_key": address, "email_proved_at": now()}
+    return User.objects.create_superuser(name, password, **{**proven, **columns})
+
+
+def knock(client, name="boss", password=SECRET, **more):
+    """The first step: name and password."""
+    return client.post(LOGIN, {"username": name, "password": password, "next": ADMIN, **more})
+
+
+def code_of(name="boss"):
+    """The code in the newest message to this member of staff."""
+    return Postbox().code(User.objects.get(username=name).contacts[0].address)
+
+
+def sign_in_staff(client, name="boss", password=SECRET):
+    """Both steps; returns the last answer, which is the form again if the password was refused."""
+    answer = knock(client, name, password)
+    if answer.headers.get("Location") != CODE:
+        return answer
+    return client.post(CODE, {"code": code_of(name)})
