@@ -9,7 +9,7 @@ from django.db.models import Prefetch, Value
 from django.db.models.functions import StrIndex, Substr
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.admin import states
 from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprint
@@ -166,10 +166,9 @@ def _attempted(challenge):
         "purpose": challenge.get_purpose_display(),
         "address": challenge.identifier.masked,
     }
-    count = _("Sent %(sends)s times, %(tries)s tries left") % {
-        "sends": challenge.sends,
-        "tries": challenge.tries_left,
-    }
+    sent = ngettext("Sent once", "Sent %(sends)s times", challenge.sends)
+    left = ngettext("%(tries)s try left", "%(tries)s tries left", challenge.tries_left)
+    count = f"{sent}, {left}" % {"sends": challenge.sends, "tries": challenge.tries_left}
     more = () if challenge.purpose == Purpose.NOT_ME else (count,)
     return Entry(challenge.created_at, words % facts, states.badge_of(challenge), more)
 

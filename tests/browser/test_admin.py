@@ -1,0 +1,103 @@
+"""The back of the shop, in a real browser: staff come in with a code, see what they need, and read it at any width."""
+
+import re
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.browser.admin_pages import Staff, Till
+from tests.browser.pages import email
+
+PAGES = [
+    "/admin/",
+    "/admin/lookup/",
+    "/admin/signups/",
+    "/admin/accounts/user/",
+    "/admin/accounts/challenge/",
+    "/admin/accounts/securityevent/",
+    "/admin/accounts/textcountry/",
+    "/admin/messaging/outboxmessage/",
+    "/admin/messaging/provider/",
+    "/admin/messaging/provider/add/",
+    "/admin/messaging/provider/add/?kind=mailgun",
+    "/admin/messaging/breaker/",
+    "/admin/messaging/alert/",
+]
+SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+
+
+@pytest.fixture
+def till(base_url, pytestconfig, tmp_path_factory):
+    """The rows of our own site; nobody gets at those of a site that runs already."""
+    if pytestconfig.getoption("base_url"):
+        pytest.skip("needs the database of the site")
+    return Till(tmp_path_factory.getbasetemp() / "site0" / "db.sqlite3")
+
+
+@pytest.fixture
+def boss(shopper, till, mailbox):
+    """Makes a member of staff, signed in: `boss(color_scheme=, viewport=)`."""
+
+    def boss(**how):
+        who = email()
+        person = shopper()
+        person.signs_up(who)
+        username = re.sub(r"\W", "", who.partition("@")[0])[:30]
+        till.promotes(who, username)
+        staff = Staff(shopper(**how).page, mailbox, username=username, contact=who)
+        return staff.signs_in()
+
+    return boss
+
+
+def faults(page):
+    """What axe holds against the page that counts."""
+    found = Axe().run(page).response["violations"]
+    return [
+        (fault["id"], fault["nodes"][0]["html"][:120])
+        for fault in found
+        if fault["impact"] in ("serious", "critical")
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_on_the_pages_of_staff(boss, scheme):  # ux 76
+    # axe itself may style what it looks at; the next test sees every page under our own policy.
+    staff = boss(color_scheme=scheme, bypass_csp=True)
+
+    for path in PAGES:
+        assert staff.open(path) == 200, path
+        assert (path, faults(staff.page)) == (path, [])
+
+
+def test_the_pages_of_staff_fit_a_phone(boss):  # ux 77
+    staff = boss(viewport={"width": 390, "height": 800})
+
+    for path in PAGES:
+        staff.open(path)
+        assert not staff.page.evaluate(SIDEWAYS), path
+
+
+def test_support_finds_out_why_a_code_never_came_and_helps(boss, ana, till):
+    who = email()
+    ana.signs_up(who)
+    till.bounces(who)
+    staff = boss()
+
+    staff.open("/admin/lookup/")
+    staff.page.locator("input[name='who']").fill(who)
+    staff.page.locator("#content form [type='submit']").first.click()
+    expect(staff.main).to_contain_text("bounced")
+    expect(staff.main).to_contain_text("What to tell the caller")
+
+    staff.open("/admin/accounts/user/")
+    staff.search.fill(who)
+    staff.search.press("Enter")
+    expect(staff.rows()).to_have_count(1)
+    staff.rows().locator("th a, td a").first.click()
+    staff.page.get_by_role("link", name="Send recovery message").click()
+    staff.page.locator("#content form [type='submit']").first.click()
+
+    expect(staff.news).to_be_visible()
+    assert "/password-reset/" in ana.mailbox.letters(who)[0]["text"]
