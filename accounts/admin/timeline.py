@@ -73,9 +73,10 @@ def of(user, before=None):
     until = before or now()
     challenges = list(_challenges(user, until))
     entries = [
+        # Of what happened at the very same moment the effect stands before its cause.
         *map(_happened, _events(user, until)),
-        *map(_attempted, challenges),
         *map(written, messages(challenges).filter(created_at__lt=until)[: PAGE + 1]),
+        *map(_attempted, challenges),
         *map(_open, user.sessions.filter(expire_date__gt=now(), last_used_at__lt=until)[:PAGE]),
     ]
     return _page(sorted(entries, key=lambda entry: entry.at, reverse=True))
