@@ -16,8 +16,12 @@ def record(
     identifier: Identifier | None = None,
     user: User | None = None,
     user_id: UUID | None = None,
+    about: str = "",
 ) -> None:
-    """Write one event for each of `kinds`, in one statement; `user_id` spares a look-up of the user."""
+    """Write one event for each of `kinds`, in one statement; `user_id` spares a look-up of the user.
+
+    `about` names the row that staff looked at or changed, by its kind and its id.
+    """
     # The id under which the log has the same request (LOG-01).
     request_id = get_contextvars().get("request_id", "")
     rows = [
@@ -29,6 +33,7 @@ def record(
             ip=origin.ip,
             agent=origin.agent,
             request_id=request_id,
+            about=about[:80],
         )
         for kind in kinds
     ]

@@ -472,7 +472,7 @@ class WrittenOnce(TypeError):
 class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
     """What happened. Rows forget a person and grow old; nothing else becomes of them (LOG-02)."""
 
-    FORGETTING = (("user", None), ("ip", None), ("agent", ""))
+    FORGETTING = (("user", None), ("ip", None), ("agent", ""), ("about", ""))
 
     def update(self, **values: object) -> int:
         """Take a person out of the rows. Raises WrittenOnce for anything else."""
@@ -511,6 +511,8 @@ class SecurityEvent(models.Model):
     ip = models.GenericIPAddressField(_("IP address"), null=True)
     agent = models.CharField(_("browser"), max_length=200, blank=True)
     request_id = models.CharField(_("request"), max_length=64, blank=True)
+    # Which row staff looked at or changed: its kind and its id, never what it holds.
+    about = models.CharField(_("about"), max_length=80, blank=True, db_default="")
 
     objects = SecurityEventQuerySet.as_manager()
 
@@ -521,6 +523,7 @@ class SecurityEvent(models.Model):
             models.Index(fields=["user", "-at"]),
             models.Index(fields=["fingerprint", "-at"]),
             models.Index(fields=["-at"]),
+            models.Index(fields=["about"], name="event_about", condition=~models.Q(about="")),
         ]
 
     def __str__(self):

@@ -224,6 +224,10 @@ class StaffSite(admin.AdminSite):
         }
         return PasswordStep.as_view(extra_context=context)(request)
 
+    def note(self, request, kind, *, about):
+        """Write down what a member of staff did, and to which row (LOG-01)."""
+        events.record(kind, origin=request.session.origin, user=request.user, about=about)
+
     def logout(self, request, extra_context=None):
         """End the session, and note it."""
         if request.method == "POST" and request.user.is_authenticated:

@@ -957,6 +957,7 @@ NOT_SHOWN = {
     "erased",
     "number_refused",
     "texts_stopped",
+    "keys_rotated",
 }
 # Kinds that reach events.record() as a value, by the expression that stands there.
 BY_VALUE = {

@@ -22,6 +22,7 @@ from accounts.origin import Origin
 from messaging.models import OutboxMessage
 from tests.pages import Page, words
 from tests.people import HOME, LOGIN, PASSWORD, Postbox, Shopper, time_passes, wrong
+from tests.staff import make_staff, sign_in_staff
 from tests.test_account import (
     CONFIRM,
     CONTACT,
@@ -555,6 +556,18 @@ def staff_life():
     return me
 
 
+def watched_life():
+    """Staff looked at the account, and did something for its owner."""
+    me, staff = plain_life(), Shopper(ip="192.0.2.50")
+    pk = User.objects.get().pk
+    make_staff()
+    sign_in_staff(staff.client)
+    assert staff.client.get(f"/admin/accounts/user/{pk}/change/").status_code == 200
+    staff.client.post(f"/admin/accounts/user/{pk}/end-sessions/")
+    signs_in(me, EMAIL, password=NEW)
+    return me
+
+
 LIVES = [
     plain_life,
     whole_life,
@@ -563,6 +576,7 @@ LIVES = [
     clumsy_life,
     renamed,
     staff_life,
+    watched_life,
 ]
 
 
@@ -608,6 +622,27 @@ def test_nothing_of_a_person_is_left_in_any_table(db, life):
     tasks.erase()
 
     assert found_of(facts) == set()
+
+
+def test_traces_of_an_address_that_only_the_trail_remembers_go_too(db):
+    me = plain_life()
+    browser("elsewhere").post(RESET, identifier=EMAIL)
+    signs_in(browser("elsewhere"), EMAIL, password="not my password")
+    adds(me, "email", OTHER_EMAIL)
+    # Long ago: retention took the attempts and the messages, and nobody knows who asked for those codes.
+    SecurityEvent.objects.filter(kind__in=["code_sent", "sign_in_failed"]).update(user=None)
+    Challenge.objects.exclude(recipient=OTHER_EMAIL).delete()
+    OutboxMessage.objects.exclude(address=OTHER_EMAIL).delete()
+    Session.objects.filter(user=None).delete()
+    places = [HERE, ELSEWHERE, "Quux"]
+    assert {fact.rpartition(": ")[2] for fact in found_of(places)} == set(places)
+
+    me.post(DELETE)
+    len(Postbox())
+    days_pass(days=14)
+    tasks.erase()
+
+    assert found_of(places) == set()
 
 
 def test_the_audit_keeps_what_happened_but_not_to_whom(ana, postbox):  # LOG-01

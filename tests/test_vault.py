@@ -10,9 +10,9 @@ from cryptography.fernet import Fernet
 from django.core.management import CommandError, call_command
 from django.db import connection
 
-from messaging import vault
-from messaging.management.commands import rotate_vault
-from messaging.models import Provider
+from accounts.models import SecurityEvent
+from messaging import rotation, vault
+from messaging.models import Alert, Provider
 
 SECRET = "key-canary-0123456789"
 ROW = uuid.UUID(int=1)
@@ -166,6 +166,18 @@ def test_rotation_seals_everything_under_the_first_key(db, settings, capsys):  #
     }
 
 
+def test_staff_hear_of_a_rotation(db, settings, capsys, caplog):  # LOG-01, LOG-06
+    row(api_key=SECRET)
+    settings.VAULT_KEYS = [NEW, OLD]
+
+    rotate(capsys)
+
+    assert Alert.objects.get().kind == "keys_rotated"
+    assert "alert: keys_rotated" in caplog.text
+    told = SecurityEvent.objects.get()
+    assert (told.kind, told.user, told.about) == ("keys_rotated", None, "")
+
+
 def test_a_second_rotation_has_nothing_to_do(db, settings, capsys):
     row(api_key="one")
     settings.VAULT_KEYS = [NEW, OLD]
@@ -174,6 +186,7 @@ def test_a_second_rotation_has_nothing_to_do(db, settings, capsys):
 
     assert rotate(capsys) == "0 sealed anew"
 
+    assert SecurityEvent.objects.filter(kind="keys_rotated").count() == 1
     assert list(Provider.objects.values()) == before
 
 
@@ -208,7 +221,7 @@ def test_rotation_without_a_key_says_so(db, settings):
 def test_what_staff_save_during_a_rotation_stands(db, settings, capsys, monkeypatch):  # ADM-05
     main = row(api_key="old secret", webhook_key="hook")
     settings.VAULT_KEYS = [NEW, OLD]
-    replace, edits = rotate_vault._replace, iter(["first edit", "second edit"])
+    replace, edits = rotation._replace, iter(["first edit", "second edit"])
 
     def interrupted(read, sealed):
         # Between what the command read and what it writes, staff save.
@@ -219,7 +232,7 @@ def test_what_staff_save_during_a_rotation_stands(db, settings, capsys, monkeypa
             break
         return replace(read, sealed)
 
-    monkeypatch.setattr(rotate_vault, "_replace", interrupted)
+    monkeypatch.setattr(rotation, "_replace", interrupted)
 
     assert rotate(capsys) == "1 sealed anew"
 
@@ -261,4 +274,4 @@ def test_rotation_and_many_edits_at_once_lose_nothing(settings):  # ADM-05
 
 
 def test_a_row_that_is_deleted_during_a_rotation_is_nobody(db):
-    assert rotate_vault._renew(uuid.uuid4()) == (0, "")
+    assert rotation._renew(uuid.uuid4()) == (0, "")

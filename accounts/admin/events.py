@@ -38,7 +38,18 @@ class SecurityEventAdmin(WithChoices, Window):
     ordering = ("-at",)
     search_fields = ("fingerprint",)
     search_help_text = _("A user's id, or a whole email address, mobile number or username")
-    fields = ("at", "what", "kind", "user", "channel", "ip", "agent", "fingerprint")
+    fields = (
+        "at",
+        "what",
+        "kind",
+        "about",
+        "user",
+        "channel",
+        "ip",
+        "agent",
+        "request_id",
+        "fingerprint",
+    )
 
     def get_search_results(self, request, queryset, search_term):
         """What happened to a user, or to exactly this identifier (ADM-02)."""

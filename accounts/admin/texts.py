@@ -4,10 +4,11 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TextCountry
+from messaging.admin.window import Shutter
 
 
 @admin.register(TextCountry)
-class TextCountryAdmin(admin.ModelAdmin):
+class TextCountryAdmin(Shutter):
     """Which countries are texted, and how many of the codes sent there came back within a day."""
 
     list_display = ("__str__", "is_open", "reason", "sent", "proved", "came_back", "since")

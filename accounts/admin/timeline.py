@@ -41,6 +41,11 @@ WORDS = EVENT_WORDS | {
     "staff_deactivated": gettext_lazy("Staff deactivated the account"),
     "staff_reactivated": gettext_lazy("Staff activated the account again"),
     "staff_looked_up": gettext_lazy("Staff looked an address up"),
+    "staff_viewed": gettext_lazy("Staff opened a row"),
+    "staff_added": gettext_lazy("Staff added a row"),
+    "staff_changed": gettext_lazy("Staff changed a row"),
+    "staff_removed": gettext_lazy("Staff removed a row"),
+    "keys_rotated": gettext_lazy("Credentials were sealed under a new key"),
 }
 LETTERS = {
     "code": gettext_lazy("Code"),
@@ -153,7 +158,7 @@ def _challenges(user, until):
 
 
 def _happened(event):
-    about = [part for part in (event.device, event.ip) if part]
+    about = [part for part in (event.about, event.device, event.ip) if part]
     return Entry(event.at, str(WORDS.get(event.kind, event.words)), more=tuple(about))
 
 

@@ -15,6 +15,8 @@ from accounts.origin import Origin
 from messaging import outbox
 
 BATCH = 100
+# What only the owner of an identifier makes happen.
+OWNED = "registered signed_in contact_added contact_changed contact_removed".split()
 
 
 def ask(user: User, *, origin: Origin) -> None:
@@ -55,9 +57,16 @@ def _forget_traces(user: User) -> None:
     sent = {str(pk): address for pk, address in theirs.values_list("pk", "address")}
     outbox.forget(sent.values(), about=sent)
     keys |= {*theirs.filter(proved_at__isnull=False).values_list("recipient", flat=True)}
-    prints = [fingerprint(key) for key in keys]
+    # Former contacts, too: the trail knows them for longer than the attempts do.
+    named = (
+        user.events.filter(kind__in=OWNED)
+        .exclude(fingerprint="")
+        .values_list("fingerprint", flat=True)
+    )
+    prints = {*map(fingerprint, keys), *named}
     seen = SecurityEvent.objects.filter(Q(user=user) | Q(user=None, fingerprint__in=prints))
     seen.update(ip=None, agent="")
+    SecurityEvent.objects.filter(about=f"user {user.pk}").update(about="")
     # Browsers that asked for a code and never came back.
     Session.objects.filter(challenge__in=theirs).delete()
     theirs.delete()

@@ -128,7 +128,7 @@ def _end_everything(user: User) -> None:
 def _note(kind: str, words: str, user: User, by: User, origin: Origin) -> None:
     """What happened, for the account; who did it and from where, for the audit and the log of staff."""
     events.record(kind, origin=Origin(ip=""), user=user)
-    events.record("staff_acted", origin=origin, user=by)
+    events.record("staff_acted", origin=origin, user=by, about=f"user {user.pk}")
     LogEntry.objects.create(
         user_id=by.pk,
         content_type=ContentType.objects.get_for_model(User),

@@ -15,6 +15,8 @@ from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from messaging.admin.noted import Noted
+
 # From so many rows on, what would read them all is estimated.
 LARGE = 50_000
 # What a count may cost, in PostgreSQL's own unit: a few hundred rows looked up, never a large table read.
@@ -90,12 +92,12 @@ class WindowList(ChangeList):
         return self.get_query_string(filters, [f"{self.date_hierarchy}__"])
 
 
-class Shutter(admin.ModelAdmin):
+class Shutter(Noted, admin.ModelAdmin):
     """Answers no questions about columns that it does not show."""
 
     show_full_result_count = False
     paginator = Pages
-    list_per_page = 50
+    list_per_page = 25
     list_max_show_all = FEW
 
     def lookup_allowed(self, lookup, value, request=None):

@@ -1,0 +1,31 @@
+"""What staff do leaves a trace: the admin site writes it down, wherever a row is opened, added, changed or removed."""
+
+
+class Noted:
+    """A page of the admin that tells its site of each row that staff open or change (LOG-01)."""
+
+    def log_addition(self, request, obj, message):
+        """A row was added."""
+        self._note(request, "staff_added", obj.pk)
+        return super().log_addition(request, obj, message)
+
+    def log_change(self, request, obj, message):
+        """A row was changed, by a form, a button or an action."""
+        self._note(request, "staff_changed", obj.pk)
+        return super().log_change(request, obj, message)
+
+    def log_deletions(self, request, queryset):
+        """Rows are about to be removed."""
+        for row in queryset:
+            self._note(request, "staff_removed", row.pk)
+        return super().log_deletions(request, queryset)
+
+    def change_view(self, request, object_id, *args, **kwargs):
+        """A row was opened."""
+        response = super().change_view(request, object_id, *args, **kwargs)
+        if request.method == "GET" and response.status_code == 200:
+            self._note(request, "staff_viewed", object_id)
+        return response
+
+    def _note(self, request, kind, pk):
+        self.admin_site.note(request, kind, about=f"{self.opts.model_name} {pk}")
