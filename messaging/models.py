@@ -190,6 +190,27 @@ class Provider(models.Model):
         self.sealed[field] = vault.seal(secret, row=self.pk, field=field)
 
 
+class Channel(models.Model):
+    """Whether staff let a channel be used. No row: it may."""
+
+    name = models.CharField(_("channel"), max_length=8, choices=CHANNELS, primary_key=True)
+    is_open = models.BooleanField(_("in use"), default=True)
+    changed_at = models.DateTimeField(_("switched"), db_default=Now())
+
+    class Meta:
+        verbose_name = _("channel")
+        verbose_name_plural = _("channels")
+
+    def __str__(self) -> str:
+        return str(self.get_name_display())
+
+    def switch(self, on: bool) -> bool:
+        """Let it be used or not, from the next message on. Returns whether that is new."""
+        Channel.objects.bulk_create([Channel(name=self.name)], ignore_conflicts=True)
+        other = Channel.objects.filter(pk=self.pk, is_open=not on)
+        return other.update(is_open=on, changed_at=Now()) == 1
+
+
 class Receipt(models.Model):
     """What a provider said later about a message it had taken. One row for each thing said, however often."""
 

@@ -16,9 +16,12 @@ __all__ = ["EMAIL", "SMS", "can_send", "forget", "history", "queue", "where"]
 HISTORY = "letter channel address status provider created_at settled_at".split()
 
 
-def can_send(channel: str) -> bool:
-    """Whether any provider carries this channel."""
-    return providers.can_carry(channel)
+def can_send(channel: str, *, to_staff: bool = False) -> bool:
+    """Whether any provider carries this channel, and staff have not stopped it.
+
+    What goes to staff leaves all the same: else nobody could come in to start it again.
+    """
+    return providers.can_carry(channel, also_stopped=to_staff)
 
 
 def queue(

@@ -19,9 +19,9 @@ from accounts.models import Challenge, SecurityEvent, TextCountry, User
 from accounts.tallies import DAY, FINAL, HOUR, OPEN, Span, Tally, What, catch_up, percentile, tally
 from accounts.tasks import tally as tick
 from messaging import breaker
-from messaging.models import EMAIL, SMS, OutboxMessage, Provider, Status
+from messaging.models import EMAIL, SMS, Channel, OutboxMessage, Provider, Status
 from tests.pages import Page, words
-from tests.people import Postbox, Shopper, wrong
+from tests.people import Postbox, Shopper, time_passes, wrong
 from tests.staff import make_staff, sign_in_staff
 from tests.test_races import at_once
 
@@ -553,11 +553,12 @@ def test_whoever_may_only_look_has_no_switch(staff):
     one = provider()
 
     assert 'name="wish"' not in browser.get(BOARD).content.decode()
-    for fields in ({"provider": one.pk}, {"texts": "*"}):
+    for fields in ({"provider": one.pk}, {"texts": "*"}, {"channel": EMAIL}):
         assert browser.post(BOARD, {**fields, "wish": "off"}).status_code == 403
     one.refresh_from_db()
     assert one.is_active
     assert TextCountry.objects.get(pk="*").is_open
+    assert not Channel.objects.exists()
 
 
 def test_a_forged_switch_is_refused(sam):
@@ -658,9 +659,54 @@ def test_texts_can_be_stopped_everywhere(sam):
     assert LogEntry.objects.count() == 2
 
 
+def test_email_can_be_stopped_and_started_again(sam, ana, postbox):
+    begun = stranger(1)
+    begun.identify("begun@example.com")
+
+    for _click in range(2):
+        sam.post(BOARD, {"channel": EMAIL, "wish": "off"})
+    assert "stopped" in words(sam.get(BOARD))
+    refused = ana.identify("ana@example.com")
+    assert refused.status_code == 503
+    assert "Use your mobile number instead" in words(refused)
+    time_passes(minutes=2)
+    assert "Use your mobile number instead" in words(begun.post("/register/resend/"))
+    assert ana.identify(BRITISH).status_code == 303
+
+    sam.post(BOARD, {"channel": EMAIL, "wish": "on"})
+    assert ana.identify("ana@example.com").status_code == 303
+    entries = LogEntry.objects.order_by("pk").values_list("object_id", "change_message")
+    assert [*entries] == [(EMAIL, "Stopped"), (EMAIL, "Let be used again")]
+
+
+def test_a_stopped_channel_shuts_no_member_of_staff_out(sam, postbox):
+    sam.post(BOARD, {"channel": EMAIL, "wish": "off"})
+    make_staff("boss")
+
+    assert sign_in_staff(stranger(1).client).headers["Location"] == "/admin/"
+
+
+def test_a_caller_can_be_told_that_email_is_stopped(sam, ana, postbox):
+    ana.identify("ana@example.com")
+    sam.post(BOARD, {"channel": EMAIL, "wish": "off"})
+    make_staff("boss")
+    boss = stranger(1)
+    sign_in_staff(boss.client)
+
+    page = words(boss.post("/admin/lookup/", who="ana@example.com"))
+
+    assert "staff stopped the channel" in page
+
+
 @pytest.mark.parametrize(
     ("fields", "status"),
-    [({}, 400), ({"provider": "x"}, 404), ({"provider": "0" * 32}, 404), ({"texts": "QQ"}, 404)],
+    [
+        ({}, 400),
+        ({"provider": "x"}, 404),
+        ({"provider": "0" * 32}, 404),
+        ({"texts": "QQ"}, 404),
+        ({"channel": "pigeon"}, 404),
+    ],
 )
 def test_a_switch_of_nothing_is_no_fault(sam, fields, status):
     assert sam.post(BOARD, {**fields, "wish": "off"}).status_code == status
@@ -672,5 +718,5 @@ def test_budgets_show_what_was_used(sam):
 
     told = words(sam.get(BOARD))
 
-    assert re.search(r"everywhere open Stop texts 3 of 500 in 1 h", told)
+    assert re.search(r"everywhere open above 3 of 500 in 1 h", told)
     assert re.search(r"GB open Stop texts 2 of 200 in 1 h", told)

@@ -415,7 +415,9 @@ def test_asking_reads_little_and_writes_nothing(anyone, status):
 
     asked = statements(news, anyone)
 
-    assert asked == ["SELECT"] * (0 if anyone.face == "page" else 2)
+    # What helps may be the other channel, if there is one.
+    reads = 3 if status in ("bounced", "failed") else 2
+    assert asked == ["SELECT"] * (0 if anyone.face == "page" else reads)
     assert list(Session.objects.values()) == before
     assert not news(anyone).cookies
 

@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.apps import AccountsConfig
 from accounts.flows import staff
 from accounts.models import Challenge, SecurityEvent, TextCountry, User
-from messaging.models import Alert, Breaker, OutboxMessage, Provider
+from messaging.models import Alert, Breaker, Channel, OutboxMessage, Provider
 from tests.staff import SECRET, make_staff, sign_in_staff
 
 ROLES = ["Support", "Operations", "Auditor"]
@@ -28,6 +28,7 @@ MAY = {
         Provider: {VIEW, ADD, CHANGE, DELETE},
         TextCountry: {VIEW, ADD, CHANGE},
         Breaker: {VIEW},
+        Channel: {VIEW},
         Alert: {VIEW},
         OutboxMessage: {VIEW},
     },
@@ -35,7 +36,7 @@ MAY = {
         model: {VIEW}
         for model in (
             *(User, Challenge, SecurityEvent, TextCountry),
-            *(Provider, Breaker, Alert, OutboxMessage),
+            *(Provider, Breaker, Channel, Alert, OutboxMessage),
         )
     },
 }
@@ -55,6 +56,7 @@ def shop(ana, postbox):
     ana.client.cookies.clear()
     Provider.objects.create(name="Post", kind="smtp", channel="sms", options={}, is_active=False)
     Breaker.objects.create(provider="Post", failures=1)
+    Channel.objects.create(name="email")
     Alert.objects.create(kind="messages_wait", about="x", times=1)
     Group.objects.get_or_create(name="Support")
 

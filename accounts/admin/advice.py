@@ -38,7 +38,8 @@ CASES = (
     (
         lambda facts: not facts.can_send,
         gettext_lazy(
-            "We cannot send such messages at the moment: no provider is in use. Offer the other channel."
+            "We send no such messages at the moment: no provider is in use, or staff stopped the channel. "
+            "Offer the other one."
         ),
     ),
     (

@@ -21,7 +21,7 @@ from accounts.admin.figures import Choice, Figures, seconds
 from accounts.models import TextCountry
 from accounts.tallies import What, percentile
 from messaging import providers
-from messaging.models import CHANNELS, Provider
+from messaging.models import CHANNELS, Channel, Provider
 
 SPANS = {
     1: gettext_lazy("today"),
@@ -93,6 +93,7 @@ def _page(request, found):
         "countries": sorted({*found.countries, choice.country} - {""}),
         "csv_query": _query(choice, format="csv"),
         "pictures": _pictures(found),
+        "channel_states": live.channels(),
         "providers": live.providers(found),
         "budgets": live.budgets(),
         "behind": figures.behind(),
@@ -186,7 +187,7 @@ def _switch_provider(request, pk, on):
     if Provider.objects.filter(pk=row.pk, is_active=not on).update(is_active=on):
         told = _("Put in use.") if on else _("Taken out of use.")
         _note(request, row, told)
-        if not providers.can_carry(row.channel):
+        if not providers.can_carry(row.channel, also_stopped=True):
             told = _("No provider is in use for this channel: %(channel)s. Nothing can be sent.")
             messages.warning(request, told % {"channel": row.get_channel_display()})
 
@@ -197,6 +198,15 @@ def _switch_texts(request, code, on):
     chosen = TextCountry.objects.filter(pk=row.pk, is_open=not on)
     if chosen.open() if on else chosen.close():
         _note(request, row, _("Texts allowed") if on else _("Texts stopped"))
+
+
+def _switch_channel(request, name, on):
+    _need(request, "messaging.change_provider")
+    if name not in dict(CHANNELS):
+        raise Http404
+    row = Channel(name=name)
+    if row.switch(on):
+        _note(request, row, _("Let be used again") if on else _("Stopped"))
 
 
 def _need(request, permission):
@@ -217,4 +227,4 @@ def _note(request, row, told):
     messages.success(request, f"{row}: {told}")
 
 
-SWITCHES = {"provider": _switch_provider, "texts": _switch_texts}
+SWITCHES = {"channel": _switch_channel, "provider": _switch_provider, "texts": _switch_texts}

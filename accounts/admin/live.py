@@ -10,9 +10,18 @@ from accounts.admin.figures import seconds
 from accounts.limits import STAMP, Limit
 from accounts.models import EVERYWHERE, Bucket, TextCountry
 from messaging.admin import health
-from messaging.models import CHANNELS, Breaker, Provider
+from messaging.models import CHANNELS, EMAIL, SMS, Breaker, Channel, Provider
 
 MOST = 25
+
+
+def channels():
+    """Whether each channel may be used; texts are stopped where they cost, in every country at once."""
+    words = dict(CHANNELS)
+    mail = Channel.objects.filter(pk=EMAIL).first() or Channel(name=EMAIL)
+    texts = TextCountry.objects.filter(pk=EVERYWHERE)
+    lines = [(words[EMAIL], "channel", mail), *((words[SMS], "texts", row) for row in texts)]
+    return [{"name": name, "switch": switch, "row": row} for name, switch, row in lines]
 
 
 def providers(found):

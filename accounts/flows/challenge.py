@@ -41,7 +41,7 @@ def issue(
 
     `also` are limits of the journey, taken with those of the recipient. Raises TooOften, ChannelDown.
     """
-    if not outbox.can_send(channel(identifier)):
+    if not outbox.can_send(channel(identifier), to_staff=purpose == Purpose.STAFF):
         raise ChannelDown(identifier.kind)
     with transaction.atomic():
         # A code for staff follows the right password, whose tries have limits; strangers must not fill its caps.
@@ -68,6 +68,9 @@ def resend(challenge: Challenge, *, origin: Origin) -> Challenge:
     An attempt out of tries is replaced by a new one, so that a shopper is never stuck (ux 37).
     Raises TooSoon, TooOften, ChannelDown, CodeClosed.
     """
+    to, is_staff = challenge.identifier, challenge.purpose == Purpose.STAFF
+    if not outbox.can_send(channel(to), to_staff=is_staff):
+        raise ChannelDown(to.kind)
     return challenge if _renew(challenge, origin) else _replace(challenge, origin)
 
 

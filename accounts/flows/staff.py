@@ -26,7 +26,12 @@ ROLES = {
     OPERATIONS: (
         *(f"messaging.{verb}_provider" for verb in ("view", "add", "change", "delete")),
         *(f"accounts.{verb}_textcountry" for verb in ("view", "add", "change")),
-        *("messaging.view_breaker", "messaging.view_alert", "messaging.view_outboxmessage"),
+        *(
+            "messaging.view_channel",
+            "messaging.view_breaker",
+            "messaging.view_alert",
+            "messaging.view_outboxmessage",
+        ),
         "accounts.view_tally",
     ),
 }

@@ -14,9 +14,9 @@ from messaging.admin.alerts import AlertAdmin
 from messaging.admin.choices import ChoiceFilter, WithChoices
 from messaging.admin.providers import ProviderAdmin
 from messaging.admin.window import Window
-from messaging.models import Breaker, OutboxMessage, Provider
+from messaging.models import Breaker, Channel, OutboxMessage, Provider
 
-__all__ = ["AlertAdmin", "BreakerAdmin", "OutboxAdmin", "ProviderAdmin"]
+__all__ = ["AlertAdmin", "BreakerAdmin", "ChannelAdmin", "OutboxAdmin", "ProviderAdmin"]
 
 admin.site.register(Provider, ProviderAdmin)
 
@@ -101,6 +101,15 @@ def _line(receipt):
 
 def _moment(at):
     return date_format(localtime(at), "j F Y, H:i:s")
+
+
+@admin.register(Channel)
+class ChannelAdmin(Window):
+    """The channels that staff ever switched; the switches are on the board."""
+
+    list_display = ("__str__", "is_open", "changed_at")
+    fields = ("name", "is_open", "changed_at")
+    ordering = ("name",)
 
 
 @admin.register(Breaker)

@@ -104,9 +104,8 @@ class ProviderAdmin(Shutter):
     def _warn(self, request):
         """Say when nobody is left to carry a channel that has providers."""
         for channel, label in CHANNELS:
-            if Provider.objects.filter(channel=channel).exists() and not providers.can_carry(
-                channel
-            ):
+            has_rows = Provider.objects.filter(channel=channel).exists()
+            if has_rows and not providers.can_carry(channel, also_stopped=True):
                 told = _(
                     "No provider is in use for this channel: %(channel)s. Nothing can be sent."
                 )

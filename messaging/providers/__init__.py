@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlsplit
 
 from django.conf import settings
+from django.db.models import Exists
 
 from messaging import vault
-from messaging.models import EMAIL, SMS, Provider
+from messaging.models import EMAIL, SMS, Channel, Provider
 from messaging.providers.amazon_ses import AmazonSes
 from messaging.providers.anymail import Brevo, Mailgun, Mailjet, Postmark, Resend, SendGrid
 from messaging.providers.base import Kind
@@ -41,11 +42,13 @@ def carrying(channel: str) -> list[Carrier]:
     return chosen or _boxes(channel)
 
 
-def can_carry(channel: str) -> bool:
-    """Whether there is any; asks the database only when the environment names none."""
+def can_carry(channel: str, *, also_stopped: bool = False) -> bool:
+    """Whether there is any, and staff have not stopped the channel: one question at most, however it is set up."""
+    stopped = Channel.objects.filter(pk=channel, is_open=False)
     if settings.MAILBOX or (settings.EMAIL_URL if channel == EMAIL else settings.SMS_URL):
-        return True
-    return Provider.objects.filter(channel=channel, is_active=True).exists()
+        return also_stopped or not stopped.exists()
+    rows = Provider.objects.filter(channel=channel, is_active=True)
+    return (rows if also_stopped else rows.filter(~Exists(stopped))).exists()
 
 
 def carrier(row: Provider) -> Carrier:
