@@ -73,7 +73,7 @@ def sign_in(request: HttpRequest, user: User, *, remember: bool = True) -> None:
     forget(request)
     session = cast(SessionStore, request.session)
     session.staff = user.is_staff
-    login(request, user, backend="django.contrib.auth.backends.ModelBackend")
+    login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     if not remember:
         session.set_expiry(0)
     session.confirmed = session.signed_in = True

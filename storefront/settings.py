@@ -107,7 +107,7 @@ CACHES = {
 # Who is there
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["accounts.backends.OneQuestionBackend"]
 LOGIN_URL = "accounts:login"
 # The first makes hashes; the others are read, and replaced at the next sign-in (PWD-05).
 PASSWORD_HASHERS = [

@@ -4,7 +4,16 @@ import re
 
 from django.db import connection
 
-BIG = 10_000
+from accounts.models import User
+
+BIG = 50_000
+# A small year shows what is asked and how; only in a large one does it matter how long that takes.
+TIMED_FROM = 100_000
+
+
+def is_timed():
+    """Whether there are enough people for times to mean something."""
+    return User.objects.count() >= TIMED_FROM
 
 
 def selects(queries):

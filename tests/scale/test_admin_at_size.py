@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Challenge, SecurityEvent, User
+from messaging.admin.window import is_large
 from messaging.models import OutboxMessage
 from tests.people import Shopper
 from tests.scale import plans
@@ -153,7 +154,11 @@ def test_why_no_code_answers_at_once(staff, figures, name):
 
 
 def test_lists_that_were_not_counted_say_so(staff):
-    for url in (USERS, CHALLENGES, EVENTS, MESSAGES):
+    lists = {USERS: User, CHALLENGES: Challenge, EVENTS: SecurityEvent, MESSAGES: OutboxMessage}
+    large = [url for url, model in lists.items() if is_large(model)]
+
+    assert {CHALLENGES, EVENTS} <= {*large}
+    for url in large:
         assert "about " in staff.get(url).content.decode(), url
 
 
@@ -162,19 +167,20 @@ def _holds(name, request, figures):
     if answer.status_code == 404:
         pytest.skip("there is no such page")
     assert answer.status_code == 200, answer.headers
-    times = sorted(_milliseconds(request) for _time in range(REQUESTS))
+    is_timed = plans.is_timed()
+    times = sorted(_milliseconds(request) for _time in range(REQUESTS if is_timed else 1))
     with CaptureQueriesContext(connection) as captured:
         request()
     trees = {sql: plans.plan(sql) for sql in plans.selects(captured)}
     whole = {table for nodes in trees.values() for table in plans.whole_tables(nodes)}
     read = max(map(plans.rows_read, trees.values()))
-    p95, median = times[int(REQUESTS * 0.95) - 1], statistics.median(times)
+    p95, median = times[int(len(times) * 0.95) - 1], statistics.median(times)
     slow = [
         what
         for what, is_so in {
             f"reads all of {', '.join(whole)}": whole,
             "rows": read > ROWS,
-            "slow": p95 > MILLISECONDS,
+            "slow": is_timed and p95 > MILLISECONDS,
             "queries": len(captured) > QUERIES,
         }.items()
         if is_so
