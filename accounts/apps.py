@@ -10,7 +10,7 @@ class AccountsConfig(AppConfig):
     """Who a shopper is and how they prove it."""
 
     name = "accounts"
-    verbose_name = _("accounts")
+    verbose_name = _("Accounts")
 
     def ready(self):
         """Register the letters and the tallies; our flows note the sign-in in the statement that makes it."""

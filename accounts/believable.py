@@ -235,7 +235,7 @@ RECEIPTS: dict[str, str] = {
     "message_id": "message",
     "provider": "provider",
     "status": "status",
-    "detail": "CASE status WHEN 'bounced' THEN 'bounced: the mailbox does not exist' ELSE '' END",
+    "detail": "CASE status WHEN 'bounced' THEN 'bounced 5.1.1' ELSE '' END",
     "at": "least(now(), sent_at + make_interval(secs => 2 + 20 * chance(k, 63)))",
     "received_at": "least(now(), sent_at + make_interval(secs => 4 + 40 * chance(k, 63)))",
 }

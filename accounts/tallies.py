@@ -37,7 +37,7 @@ OPEN, FINAL = 1, 2
 # A provider took it; and what came to nothing.
 TAKEN = (Status.SENT, Status.DELIVERED, Status.BOUNCED, Status.COMPLAINED)
 ARRIVED = (Status.DELIVERED, Status.COMPLAINED)
-LOST = (Status.FAILED, Status.BOUNCED)
+LOST = (Status.FAILED, Status.BOUNCED, Status.EXPIRED)
 
 # The events that are refusals, in words for staff.
 REFUSALS = {

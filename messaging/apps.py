@@ -8,4 +8,4 @@ class MessagingConfig(AppConfig):
     """Outbox, providers and the development mailbox."""
 
     name = "messaging"
-    verbose_name = _("messaging")
+    verbose_name = _("Messaging")

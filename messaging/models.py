@@ -229,6 +229,12 @@ class Receipt(models.Model):
     def __str__(self) -> str:
         return f"{self.status} {self.message_id}"
 
+    @property
+    def words(self) -> str:
+        """What was said, once: a reason may begin with the status itself, like "bounced 5.1.1"."""
+        reason = self.detail.removeprefix(self.status).strip()
+        return f"{self.get_status_display()}: {reason}" if reason else self.get_status_display()
+
 
 class Breaker(models.Model):
     """How one provider has fared lately. breaker.py holds the rule."""

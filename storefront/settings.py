@@ -227,6 +227,7 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", "")
 
 # Words, numbers, files
 
+FORMAT_MODULE_PATH = "storefront.formats"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English")]
 TIME_ZONE = env.str("TIME_ZONE", "UTC")

@@ -28,10 +28,10 @@ class ChallengeAdmin(WithChoices, Window):
 
     list_display = (
         "created_at",
-        "purpose",
-        "kind",
         "masked",
         "state",
+        "purpose",
+        "kind",
         "time_left",
         "age",
         "sends",

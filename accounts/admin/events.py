@@ -31,7 +31,7 @@ class ChannelFilter(ChoiceFilter):
 class SecurityEventAdmin(WithChoices, Window):
     """The audit trail."""
 
-    list_display = ("at", "what", "user", "channel", "ip", "device")
+    list_display = ("at", "what", "user", "channel", "ip", "device", "about")
     list_filter = (KindFilter, ChannelFilter)
     list_select_related = ("user",)
     date_hierarchy = "at"
@@ -41,7 +41,7 @@ class SecurityEventAdmin(WithChoices, Window):
     fields = (
         "at",
         "what",
-        "kind",
+        "kind_name",
         "about",
         "user",
         "channel",
@@ -65,6 +65,11 @@ class SecurityEventAdmin(WithChoices, Window):
     def what(self, event):
         """What happened, in words."""
         return WORDS.get(event.kind, event.words)
+
+    @admin.display(description=_("kind"))
+    def kind_name(self, event):
+        """What it is called in the address of a filter, and in the code."""
+        return event.kind
 
     @admin.display(description=_("browser"))
     def device(self, event):

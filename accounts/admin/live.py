@@ -51,6 +51,8 @@ def _line(name, channel, row, did):
         "state": state,
         "badge": _badge(row, state),
         "did": did,
+        "sent": f"{did.sent:,}",
+        "lost": f"{did.lost:,}",
         "half": seconds(did.half),
         "most": seconds(did.most),
     }

@@ -73,6 +73,11 @@ class Attempt:
         return states.badge_of(self.challenge)
 
     @property
+    def spent(self):
+        """How often a code was sent, and how many tries are left."""
+        return states.spent(self.challenge)
+
+    @property
     def time_left(self):
         """How long it still works."""
         return states.time_left(self.challenge)

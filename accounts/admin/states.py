@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
 from accounts import policy
 from accounts.identifiers import EMAIL
@@ -84,6 +84,15 @@ def age(moment):
         if gone >= unit:
             return word % {"n": gone // unit}
     return _("%(n)sm ago") % {"n": max(0, gone // timedelta(minutes=1))}
+
+
+def spent(challenge):
+    """How often a code was sent, and how many tries are left; "" for a notice, which has no code."""
+    if challenge.purpose == Purpose.NOT_ME:
+        return ""
+    sent = ngettext("Sent once", "Sent %(sends)s times", challenge.sends)
+    left = ngettext("%(tries)s try left", "%(tries)s tries left", challenge.tries_left)
+    return f"{sent}, {left}" % {"sends": challenge.sends, "tries": challenge.tries_left}
 
 
 def _is_by_link(challenge):

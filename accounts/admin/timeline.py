@@ -9,7 +9,7 @@ from django.db.models import Prefetch, Value
 from django.db.models.functions import StrIndex, Substr
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import gettext_lazy
 
 from accounts.admin import states
 from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprint
@@ -126,10 +126,9 @@ def _told(receipt):
     facts = {
         "at": f"{receipt.at:%Y-%m-%d %H:%M:%S}",
         "provider": receipt.provider,
-        "status": receipt.get_status_display(),
-        "detail": f": {receipt.detail}" if receipt.detail else "",
+        "what": receipt.words,
     }
-    return _("%(at)s UTC, %(provider)s said: %(status)s%(detail)s") % facts
+    return _("%(at)s UTC, %(provider)s said: %(what)s") % facts
 
 
 def _page(entries):
@@ -159,7 +158,8 @@ def _challenges(user, until):
 
 def _happened(event):
     about = [part for part in (event.about, event.device, event.ip) if part]
-    return Entry(event.at, str(WORDS.get(event.kind, event.words)), more=tuple(about))
+    more = (" · ".join(about),) if about else ()
+    return Entry(event.at, str(WORDS.get(event.kind, event.words)), more=more)
 
 
 def _attempted(challenge):
@@ -172,15 +172,13 @@ def _attempted(challenge):
         "purpose": challenge.get_purpose_display(),
         "address": challenge.identifier.masked,
     }
-    sent = ngettext("Sent once", "Sent %(sends)s times", challenge.sends)
-    left = ngettext("%(tries)s try left", "%(tries)s tries left", challenge.tries_left)
-    count = f"{sent}, {left}" % {"sends": challenge.sends, "tries": challenge.tries_left}
-    more = () if challenge.purpose == Purpose.NOT_ME else (count,)
+    spent = states.spent(challenge)
+    more = (spent,) if spent else ()
     return Entry(challenge.created_at, words % facts, states.badge_of(challenge), more)
 
 
 def _open(session):
     words = _("Signed in since %(began)s UTC, last used")
     facts = {"began": f"{session.created_at:%Y-%m-%d %H:%M}"}
-    about = tuple(part for part in (session.device, session.ip) if part)
-    return Entry(session.last_used_at, words % facts, badge(OFF, _("session")), about)
+    about = " · ".join(part for part in (session.device, session.ip) if part)
+    return Entry(session.last_used_at, words % facts, badge(OFF, _("session")), (about,))

@@ -51,10 +51,10 @@ class OutboxAdmin(WithChoices, Window):
     list_display = (
         "created_at",
         "letter",
-        "channel",
         "state",
-        "tries",
+        "channel",
         "provider",
+        "tries",
         "error",
         "settled_at",
     )
@@ -92,7 +92,7 @@ def _spellings(text):
 
 def _line(receipt):
     words = {
-        "what": ": ".join(filter(None, [receipt.get_status_display(), receipt.detail])),
+        "what": receipt.words,
         "at": _moment(receipt.at),
         "received": _moment(receipt.received_at),
     }

@@ -99,6 +99,8 @@ class Shutter(Noted, admin.ModelAdmin):
     paginator = Pages
     list_per_page = 25
     list_max_show_all = FEW
+    # To count what each filter would find is to read the whole table, once for each.
+    show_facets = admin.ShowFacets.NEVER
 
     def lookup_allowed(self, lookup, value, request=None):
         """Filter by the offered filters only: anything else answers questions about what is hidden (ADM-02)."""
@@ -108,6 +110,11 @@ class Shutter(Noted, admin.ModelAdmin):
     def get_changelist(self, request, **kwargs):
         """The list that can be of any length."""
         return WindowList
+
+    def changelist_view(self, request, extra_context=None):
+        """Call the list by what is in it."""
+        title = {"title": capfirst(str(self.opts.verbose_name_plural))}
+        return super().changelist_view(request, title | (extra_context or {}))
 
     def get_sortable_by(self, request):
         """The moment, where there is one: it has an index. Short lists are sorted by anything."""

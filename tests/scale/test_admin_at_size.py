@@ -39,6 +39,7 @@ PAGES = {
     "users, of a month": lambda: f"{USERS}?{_of_month('date_joined')}",
     "users, of a day": lambda: f"{USERS}?{_of_month('date_joined')}&date_joined__day=3",
     "users, any order": lambda: f"{USERS}?o=1.3.-7",
+    "users, asked for counts": lambda: f"{USERS}?_facets=True",
     "users named Ana": lambda: f"{USERS}?q=Ana",
     "users named Ana Silva": lambda: f"{USERS}?q=Ana+Silva",
     "users, no such name": lambda: f"{USERS}?q=Nobodyatall",
