@@ -8,7 +8,6 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from accounts import policy
 from accounts.identifiers import EMAIL
 from accounts.models import Purpose
 from messaging.admin.badges import BAD, GOOD, OFF, badge
@@ -28,11 +27,13 @@ BY_LINK = Q(purpose=Purpose.NOT_ME) | Q(purpose=Purpose.RESET, kind=EMAIL)
 STANDING = Q(proved_at=None, closed_at=None)
 TRIED_OUT = ~BY_LINK & Q(tries_left=0)
 LATE = (BY_LINK & Q(link_expires_at__lte=Now())) | (~BY_LINK & Q(expires_at__lte=Now()))
-# Nothing older can be valid: the database need not look there.
-LONGEST = max(policy.LINK_TTL, policy.RESET_TTL, policy.NOT_ME_TTL) + policy.CODE_TTL
+# Each side has an index: few attempts of a year are valid at any moment.
+WORKS = (BY_LINK & Q(link_expires_at__gt=Now())) | (
+    ~BY_LINK & ~Q(tries_left=0) & Q(expires_at__gt=Now())
+)
 # The same states once more, for the database.
 CONDITIONS = {
-    VALID: STANDING & ~TRIED_OUT & ~LATE & Q(created_at__gt=Now() - LONGEST),
+    VALID: STANDING & WORKS,
     USED: Q(proved_at__isnull=False),
     REPLACED: Q(proved_at=None, closed_at__isnull=False),
     USED_UP: STANDING & TRIED_OUT,

@@ -25,14 +25,20 @@ FORGETS = GUARD.format(
     column=", 'about'", condition="AND (NEW.about = '' OR NEW.about = OLD.about)"
 )
 FORGETS_LESS = GUARD.format(column="", condition="")
-# The audit trail of one channel, in the list's own order: the one that hardly ever occurs is found at once. And the
-# days of the board, so that a span of them is read from the index alone.
+# The audit trail of one channel, in the list's own order: the one that hardly ever occurs is found at once. The days of
+# the board, so that a span of them is read from the index alone. And what works at this moment: a code, or a link.
 INDEXES = """
 CREATE INDEX event_by_channel ON accounts_securityevent (channel, at DESC, id DESC);
 CREATE INDEX tally_days ON accounts_tally (at) INCLUDE (what, channel, country, provider, detail, number)
     WHERE span = 'day';
+CREATE INDEX challenge_code_works ON accounts_challenge (expires_at) WHERE proved_at IS NULL AND closed_at IS NULL;
+CREATE INDEX challenge_link_works ON accounts_challenge (link_expires_at)
+    WHERE proved_at IS NULL AND closed_at IS NULL
+    AND (purpose = 'not_me' OR (kind = 'email' AND purpose = 'reset'));
 """
-NO_INDEXES = "DROP INDEX IF EXISTS event_by_channel, tally_days"
+NO_INDEXES = """
+DROP INDEX IF EXISTS event_by_channel, tally_days, challenge_code_works, challenge_link_works
+"""
 
 
 def on_postgresql(sql):
