@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import localtime, now
 
 from accounts import tallies
-from accounts.models import Challenge, SecurityEvent, TextCountry, User
+from accounts.models import Bucket, Challenge, SecurityEvent, TextCountry, User
 from accounts.tallies import DAY, FINAL, HOUR, OPEN, Span, Tally, What, catch_up, percentile, tally
 from accounts.tasks import tally as tick
 from messaging import breaker
@@ -679,11 +679,22 @@ def test_email_can_be_stopped_and_started_again(sam, ana, postbox):
     assert [*entries] == [(EMAIL, "Stopped"), (EMAIL, "Let be used again")]
 
 
-def test_a_stopped_channel_shuts_no_member_of_staff_out(sam, postbox):
-    sam.post(BOARD, {"channel": EMAIL, "wish": "off"})
-    make_staff("boss")
+NO_EMAIL = {"email": None, "email_key": None, "email_proved_at": None}
+BY_PHONE = {**NO_EMAIL, "primary": "phone", "phone": BRITISH, "phone_proved_at": now()}
+
+
+@pytest.mark.parametrize(
+    ("switch", "columns"), [({"channel": EMAIL}, {}), ({"texts": "*"}, BY_PHONE)]
+)
+def test_a_stopped_channel_shuts_no_member_of_staff_out(sam, postbox, switch, columns):
+    sam.post(BOARD, {**switch, "wish": "off"})
+    make_staff("boss", **columns)
 
     assert sign_in_staff(stranger(1).client).headers["Location"] == "/admin/"
+    assert (
+        TextCountry.objects.get(pk="*").proved,
+        Bucket.objects.filter(name="texts").count(),
+    ) == (0, 0)
 
 
 def test_a_caller_can_be_told_that_email_is_stopped(sam, ana, postbox):

@@ -95,7 +95,7 @@ def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
     if not challenge.prove(user_id):
         raise CodeClosed
     challenge.close_others()
-    if challenge.kind == PHONE:
+    if challenge.kind == PHONE and challenge.purpose != Purpose.STAFF:
         texts.came_back(challenge.identifier)
 
 
@@ -116,7 +116,8 @@ def stand_in_line(user_id: UUID | None) -> None:
 
 def _send(challenge: Challenge, origin: Origin) -> None:
     identifier = challenge.identifier
-    if challenge.kind == PHONE:
+    # Whoever stopped texts must be able to come in and start them again.
+    if challenge.kind == PHONE and challenge.purpose != Purpose.STAFF:
         texts.spend(identifier, is_real=not challenge.is_decoy)
     by_link = challenge.is_by_link
     outbox.queue(
