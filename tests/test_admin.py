@@ -84,7 +84,7 @@ def rows():
     return [list(table.objects.order_by("pk").values()) for table in TABLES]
 
 
-def test_the_windows_are_there(staff):
+def test_the_windows_are_there(staff):  # promise 1.24
     registered = {
         f"{model._meta.app_label}/{model._meta.model_name}" for model in admin.site._registry
     }

@@ -149,7 +149,7 @@ def test_other_windows_are_searched_by_the_whole_address_alone(staff, shopper, w
         assert found(staff, part, window) == set(), part
 
 
-def test_attempts_are_found_by_a_number_in_any_notation(staff, shopper):
+def test_attempts_are_found_by_a_number_in_any_notation(staff, shopper):  # promise 1.21
     for number in (PHONE, "+1 (202) 555-0123", "001 202 555 0123"):
         assert len(found(staff, number, CHALLENGES)) == 1
         assert len(found(staff, number, OUTBOX)) == 1
@@ -215,7 +215,7 @@ def test_the_list_is_filtered_by_what_was_proved(staff, ana, how, shown):
         ({"purpose": "reset", "link_expires_at": now()}, states.EXPIRED),
     ],
 )
-def test_an_attempt_has_one_state_in_the_page_and_in_the_filter(staff, ana, columns, state):
+def test_an_attempt_has_one_state_in_the_page_and_in_the_filter(staff, ana, columns, state):  # promise 1.23
     ana.identify(WHO)
     Challenge.objects.exclude(purpose="staff").update(**columns)
     challenge = Challenge.objects.get(recipient=WHO)
@@ -228,7 +228,7 @@ def test_an_attempt_has_one_state_in_the_page_and_in_the_filter(staff, ana, colu
         assert (str(challenge.pk) in listed) is (name == state)
 
 
-def test_an_attempt_says_how_long_it_works(staff, ana):
+def test_an_attempt_says_how_long_it_works(staff, ana):  # promise 1.21
     ana.identify(WHO)
 
     page = words(staff.client.get(CHALLENGES, {"q": WHO}))
@@ -240,7 +240,7 @@ def test_an_attempt_says_how_long_it_works(staff, ana):
     ("left", "said"),
     [({"seconds": 59}, "0m 59s"), ({"minutes": 9, "seconds": 5}, "9m 5s"), ({"hours": 5}, "5h 0m")],
 )
-def test_time_left_is_short(left, said):
+def test_time_left_is_short(left, said):  # promise 1.21
     assert states.span(timedelta(**left)) == said
 
 
@@ -248,12 +248,12 @@ def test_time_left_is_short(left, said):
     ("gone", "said"),
     [({"minutes": 3}, "3m ago"), ({"hours": 25}, "1d ago"), ({"minutes": 119}, "1h ago")],
 )
-def test_age_is_short(gone, said):
+def test_age_is_short(gone, said):  # promise 1.22
     assert states.age(now() - timedelta(**gone)) == said
 
 
 @pytest.mark.parametrize("status", Status)
-def test_a_message_has_a_badge(staff, ana, status):
+def test_a_message_has_a_badge(staff, ana, status):  # promise 1.23
     ana.identify(WHO)
     OutboxMessage.objects.filter(address=WHO).update(status=status)
 
