@@ -134,7 +134,7 @@ def test_an_expired_code_is_not_replaced_for_ever(attempt, code, postbox, monkey
 # Once: COD-05
 
 
-def test_a_code_works_once(attempt, code):  # COD-05
+def test_a_code_works_once(attempt, code):  # COD-05, promise 0.11
     prove(attempt, code)
 
     with pytest.raises(CodeClosed):
@@ -165,7 +165,7 @@ def test_a_user_who_cannot_be_made_leaves_the_code_unused():  # COD-05
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_fails_after_the_user_takes_the_user_back():  # COD-05
+def test_what_fails_after_the_user_takes_the_user_back():  # COD-05, promises 0.14, 1.5
     attempt = begin()
     code = Postbox().code(ANA)
 
@@ -455,7 +455,7 @@ def test_a_link_opens_what_it_was_made_for(db, find, good_for, purpose):  # COD-
 
 def test_a_resend_brings_a_new_code_and_the_older_one_is_recognised(
     attempt, code, postbox
-):  # COD-09
+):  # COD-09, promise 1.7
     again(attempt)
 
     assert postbox.code(ANA) != code
@@ -523,7 +523,7 @@ def test_two_clicks_at_once_send_one_code(code, postbox):  # COD-09, ux 48
     assert len(postbox) == 2
 
 
-def test_three_resends_an_hour(attempt, postbox):  # COD-09
+def test_three_resends_an_hour(attempt, postbox):  # COD-09, promise 2.7
     for _ in range(3):
         again(attempt)
 

@@ -14,6 +14,7 @@ from django.contrib.staticfiles import finders
 from django.db.models import F
 from django.test import Client
 from django.urls import URLPattern, get_resolver, path, resolve
+from django.utils.timezone import localtime
 
 from accounts.models import Challenge, Session, User
 from storefront import urls
@@ -598,7 +599,9 @@ def test_a_page_that_was_open_for_too_long_keeps_what_was_typed(db, face):  # ux
 
 
 @pytest.mark.parametrize("state", MATRIX, ids=lambda state: state.__name__)
-def test_a_page_that_was_open_for_too_long_is_no_dead_end(ana, postbox, state):  # ux 42
+def test_a_page_that_was_open_for_too_long_is_no_dead_end(
+    ana, postbox, state
+):  # ux 42, promise 2.4
     state(ana, postbox)
     ana.client.handler.enforce_csrf_checks = True
 
@@ -1190,6 +1193,45 @@ def test_a_password_manager_saves_the_pair(ana, postbox):  # ux 54
 
     assert (kept["value"], "readonly" in kept, "name" in kept) == (EMAIL, True, False)
     assert [form["action"] for form in page.forms if "password" in form["fields"]] == [COMPLETE]
+
+
+def test_nobody_types_an_address_twice(sight):  # ux 21
+    twice = re.compile(r"(email|phone|contact|identifier)(2|_again|_confirm(ation)?)")
+
+    assert not [name for name in sight.inputs if twice.fullmatch(name)]
+
+
+def test_sign_in_and_sign_up_are_apart_and_lead_to_each_other(ana):  # ux 4
+    sign_up, sign_in = Page(ana.get(REGISTER)), Page(ana.get(LOGIN))
+
+    assert (sign_up.text("h1"), sign_in.text("h1")) == ("Create an account", "Sign in")
+    assert sign_up.all("a", id="sign-in", href=LOGIN)
+    assert sign_in.all("a", href=REGISTER)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("identify", "Send code"),
+        ("verify", "Confirm code"),
+        ("complete", "Create account"),
+        ("login", "Sign in"),
+        ("link_elsewhere", "Confirm and go on here"),
+    ],
+)
+def test_a_button_says_what_it_does(ana, postbox, name, said):  # ux 5
+    assert said in Page(SIGHTS[name](ana, postbox)).text("button")
+
+
+def test_the_code_page_says_where_the_code_went_and_until_when_it_works(ana):  # ux 30
+    ana.identify("Ana.Maria+shop@Example.COM")
+
+    page = Page(ana.get(VERIFY))
+
+    assert "Ana.Maria+shop@Example.COM" in page.text("bdi")
+    until = Challenge.objects.get().expires_at
+    assert page.all("time", datetime=localtime(until).isoformat())
+    assert f"{until:%H:%M} UTC" in words(ana.get(VERIFY))
 
 
 def test_optional_fields_say_so(ana, postbox):  # ux 52

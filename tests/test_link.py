@@ -78,7 +78,9 @@ def test_a_scanner_that_presses_buttons_gains_nothing(link, ana):  # demand 1, W
     assert press(ana, link).to == HOME
 
 
-def test_in_the_same_browser_the_link_goes_on_with_everything_typed(anyone, postbox):  # ux 81
+def test_in_the_same_browser_the_link_goes_on_with_everything_typed(
+    anyone, postbox
+):  # ux 81, promise 1.6
     anyone.identify(WHO, next=ACCOUNT, **PROFILE)
 
     pressed = press(anyone, postbox.link())
@@ -167,7 +169,7 @@ DEAD = {
 
 
 @pytest.mark.parametrize("token", DEAD.values(), ids=DEAD)
-def test_a_link_that_never_was_is_gone(anyone, token):  # ux 67, ux 81, IDN-08
+def test_a_link_that_never_was_is_gone(anyone, token):  # ux 67, ux 81, IDN-08, promise 1.6
     looked = anyone.open(LINK, query_params={"token": token})
     pressed = anyone.post(LINK, token=token)
 
@@ -188,7 +190,7 @@ def test_a_changed_letter_makes_a_link_worthless(link, bea):  # REC-03
     [({"hours": 23, "minutes": 59}, 200), ({"hours": 24, "seconds": 1}, 410)],
     ids=["in time", "too late"],
 )
-def test_a_link_lives_for_a_day(link, anyone, span, status):  # ux 81
+def test_a_link_lives_for_a_day(link, anyone, span, status):  # ux 81, promise 1.8
     time_passes(**span)
 
     assert anyone.open(link).status_code == status

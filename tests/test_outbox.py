@@ -106,7 +106,7 @@ def again():
 # The promise
 
 
-def test_a_promise_is_kept_with_what_it_is_about(message):  # OUT-01
+def test_a_promise_is_kept_with_what_it_is_about(message):  # OUT-01, promise 1.5
     assert message.status == Status.QUEUED
     assert message.ref == f"{Challenge.objects.get().pk}:1"
 
@@ -391,7 +391,7 @@ def test_mail_goes_out_when_the_server_is_back(port, message):  # OUT-03, OUT-05
     assert fresh(message).status == Status.SENT
 
 
-def test_every_try_waits_longer_a_share_of_the_age(port, message):  # OUT-05
+def test_every_try_waits_longer_a_share_of_the_age(port, message):  # OUT-05, promise 1.16
     waits = []
 
     for _ in range(5):
@@ -495,7 +495,7 @@ def test_a_shopper_may_try_again_when_it_is_carried(ana, postbox, settings):  # 
     assert len(postbox) == 1
 
 
-def test_the_mailbox_keeps_the_newest_and_no_more(message, monkeypatch):
+def test_the_mailbox_keeps_the_newest_and_no_more(message, monkeypatch):  # promise 2.11
     monkeypatch.setattr(mailbox, "KEPT", 3)
 
     for _ in range(5):

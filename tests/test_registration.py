@@ -57,7 +57,9 @@ def test_each_step_leads_to_the_next(ana, postbox):
     assert b"Ana" in ana.get(ACCOUNT).content
 
 
-def test_the_proof_rotates_the_session_and_leaves_nothing_in_it(ana, postbox):  # SES-01, REG-10
+def test_the_proof_rotates_the_session_and_leaves_nothing_in_it(
+    ana, postbox
+):  # SES-01, REG-10, ux 59
     ana.identify(EMAIL)
     before = ana.session_key
 
@@ -577,7 +579,7 @@ def test_a_proof_ends_every_other_attempt_at_the_address(anyone, bea, postbox): 
 @pytest.mark.parametrize("rule", ["disclose", "private"])
 def test_an_unfinished_account_is_finished_from_another_browser(
     ana, bea, postbox, monkeypatch, rule
-):
+):  # promise 0.15
     monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", rule)
     bea.identify(EMAIL)
     bea.prove(postbox.code())

@@ -215,7 +215,9 @@ def test_the_list_is_filtered_by_what_was_proved(staff, ana, how, shown):
         ({"purpose": "reset", "link_expires_at": now()}, states.EXPIRED),
     ],
 )
-def test_an_attempt_has_one_state_in_the_page_and_in_the_filter(staff, ana, columns, state):  # promise 1.23
+def test_an_attempt_has_one_state_in_the_page_and_in_the_filter(
+    staff, ana, columns, state
+):  # promise 1.23
     ana.identify(WHO)
     Challenge.objects.exclude(purpose="staff").update(**columns)
     challenge = Challenge.objects.get(recipient=WHO)

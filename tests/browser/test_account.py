@@ -166,7 +166,7 @@ def test_a_forgotten_password_is_replaced_by_text_message(shopper, javascript):
 
 
 @either_way
-def test_the_email_address_is_changed(elsewhere, javascript):  # REC-08
+def test_the_email_address_is_changed(elsewhere, javascript):  # REC-08, WEB-02
     (ana, who), new = elsewhere(javascript=javascript), email("new")
     ana.account.open().go("Change email address")
     ana.new_contact.give(new)
