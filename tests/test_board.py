@@ -676,7 +676,7 @@ def test_email_can_be_stopped_and_started_again(sam, ana, postbox):
     sam.post(BOARD, {"channel": EMAIL, "wish": "on"})
     assert ana.identify("ana@example.com").status_code == 303
     entries = LogEntry.objects.order_by("pk").values_list("object_id", "change_message")
-    assert [*entries] == [(EMAIL, "Stopped"), (EMAIL, "Let be used again")]
+    assert [*entries] == [(EMAIL, "Stopped"), (EMAIL, "Started again")]
 
 
 NO_EMAIL = {"email": None, "email_key": None, "email_proved_at": None}

@@ -206,7 +206,7 @@ def _switch_channel(request, name, on):
         raise Http404
     row = Channel(name=name)
     if row.switch(on):
-        _note(request, row, _("Let be used again") if on else _("Stopped"))
+        _note(request, row, _("Started again") if on else _("Stopped"))
 
 
 def _need(request, permission):
