@@ -98,6 +98,11 @@ TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 # From the right password to the code at the staff's door.
 STAFF_CODE_WITHIN = _seconds("STAFF_CODE_WITHIN", 1800)
 
+# From how many on staff hear of locked passwords, codes sent, and used codes that are typed again (LOG-06).
+ALERT_LOCKS = _rate(env.str("ALERT_LOCKS", "20/10m"))
+ALERT_CODES = _rate(env.str("ALERT_CODES", "2000/10m"))
+ALERT_REPLAYS = _rate(env.str("ALERT_REPLAYS", "20/10m"))
+
 # How long rows are kept that nobody needs any more (LOG-06). Sessions go when they end; messages: MESSAGES_KEPT.
 CHALLENGES_KEPT = _seconds("CHALLENGES_KEPT", 90 * 86400)
 EVENTS_KEPT = _seconds("EVENTS_KEPT", 400 * 86400)

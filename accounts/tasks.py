@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from accounts import tallies
-from accounts.flows import deletion, retention
+from accounts.flows import deletion, retention, watch
 
 
 @shared_task(ignore_result=True)
@@ -16,6 +16,12 @@ def erase() -> None:
 def purge() -> None:
     """Drop what is old."""
     retention.purge()
+
+
+@shared_task(ignore_result=True)
+def look_out() -> None:
+    """Tell staff of bursts."""
+    watch.watch()
 
 
 @shared_task(ignore_result=True)

@@ -1,0 +1,102 @@
+"""Staff hear of bursts: locked passwords, codes sent, used codes that are typed again (LOG-06)."""
+
+from datetime import timedelta
+
+import pytest
+from django.conf import settings
+from django.utils.timezone import now
+
+from accounts.flows import watch
+from accounts.models import SecurityEvent
+from accounts.policy import Rate
+from accounts.tasks import look_out
+from messaging.models import Alert
+from tests.staff import make_staff, sign_in_staff
+
+FEW = Rate(3, 600)
+
+
+@pytest.fixture(autouse=True)
+def _few(db, monkeypatch):
+    """Three of anything within ten minutes are many."""
+    few = {kind: (alert, FEW) for kind, (alert, _rate) in watch.BURSTS.items()}
+    monkeypatch.setattr(watch, "BURSTS", few)
+
+
+def happens(kind, times, ago=timedelta()):
+    """Something happened so many times, so long ago."""
+    SecurityEvent.objects.bulk_create(
+        SecurityEvent(kind=kind, at=now() - ago) for _time in range(times)
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "alert"),
+    [
+        ("password_locked", "many_passwords_locked"),
+        ("code_sent", "many_codes_sent"),
+        ("code_replay", "used_codes_typed_again"),
+    ],
+)
+@pytest.mark.parametrize(("times", "heard"), [(2, 0), (3, 1), (4, 1)])
+def test_a_burst_is_heard_from_so_many_on(kind, alert, times, heard):  # LOG-06
+    happens(kind, times)
+
+    look_out()
+
+    assert Alert.objects.filter(kind=alert).count() == Alert.objects.count() == heard
+
+
+@pytest.mark.parametrize(("ago", "heard"), [(595, 1), (601, 0)])
+def test_what_is_long_ago_is_no_burst(ago, heard):  # LOG-06
+    happens("password_locked", 3, timedelta(seconds=ago))
+
+    look_out()
+
+    assert Alert.objects.count() == heard
+
+
+def test_other_things_happen_as_often_as_they_like():  # LOG-06
+    happens("signed_in", 50)
+
+    look_out()
+
+    assert not Alert.objects.exists()
+
+
+def test_a_burst_that_goes_on_is_one_row_that_counts(caplog):  # LOG-06
+    happens("code_sent", 3)
+
+    for _minute in range(3):
+        look_out()
+
+    assert Alert.objects.get().times == 3
+    assert [line.message for line in caplog.records if "alert" in line.message] == [
+        "alert: many_codes_sent 3 or more within 10 min"
+    ]
+
+
+def test_five_wrong_passwords_of_three_people_are_heard(ana):  # LIM-01, LOG-06
+    for who in ("a@example.com", "b@example.com", "c@example.com"):
+        for _try in range(5):
+            ana.post("/login/", identifier=who, password="not the password")
+
+    look_out()
+
+    assert Alert.objects.get().kind == "many_passwords_locked"
+
+
+def test_staff_read_it_in_words(client):  # LOG-06
+    happens("code_replay", 3)
+    look_out()
+    make_staff()
+    sign_in_staff(client)
+
+    page = client.get("/admin/messaging/alert/").content.decode()
+
+    assert "used codes typed again" in page
+    assert "3 or more within 10 min" in page
+
+
+def test_beat_knows_the_task():  # LOG-06
+    assert look_out.name in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
