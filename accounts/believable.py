@@ -38,6 +38,7 @@ Nguyen Tran Pham Wijaya Santoso Okafor Adeyemi Eze Mensah Owusu Mwangi Otieno Nj
 DOMAINS = "example.com example.org example.net mail.example post.example inbox.example".split()
 # How a mobile number begins in some countries; six digits follow, the person's number mixed.
 PHONES = "+447400 +12022 +4915112 +33612 +919876 +2348031 +5511987 +34612 +254712 +819012".split()
+COUNTRIES = "GB US DE FR IN NG BR ES KE JP".split()
 AGENTS = (
     "Mozilla/5.0 (iPhone; CPU iPhone OS 17_5 like Mac OS X) AppleWebKit/605.1.15 Version/17.5 Mobile Safari/604.1",
     "Mozilla/5.0 (Linux; Android 14; Pixel 8) AppleWebKit/537.36 Chrome/126.0.0.0 Mobile Safari/537.36",
@@ -195,6 +196,7 @@ EVENTS: dict[str, str] = {
     "fingerprint": """CASE WHEN named THEN left(encode(sha256(%(outer)s::bytea || sha256(
         %(inner)s::bytea || convert_to(recipient, 'UTF8'))), 'hex'), 40) ELSE '' END""",
     "channel": "CASE WHEN named THEN kind ELSE '' END",
+    "country": "CASE WHEN named AND kind = 'phone' THEN (%(countries)s::text[])[1 + mod(n, 10)] ELSE '' END",
     "ip": "ip",
     "agent": "(%(agents)s::text[])[device]",
 }
@@ -314,6 +316,7 @@ def values_for(total: int, *, salt: str) -> dict[str, Any]:
         "hours": [hour for hour, times in enumerate(HOURS) for _time in range(times)],
         "domains": DOMAINS,
         "phones": PHONES,
+        "countries": COUNTRIES,
         "agents": list(AGENTS),
         "devices": list(DEVICES),
         # One hash of a password that nobody knows.

@@ -9,6 +9,8 @@ from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from accounts.identifiers import Identifier
+
 
 class Refused(Exception):
     """A flow says no. `field` names the form field it belongs to, `status` the HTTP answer (ux 67)."""
@@ -176,9 +178,9 @@ class ChannelDown(Refused):
 class TextsStopped(ChannelDown):
     """No text to `scope`: a budget is spent, staff closed it, or hardly any code came back (ABU-02, ABU-05)."""
 
-    def __init__(self, scope: str) -> None:
+    def __init__(self, scope: str, to: Identifier) -> None:
         super().__init__("phone")
-        self.scope = scope
+        self.scope, self.to = scope, to
 
 
 def clock(moment: datetime) -> str:

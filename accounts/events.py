@@ -30,6 +30,7 @@ def record(
             user_id=user.pk if user else user_id,
             fingerprint=fingerprint(identifier.key) if identifier else "",
             channel=identifier.kind if identifier else "",
+            country=identifier.country if identifier else "",
             ip=origin.ip,
             agent=origin.agent,
             request_id=request_id,

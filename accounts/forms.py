@@ -1,6 +1,7 @@
 """The shape of what people type: length, format, normal form. No rules, no queries."""
 
 import unicodedata
+from itertools import chain
 
 from django import forms
 from django.contrib.auth import password_validation
@@ -10,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import codes, identifiers, policy
 from accounts.errors import Refused
-from accounts.identifiers import EMAIL, PHONE, Identifier, Unreadable
+from accounts.identifiers import EMAIL, PHONE, Identifier, NotTexted, Unreadable
 from accounts.models import User
 
 PASSWORD_RULE = _(
@@ -92,6 +93,14 @@ class RefusableForm(forms.Form):
         listed = {*(self.shown or self.fields), "__all__"}
         return [text for name, texts in self.errors.items() if name not in listed for text in texts]
 
+    @property
+    def not_texted(self):
+        """The numbers that were refused because we text none of their kind or country (IDN-05)."""
+        errors = chain.from_iterable(self.errors.as_data().values())
+        return [
+            error.params["number"] for error in errors if error.params and "number" in error.params
+        ]
+
     def refuse(self, refusal: Refused) -> None:
         """Show what a flow refuses as an error of this form, at its field if the form has it."""
         field = self.field_for(refusal)
@@ -157,7 +166,7 @@ class AddressForm(RefusableForm):
         try:
             self.found = read(self.cleaned_data[source])
         except Unreadable as problem:
-            self.add_error(source, ValidationError(str(problem), code=problem.code))
+            self.add_error(source, _as_error(problem))
 
 
 class IdentifyForm(AddressForm):
@@ -402,7 +411,7 @@ class ContactForm(RefusableForm):
         try:
             self.found = self._read_contact(typed) if typed else None
         except Unreadable as problem:
-            raise ValidationError(str(problem), code=problem.code) from None
+            raise _as_error(problem) from None
         return typed
 
 
@@ -489,6 +498,12 @@ class LinkForm(RefusableForm):
     """The token of an emailed link."""
 
     token = Text(required=False, max_length=64, widget=forms.HiddenInput)
+
+
+def _as_error(problem):
+    """What could not be read, as an error of its field; a number that is not texted comes along."""
+    number = {"number": problem.number} if isinstance(problem, NotTexted) else None
+    return ValidationError(str(problem), code=problem.code, params=number)
 
 
 def _username(text):

@@ -7,6 +7,7 @@ from os.path import commonprefix
 
 import phonenumbers
 from django.utils.crypto import salted_hmac
+from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from email_validator import EmailNotValidError, validate_email
 
@@ -54,6 +55,10 @@ class NotTexted(Unreadable):
 
     code = "not_texted"
 
+    def __init__(self, text: str | Promise, number: "Identifier") -> None:
+        super().__init__(text)
+        self.number = number
+
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
@@ -84,8 +89,11 @@ class Identifier:
 
     @property
     def country(self) -> str:
-        """The country of a mobile number, as two letters."""
-        return phonenumbers.region_code_for_number(phonenumbers.parse(self.key)) or ""
+        """The country of a number, as two letters; "" for numbers of no country, and for everything else."""
+        if self.kind != PHONE:
+            return ""
+        region = phonenumbers.region_code_for_number(phonenumbers.parse(self.key)) or ""
+        return region if region.isalpha() else ""
 
     @property
     def prefix(self) -> str:
@@ -128,16 +136,16 @@ def parse_email(text: str) -> Identifier:
 def parse_phone(text: str) -> Identifier:
     """Read a mobile number into E.164, digits of any script (IDN-04, IDN-05, ux 15, 22). Raises Unreadable."""
     number = _dialled(text)
-    kind = phonenumbers.number_type(number)
-    region = phonenumbers.region_code_for_number(number)
-    if kind not in MOBILE or region == phonenumbers.REGION_CODE_FOR_NON_GEO_ENTITY:
-        raise NotTexted(
-            NOT_MOBILE.get(kind, _("That number cannot receive our texts. Enter a mobile number."))
-        )
-    if policy.PHONE_COUNTRIES and region not in policy.PHONE_COUNTRIES:
-        raise NotTexted(_("We do not send texts to that country yet. Use your email address."))
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-    return Identifier(kind=PHONE, key=e164, address=e164)
+    found = Identifier(kind=PHONE, key=e164, address=e164)
+    kind, country = phonenumbers.number_type(number), found.country
+    if kind not in MOBILE or not country:
+        other = _("That number cannot receive our texts. Enter a mobile number.")
+        raise NotTexted(NOT_MOBILE.get(kind, other), found)
+    if policy.PHONE_COUNTRIES and country not in policy.PHONE_COUNTRIES:
+        other = _("We do not send texts to that country yet. Use your email address.")
+        raise NotTexted(other, found)
+    return found
 
 
 def parse_username(text: str) -> str:

@@ -472,7 +472,7 @@ class WrittenOnce(TypeError):
 class SecurityEventQuerySet(models.QuerySet["SecurityEvent"]):
     """What happened. Rows forget a person and grow old; nothing else becomes of them (LOG-02)."""
 
-    FORGETTING = (("user", None), ("ip", None), ("agent", ""), ("about", ""))
+    FORGETTING = (("user", None), ("country", ""), ("ip", None), ("agent", ""), ("about", ""))
 
     def update(self, **values: object) -> int:
         """Take a person out of the rows. Raises WrittenOnce for anything else."""
@@ -508,6 +508,8 @@ class SecurityEvent(models.Model):
     )
     fingerprint = models.CharField(_("identifier (keyed hash)"), max_length=40, blank=True)
     channel = models.CharField(_("channel"), max_length=8, blank=True)
+    # Of a mobile number: the board counts by it.
+    country = models.CharField(_("country"), max_length=2, blank=True, db_default="")
     ip = models.GenericIPAddressField(_("IP address"), null=True)
     agent = models.CharField(_("browser"), max_length=200, blank=True)
     request_id = models.CharField(_("request"), max_length=64, blank=True)

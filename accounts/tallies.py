@@ -12,7 +12,6 @@ from itertools import islice
 
 from django.db import models, transaction
 from django.db.models import Case, Count, F, Sum, Value, When
-from django.db.models.functions import Coalesce
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext_lazy as _
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
@@ -278,15 +277,11 @@ def _messages(hour: datetime) -> Counts:
 def _events(hour: datetime) -> Counts:
     """Who became a user in this hour, and what was refused."""
     kinds = SecurityEvent.objects.filter(kind__in=["registered", *REFUSALS]).order_by()
-    is_sign_up = models.Q(kind="registered", channel=PHONE)
-    number = Case(When(is_sign_up, then=Coalesce("user__phone", Value(""))), default=Value(""))
-    groups = kinds.filter(**_within("at", hour)).annotate(number=number)
+    groups = kinds.filter(**_within("at", hour)).values_list("kind", "channel", "country")
     counts: Counts = Counter()
-    for kind, channel, number, count in groups.values_list("kind", "channel", "number").annotate(
-        Count("pk")
-    ):
+    for kind, channel, country, count in groups.annotate(Count("pk")):
         what, detail = (What.SIGN_UPS, "") if kind == "registered" else (What.REFUSED, kind)
-        counts[what, CHANNEL_OF.get(channel, ""), country_of(number), "", detail] += count
+        counts[what, CHANNEL_OF.get(channel, ""), country, "", detail] += count
     return counts
 
 

@@ -14,7 +14,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import localtime, now
 
-from accounts import tallies
+from accounts import policy, tallies
 from accounts.models import Bucket, Challenge, SecurityEvent, TextCountry, User
 from accounts.tallies import DAY, FINAL, HOUR, OPEN, Span, Tally, What, catch_up, percentile, tally
 from accounts.tasks import tally as tick
@@ -198,6 +198,38 @@ def test_refusals_count_by_their_reason(ana, bea, postbox):
         "code_used_up": 1,
         "sign_in_failed": 1,
     }
+
+
+def test_refusals_count_for_their_country(ana, postbox, monkeypatch):
+    ana.identify(BRITISH)
+    ana.prove(wrong(postbox.code(BRITISH)))
+    stranger(1).identify("+19005550123")
+    monkeypatch.setattr(policy, "TEXTS_PER_PREFIX", policy.rates("1/h"))
+    stranger(2).identify(BRITISH[:-1] + "7")
+    carl = stranger(3)
+    carl.identify("carl@example.com")
+    carl.prove(wrong(postbox.code("carl@example.com")))
+    count()
+
+    by_country = {
+        (row.country, row.channel, row.detail): row.number
+        for row in Tally.objects.filter(what=What.REFUSED, span=Span.HOUR)
+    }
+    assert by_country == {
+        ("GB", SMS, "code_wrong"): 1,
+        ("US", SMS, "number_refused"): 1,
+        ("GB", SMS, "texts_stopped"): 1,
+        ("", EMAIL, "code_wrong"): 1,
+    }
+
+
+def test_the_reasons_of_one_country_are_shown(sam):
+    row(What.REFUSED, 4, channel=SMS, country="GB", detail="code_wrong")
+    row(What.REFUSED, 9, channel=SMS, country="US", detail="code_wrong")
+
+    page = sam.get(BOARD, {"country": "GB"})
+
+    assert shown(page, "refusals") == {"wrong code": 4}
 
 
 def test_every_reason_has_words():

@@ -236,7 +236,15 @@ def test_a_number_that_would_cost_us_is_noted(ana, field):  # IDN-05
     ana.post("/register/", {field: "+19005550123"})
     ana.post("/register/", {field: "no number at all"})
 
-    assert [event.kind for event in SecurityEvent.objects.all()] == ["number_refused"]
+    noted = SecurityEvent.objects.get()
+    assert (noted.kind, noted.channel, noted.country) == ("number_refused", "phone", "US")
+
+
+@pytest.mark.parametrize("typed", ["+881612345678", "+882161234567"])
+def test_a_number_of_no_country_is_noted_without_one(ana, typed):  # IDN-05
+    ana.identify(typed)
+
+    assert SecurityEvent.objects.get(kind="number_refused").country == ""
 
 
 def test_a_national_number_needs_a_region(monkeypatch):  # IDN-04

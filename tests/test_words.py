@@ -10,6 +10,7 @@ from django.utils.timezone import now
 
 from accounts import errors, policy
 from accounts.flows import contacts
+from accounts.identifiers import parse
 from tests.people import COMPLETE, REGISTER, VERIFY, Shopper
 
 ROOT = Path(__file__).parent.parent
@@ -35,7 +36,7 @@ REFUSALS = {
     "expired": errors.CodeExpired(renewed=False),
     "expired and renewed": errors.CodeExpired(renewed=True),
     "closed": errors.CodeClosed(),
-    "texts stopped": errors.TextsStopped("GB"),
+    "texts stopped": errors.TextsStopped("GB", parse("+447400123456")),
     "link": errors.LinkDead(),
     "too often": errors.TooOften(SOON),
     "too soon": errors.TooSoon(SOON),

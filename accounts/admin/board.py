@@ -131,7 +131,9 @@ def _pictures(found):
             _("Reasons of refusal"),
             found.refusals,
             head=(_("Reason"), _("Times")),
-            words=_("Refusals that name a channel are narrowed by it; none names a country."),
+            words=_(
+                "What belongs to no channel or country, like too many requests from one place, counts under “all”."
+            ),
         ),
     ]
 

@@ -107,8 +107,8 @@ class Figures:
 
     @cached_property
     def refusals(self):
-        """The most frequent reasons. An event knows no country: that choice does not narrow them."""
-        counts = self._sum("detail", What.REFUSED, country="")
+        """The most frequent reasons."""
+        counts = self._sum("detail", What.REFUSED)
         return [(REFUSALS.get(kind, kind), n) for kind, n in counts.most_common(MOST_REASONS)]
 
     @cached_property
@@ -139,16 +139,15 @@ class Figures:
             most=percentile(times, 0.95),
         )
 
-    def _of(self, what, **choice):
+    def _of(self, what):
         """The chosen sums of one kind."""
-        wanted = {**self._narrowed(), **choice}
-        wanted = {name: value for name, value in wanted.items() if value} | {"what": what}
+        wanted = self._narrowed() | {"what": what}
         return [(key, n) for key, n in self._all if wanted.items() <= key.items()]
 
-    def _sum(self, by, what=None, **choice):
+    def _sum(self, by, what=None):
         counts = Counter()
         for kind in [what] if what else STEPS:
-            for key, number in self._of(kind, **choice):
+            for key, number in self._of(kind):
                 counts[key[by]] += number
         return counts
 

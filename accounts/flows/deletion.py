@@ -65,7 +65,7 @@ def _forget_traces(user: User) -> None:
     )
     prints = {*map(fingerprint, keys), *named}
     seen = SecurityEvent.objects.filter(Q(user=user) | Q(user=None, fingerprint__in=prints))
-    seen.update(ip=None, agent="")
+    seen.update(country="", ip=None, agent="")
     SecurityEvent.objects.filter(about=f"user {user.pk}").update(about="")
     # Browsers that asked for a code and never came back.
     Session.objects.filter(challenge__in=theirs).delete()

@@ -17,12 +17,12 @@ def spend(to: Identifier, *, is_real: bool) -> None:
     # The same statement for the first text to a country as for the next: nobody may count a difference (ENU-02).
     TextCountry.objects.bulk_create([country], ignore_conflicts=True)
     if not country.count_text(int(is_real)):
-        raise TextsStopped(country.code)
+        raise TextsStopped(country.code, to)
     budgets = limits.texts(to)
     taken = limits.take(*(budgets if is_real else limits.room(budgets)))
     if len(taken) < len(budgets):
         full = next(limit for limit in budgets if limit.key not in {hit.key for hit in taken})
-        raise TextsStopped(f"{full.name} {full.subject}")
+        raise TextsStopped(f"{full.name} {full.subject}", to)
 
 
 def came_back(number: Identifier) -> None:
@@ -32,6 +32,6 @@ def came_back(number: Identifier) -> None:
 
 def stopped(refusal: TextsStopped, *, origin: Origin) -> None:
     """Write down that texts were refused, outside the transaction that was rolled back, and tell staff (LOG-02)."""
-    events.record("texts_stopped", origin=origin)
+    events.record("texts_stopped", origin=origin, identifier=refusal.to)
     TextCountry.objects.filter(code=refusal.scope).judge()
     alerts.sound("texts_stopped", refusal.scope)

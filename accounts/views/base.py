@@ -10,7 +10,6 @@ from django.views.generic import FormView, View
 from accounts import events, limits, pending, responses
 from accounts.errors import Refused, TextsStopped, TooOften
 from accounts.flows import texts
-from accounts.identifiers import NotTexted
 
 FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -173,10 +172,8 @@ class Step(Door, FormView):
 
     def form_invalid(self, form):
         """Show the form again with everything that was typed; note a number that costs more than we pay (IDN-05)."""
-        if any(
-            form.has_error(field, NotTexted.code) for field in ("identifier", "phone", "contact")
-        ):
-            events.record("number_refused", origin=self.origin)
+        for number in form.not_texted:
+            events.record("number_refused", origin=self.origin, identifier=number)
         return self.show(form, status=422)
 
     def get(self, request, *args, **kwargs):
