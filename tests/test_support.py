@@ -17,14 +17,14 @@ from accounts.models import Bucket, Challenge, SecurityEvent, Session, TextCount
 from messaging.models import OutboxMessage, Receipt, Status
 from messaging.tasks import sweep
 from tests.pages import Page, words
-from tests.people import PASSWORD, Shopper, wrong
+from tests.people import PASSWORD, Shopper, time_passes, wrong
 from tests.staff import SECRET, make_staff, sign_in_staff
 from tests.test_admin import PHONE, WHO, crawl, secrets
 
 USERS, CHALLENGES = "/admin/accounts/user/", "/admin/accounts/challenge/"
 EVENTS, OUTBOX = "/admin/accounts/securityevent/", "/admin/messaging/outboxmessage/"
 LOOKUP = "/admin/lookup/"
-DEEDS = ["recover", "end-sessions", "lift-lock", "deactivate", "reactivate"]
+DEEDS = ["recover", "recover-by-text", "end-sessions", "lift-lock", "deactivate", "reactivate"]
 WINDOWS = [
     "accounts.view_user",
     "accounts.view_challenge",
@@ -213,6 +213,8 @@ def test_the_list_is_filtered_by_what_was_proved(staff, ana, how, shown):
         ({"purpose": "not_me", "tries_left": 0, "expires_at": now()}, states.VALID),
         ({"purpose": "reset", "expires_at": now()}, states.VALID),
         ({"purpose": "reset", "link_expires_at": now()}, states.EXPIRED),
+        ({"purpose": "reset", "kind": "phone", "sends": 0, "expires_at": now()}, states.VALID),
+        ({"purpose": "reset", "kind": "phone", "expires_at": now()}, states.EXPIRED),
     ],
 )
 def test_an_attempt_has_one_state_in_the_page_and_in_the_filter(
@@ -371,15 +373,48 @@ def test_recovery_is_limited_as_for_everyone(helper, shopper, postbox):  # ABU-0
     assert SecurityEvent.objects.filter(kind="staff_recovery_sent").count() == 3
 
 
-def test_a_number_alone_gets_no_recovery_message(helper, bea):  # ADM-06
+def test_whoever_has_a_number_alone_is_sent_a_link_by_text(helper, bea, postbox):  # ADM-06
     bea.signs_up(PHONE, name="Bea")
     user = User.objects.get(name="Bea")
 
-    assert (
-        f"{USERS}{user.pk}/recover/"
-        not in helper.client.get(f"{USERS}{user.pk}/change/").content.decode()
-    )
-    answer = helper.client.post(f"{USERS}{user.pk}/recover/", follow=True)
+    answer = helper.client.post(f"{USERS}{user.pk}/recover-by-text/", follow=True)
+
+    assert "The recovery message is on its way." in words(answer)
+    text = postbox.messages(PHONE)[0]["text"]
+    assert len(text) <= 160
+    link = postbox.link(PHONE)
+    assert link.partition("token=")[2] not in answer.content.decode()
+    owner = Shopper()
+    owner.post(owner.open(link).request["PATH_INFO"], password="another fine secret")
+    user.refresh_from_db()
+    assert user.check_password("another fine secret")
+    assert TextCountry.objects.get(code="US").proved == 2
+
+
+def test_a_link_by_text_works_an_hour_and_no_code_with_it(helper, shopper, ana):  # COD-08, REC-03
+    helper.client.post(f"{USERS}{shopper.pk}/recover-by-text/")
+    sent = Challenge.objects.get(purpose="reset")
+
+    assert not sent.accepts(sent.code)
+    assert states.of(sent) == states.VALID
+    time_passes(minutes=59)
+    sent.refresh_from_db()
+    assert states.of(sent) == states.VALID
+    time_passes(minutes=1)
+    sent.refresh_from_db()
+    assert states.of(sent) == states.EXPIRED
+
+
+@pytest.mark.parametrize(
+    ("contact", "deed"), [(PHONE, "recover"), ("bea@example.com", "recover-by-text")]
+)
+def test_a_recovery_goes_to_a_contact_the_user_has(helper, bea, contact, deed):  # ADM-06
+    bea.signs_up(contact, name="Bea")
+    user = User.objects.get(name="Bea")
+    url = f"{USERS}{user.pk}/{deed}/"
+
+    assert url not in helper.client.get(f"{USERS}{user.pk}/change/").content.decode()
+    answer = helper.client.post(url, follow=True)
 
     assert "The account has changed meanwhile" in words(answer)
     assert not Challenge.objects.filter(purpose="reset").exists()
@@ -426,6 +461,7 @@ def test_a_deactivated_shopper_is_out_and_comes_back_when_reactivated(staff, sho
     ("deed", "event"),
     [
         ("recover", "staff_recovery_sent"),
+        ("recover-by-text", "staff_recovery_sent"),
         ("end-sessions", "staff_ended_sessions"),
         ("lift-lock", "staff_lifted_lock"),
         ("deactivate", "staff_deactivated"),

@@ -23,7 +23,11 @@ WORDS = {
 TONES = {VALID: GOOD, USED: OFF, REPLACED: OFF, USED_UP: BAD, EXPIRED: BAD}
 
 # Where a link alone is sent, and no code, the link's time counts.
-BY_LINK = Q(purpose=Purpose.NOT_ME) | Q(purpose=Purpose.RESET, kind=EMAIL)
+BY_LINK = (
+    Q(purpose=Purpose.NOT_ME)
+    | Q(purpose=Purpose.RESET, kind=EMAIL)
+    | Q(purpose=Purpose.RESET, sends=0)
+)
 STANDING = Q(proved_at=None, closed_at=None)
 TRIED_OUT = ~BY_LINK & Q(tries_left=0)
 LATE = (BY_LINK & Q(link_expires_at__lte=Now())) | (~BY_LINK & Q(expires_at__lte=Now()))
@@ -88,8 +92,8 @@ def age(moment):
 
 
 def spent(challenge):
-    """How often a code was sent, and how many tries are left; "" for a notice, which has no code."""
-    if challenge.purpose == Purpose.NOT_ME:
+    """How often a code was sent, and how many tries are left; "" where there is no code."""
+    if challenge.purpose == Purpose.NOT_ME or not challenge.sends:
         return ""
     sent = ngettext("Sent once", "Sent %(sends)s times", challenge.sends)
     left = ngettext("%(tries)s try left", "%(tries)s tries left", challenge.tries_left)

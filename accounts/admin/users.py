@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from django.contrib import admin, messages
@@ -65,14 +66,25 @@ class Deed:
 DEEDS = (
     Deed(
         "recover",
-        gettext_lazy("Send recovery message"),
+        gettext_lazy("Send recovery email"),
         gettext_lazy(
             "A link for a new password goes to the user's own email address, and to nobody else. "
             "Earlier links stop working."
         ),
         gettext_lazy("The recovery message is on its way."),
-        support.send_recovery,
-        lambda user: user.is_active and support.recovery_contact(user),
+        partial(support.send_recovery, kind=EMAIL),
+        lambda user: user.is_active and user.contact(EMAIL),
+    ),
+    Deed(
+        "recover-by-text",
+        gettext_lazy("Send recovery text"),
+        gettext_lazy(
+            "A link for a new password goes to the user's own mobile number, and to nobody else. "
+            "Earlier links stop working."
+        ),
+        gettext_lazy("The recovery message is on its way."),
+        partial(support.send_recovery, kind=PHONE),
+        lambda user: user.is_active and user.contact(PHONE),
     ),
     Deed(
         "end-sessions",

@@ -36,10 +36,12 @@ def issue(
     origin: Origin,
     user_id: UUID | None = None,
     also: list[limits.Limit] | None = None,
+    sends: int = 1,
 ) -> Challenge:
     """Begin an attempt at `identifier` and send its first code, all in one transaction.
 
-    `also` are limits of the journey, taken with those of the recipient. Raises TooOften, ChannelDown.
+    `also` are limits of the journey, taken with those of the recipient; `sends` is 0 where a link leaves and no
+    code. Raises TooOften, ChannelDown.
     """
     if not outbox.can_send(channel(identifier), to_staff=purpose == Purpose.STAFF):
         raise ChannelDown(identifier.kind)
@@ -54,6 +56,7 @@ def issue(
             address=identifier.address,
             user_id=user_id,
             device=origin.device,
+            sends=sends,
             tries_left=policy.CODE_MAX_ATTEMPTS,
             expires_at=Now() + policy.CODE_TTL,
             link_expires_at=Now() + LINK_LIVES.get(purpose, policy.LINK_TTL),

@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from accounts import events, limits, policy
 from accounts.errors import LinkDead
 from accounts.flows import challenge as challenges
-from accounts.flows import notices, passwords
+from accounts.flows import notices, passwords, texts
 from accounts.identifiers import EMAIL, PHONE, Identifier
 from accounts.models import Challenge, Purpose, Session, User
 from accounts.origin import Origin
@@ -66,6 +66,8 @@ def set_password(token: str, password: str, *, origin: Origin) -> None:
         events.record("password_reset", origin=origin, identifier=challenge.identifier, user=user)
         notices.tell(user, "password_reset", origin=origin, to=user.contacts)
         passwords.unlock(user)
+        if challenge.kind == PHONE:
+            texts.came_back(challenge.identifier)
 
 
 def find_notice(token: str) -> Challenge:

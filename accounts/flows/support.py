@@ -17,7 +17,6 @@ from accounts import events, limits
 from accounts.errors import Refused
 from accounts.flows import challenge as challenges
 from accounts.flows import passwords
-from accounts.identifiers import EMAIL, Identifier
 from accounts.limits import STAMP, Limit
 from accounts.models import Bucket, Challenge, Purpose, User
 from accounts.origin import Origin
@@ -26,22 +25,15 @@ from accounts.origin import Origin
 CHANGED = _("The account has changed meanwhile. Look at it again.")
 
 
-def recovery_contact(user: User) -> Identifier | None:
-    """Where a recovery message would go: the contact of the user that a link can be sent to.
+def send_recovery(user: User, kind: str, *, by: User, origin: Origin) -> None:
+    """Send the link for a new password to the user's own contact of `kind`. Raises TooOften, ChannelDown, Refused.
 
-    By text only a code is sent, and it works in no browser but the one that asked for it.
-    """
-    return user.contact(EMAIL)
-
-
-def send_recovery(user: User, *, by: User, origin: Origin) -> None:
-    """Send the link for a new password to the user's own address. Raises TooOften, ChannelDown, Refused.
-
-    Earlier ones die (REC-05). No session of staff holds the attempt, so nobody else can go on with it.
+    Earlier ones die (REC-05). No session of staff holds the attempt, so nobody else can go on with it; by text, too,
+    a link is sent, for a code works in no browser but the one that asked for it.
     """
     with transaction.atomic():
         user = _locked(user, is_active=True)
-        contact = recovery_contact(user)
+        contact = user.contact(kind)
         if contact is None:
             raise Refused(str(CHANGED))
         Challenge.objects.filter(recipient=contact.key, purpose=Purpose.RESET).withdraw()
@@ -52,6 +44,7 @@ def send_recovery(user: User, *, by: User, origin: Origin) -> None:
             origin=Origin(),
             user_id=user.pk,
             also=limits.resets(contact),
+            sends=0,
         )
         _note("staff_recovery_sent", "Recovery message sent.", user, by, origin)
 

@@ -96,7 +96,7 @@ def test_support_finds_out_why_a_code_never_came_and_helps(boss, ana, till):
     staff.search.press("Enter")
     expect(staff.rows()).to_have_count(1)
     staff.rows().locator("th a, td a").first.click()
-    staff.page.get_by_role("link", name="Send recovery message").click()
+    staff.page.get_by_role("link", name="Send recovery email").click()
     staff.page.locator("#content form [type='submit']").first.click()
 
     expect(staff.news).to_be_visible()
