@@ -118,7 +118,11 @@ def _user(**condition):
 
 def _busy():
     """Somebody with a long history."""
-    return SecurityEvent.objects.filter(kind="password_locked").latest("at").user_id
+    return (
+        SecurityEvent.objects.filter(kind="password_locked", user__isnull=False)
+        .latest("at")
+        .user_id
+    )
 
 
 def _month():
