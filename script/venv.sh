@@ -66,6 +66,9 @@ print(f"VAULT_KEYS={base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()}"
 PYTHON
 }
 
+# What a variable says, in the environment, else in .env.
+setting() { python -c 'import os, sys, storefront; print(os.environ.get(sys.argv[1], ""))' "$1"; }
+
 # The .env of a developer, unless there is one, or ENV_FILE names another.
 ensure_env() {
     if [ -e .env ] || [ -z "${ENV_FILE-.env}" ]; then return; fi
