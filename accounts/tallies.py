@@ -114,16 +114,20 @@ class Tally(models.Model):
 
 def tally(hour: datetime) -> None:
     """Count the hour in which `hour` lies anew, and its day with it."""
-    hour = _hour_of(hour)
     with transaction.atomic():
-        # First the lock, then the look: whoever counts last has seen the most.
-        _lock(Span.HOUR, hour)
-        counts = _people(hour)
-        counts.update(_messages(hour))
-        counts.update(_events(hour))
-        is_final = hour <= now() - (CHANGING + 1) * HOUR
-        _keep(Span.HOUR, hour, counts, FINAL if is_final else OPEN)
+        _count(_hour_of(hour))
         _sum_up(day_of(hour))
+
+
+def tally_day(day: datetime) -> None:
+    """Count the hours of the day in which `day` lies anew, as far as they have begun, and the day once after them."""
+    first, end = day_of(day), min(day_of(day) + DAY, now())
+    for number in range(DAY // HOUR):
+        if first + number * HOUR < end:
+            with transaction.atomic():
+                _count(_hour_of(first + number * HOUR))
+    with transaction.atomic():
+        _sum_up(first)
 
 
 def catch_up() -> int:
@@ -166,6 +170,16 @@ def _due(moment: datetime) -> list[datetime]:
     missing += [hour for hour in settled if states.get(hour) != FINAL]
     newest = [current - n * HOUR for n in range(FRESH)]
     return list(dict.fromkeys([*newest, *turn, *islice(missing, MOST_HOURS)]))
+
+
+def _count(hour: datetime) -> None:
+    # First the lock, then the look: whoever counts last has seen the most.
+    _lock(Span.HOUR, hour)
+    counts = _people(hour)
+    counts.update(_messages(hour))
+    counts.update(_events(hour))
+    is_final = hour <= now() - (CHANGING + 1) * HOUR
+    _keep(Span.HOUR, hour, counts, FINAL if is_final else OPEN)
 
 
 def _lock(span: Span, at: datetime) -> None:

@@ -331,6 +331,22 @@ def test_a_day_is_the_sum_of_its_hours(db):
     assert (localtime(day.at), day.number) == (tallies.day_of(noon), 2)
 
 
+def test_a_day_counted_at_once_is_the_same(traffic):
+    count()
+    yesterday = Challenge.objects.filter(purpose="register").first()
+    Challenge.objects.filter(pk=yesterday.pk).update(created_at=now() - DAY)
+    for hour in range(25):
+        tally(now() - hour * HOUR)
+    by_hour = every_row()
+    Tally.objects.all().delete()
+
+    for day in (now(), now() - DAY):
+        tallies.tally_day(day)
+
+    assert {*by_hour} <= {*every_row()}
+    assert numbers(What.IDENTIFIED, span=Span.DAY) == numbers(What.IDENTIFIED, span=Span.HOUR)
+
+
 @pytest.mark.django_db(transaction=True)
 def test_two_who_count_at_once_end_in_one_set_of_rows():
     for number in range(1, 6):

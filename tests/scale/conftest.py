@@ -9,18 +9,10 @@ import pytest
 from django.core.management import call_command
 from django.db import connection
 
-from accounts import tallies
 from accounts.models import User
+from tests.scale import plans
 
 FIGURES = []
-# What was counted yesterday, as if it had been counted on every day of the year.
-A_YEAR_OF_DAYS = """
-INSERT INTO accounts_tally (span, at, what, channel, country, provider, detail, number)
-SELECT span, at - n * interval '1 day', what, channel, country, provider, detail, number
-FROM accounts_tally, generate_series(1, 365) AS n
-WHERE span = 'day' AND at > now() - interval '48 hours' AND at <= now() - interval '24 hours'
-ON CONFLICT DO NOTHING
-"""
 
 
 def pytest_addoption(parser):
@@ -34,12 +26,8 @@ def django_db_setup(request, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         if users and connection.vendor == "postgresql" and not User.objects.exists():
             name = connection.settings_dict["NAME"]
-            call_command("seed", users=users, yes_this_database=name)
-            tallies.catch_up()
-            with connection.cursor() as cursor:
-                cursor.execute(A_YEAR_OF_DAYS)
-                cursor.execute("ANALYZE")
-                cursor.execute("VACUUM accounts_tally")
+            board = 90 if users >= plans.TIMED_FROM else 2
+            call_command("seed", users=users, board=board, yes_this_database=name)
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -1,14 +1,17 @@
 """Fill PostgreSQL with a believable year of made-up people, to try the site at size: script/seed --users 100000"""
 
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, connections
+from django.utils.timezone import now
 
-from accounts import believable, limits
+from accounts import believable, events, limits, tallies
 from accounts.models import Challenge, SecurityEvent, User
+from accounts.origin import Origin
 from messaging.models import OutboxMessage, Provider, Receipt
 
 TABLES = (User, Challenge, SecurityEvent, OutboxMessage, Receipt)
@@ -20,7 +23,7 @@ PROVIDERS = (
     ("Spare texts", "vonage", "sms", 2),
 )
 SLICE = 20_000
-LOCKED = 20
+LOCKED, HERE = 20, Origin(ip="192.0.2.1")
 
 
 class Command(BaseCommand):
@@ -32,12 +35,15 @@ class Command(BaseCommand):
         """Take how many, and the words that say it is meant."""
         parser.add_argument("--users", type=int, default=100_000, help="how many people")
         parser.add_argument("--jobs", type=int, default=2, help="connections that write at once")
+        parser.add_argument(
+            "--board", type=int, default=90, help="days that the sign-up board is counted for"
+        )
         parser.add_argument("--more", action="store_true", help="although there are users already")
         parser.add_argument(
             "--yes-this-database", metavar="NAME", help="its name, where DEBUG is off"
         )
 
-    def handle(self, *, users, jobs, more, yes_this_database, **options):
+    def handle(self, *, users, jobs, board, more, yes_this_database, **options):
         """Refuse where it could do harm, write, and say how fast it went."""
         there = self._refuse(more, yes_this_database)
         start = time.monotonic()
@@ -52,11 +58,13 @@ class Command(BaseCommand):
                 self._say(
                     f"{until - there:,} of {users:,} people, {written.result():,} rows", start
                 )
+            _add_providers()
+            _lock_some()
+            _analyze()
+            self._say("Counting what the sign-up board shows", start)
+            deque(pool.map(tallies.tally_day, _days(board)), maxlen=0)
             for _job in range(jobs):
                 pool.submit(connections.close_all)
-        _add_providers()
-        _lock_some()
-        _analyze()
         rows = sum(written.result() for written in done)
         took = time.monotonic() - start
         self._say(f"Done: {rows:,} rows, {rows / took:,.0f} a second", start)
@@ -81,6 +89,10 @@ class Command(BaseCommand):
         self.stdout.write(f"{time.monotonic() - start:6.1f} s  {what}")
 
 
+def _days(number):
+    return (now() - ago * tallies.DAY for ago in range(number))
+
+
 def _add_providers():
     for name, kind, channel, rank in PROVIDERS:
         facts = {"kind": kind, "channel": channel, "rank": rank, "is_active": False}
@@ -95,6 +107,7 @@ def _lock_some():
             limits.passwords_by_name(user.contacts[0]), limits.passwords_by_account(str(user.pk))
         )
         limits.close(*taken.values())
+        events.record("password_locked", origin=HERE, identifier=user.contacts[0], user=user)
 
 
 def _analyze():
