@@ -166,7 +166,20 @@ def test_the_list_says_who_is_locked_and_until_when(staff, shopper):  # LIM-01
 
     page = words(staff.client.get(USERS))
 
-    assert re.search(r"Ana Maria active locked until \d\d:\d\d a•••@example.com", page)
+    assert re.search(r"Ana Maria ana.m locked until \d\d:\d\d a•••@example.com", page)
+
+
+def test_the_list_shows_whose_password_is_locked_now(staff, shopper, bea):  # LIM-01
+    bea.signs_up("bea@example.com", name="Bea")
+    locked()
+    locked("nobody@example.com")
+    page = words(staff.client.get(USERS, {"state": "locked"}))
+    assert "Ana Maria" in page
+    assert "Bea" not in page
+
+    staff.client.post(f"{USERS}{shopper.pk}/lift-lock/")
+
+    assert "Ana Maria" not in words(staff.client.get(USERS, {"state": "locked"}))
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ def _line(name, channel, row, did):
     state = health.state(row) if row else ""
     return {
         "name": name or _("nobody took it"),
+        "is_known": bool(name),
         "channel": channel,
         "row": row,
         "state": state,

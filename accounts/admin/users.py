@@ -13,7 +13,7 @@ from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import date_format
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -37,6 +37,7 @@ STATES = {
     "leaving": (gettext_lazy("deletion pending"), Q(deletion_due_at__isnull=False)),
     "closed": (gettext_lazy("deactivated"), Q(is_active=False)),
 }
+LOCKED = "locked"
 PROOFS = {
     "email": (gettext_lazy("email"), Q(email__isnull=False)),
     "phone": (gettext_lazy("mobile number"), Q(phone__isnull=False)),
@@ -127,10 +128,10 @@ DEEDS = (
 )
 
 
-class StateFilter(ChoiceFilter):
-    """By what became of the account."""
+class ConditionFilter(ChoiceFilter):
+    """By one of some conditions, each with its words."""
 
-    title, parameter_name, conditions = gettext_lazy("state"), "state", STATES
+    conditions = {}
 
     def lookups(self, request, model_admin):
         """The words of every choice."""
@@ -142,7 +143,23 @@ class StateFilter(ChoiceFilter):
         return queryset.filter(known[1]) if known else queryset.none()
 
 
-class ProofFilter(StateFilter):
+class StateFilter(ConditionFilter):
+    """By what became of the account, or whether its password is locked at this moment."""
+
+    title, parameter_name, conditions = gettext_lazy("state"), "state", STATES
+
+    def lookups(self, request, model_admin):
+        """The words of every choice."""
+        return [*super().lookups(request, model_admin), (LOCKED, gettext_lazy("locked"))]
+
+    def narrow(self, queryset, chosen):
+        """Those of one choice."""
+        if chosen == LOCKED:
+            return queryset.filter(pk__in=support.locked_now())
+        return super().narrow(queryset, chosen)
+
+
+class ProofFilter(ConditionFilter):
     """By what was proved."""
 
     title, parameter_name, conditions = gettext_lazy("proved"), "proved", PROOFS
@@ -162,16 +179,7 @@ class WithLocks:
 class UserAdmin(WithChoices, Window):
     """Who registered, and what they proved."""
 
-    list_display = (
-        "__str__",
-        "state",
-        "masked_email",
-        "masked_phone",
-        "verified",
-        "username",
-        "last_login",
-        "date_joined",
-    )
+    list_display = ("who", "state", "proven_email", "proven_phone", "last_login", "date_joined")
     list_filter = (StateFilter, ProofFilter, "is_staff")
     date_hierarchy = "date_joined"
     ordering = ("-date_joined",)
@@ -205,6 +213,23 @@ class UserAdmin(WithChoices, Window):
     def get_search_results(self, request, queryset, search_term):
         """By the one thing that the text looks like; each of them has an index."""
         return queryset.filter(_meant(search_term.strip())) if search_term else queryset, False
+
+    @admin.display(description=gettext_lazy("name and username"))
+    def who(self, user):
+        """What the person is called, and what they call themselves; before they said so, how the id begins."""
+        if not user.name and not user.username:
+            return f"{str(user.pk)[:8]}…"
+        return _with_note(user, user.username if user.name else "")
+
+    @admin.display(description=gettext_lazy("email, verified"))
+    def proven_email(self, user):
+        """The masked address, and since when it is proven."""
+        return _proven(self.masked_email(user), user.email_proved_at)
+
+    @admin.display(description=gettext_lazy("mobile number, verified"))
+    def proven_phone(self, user):
+        """The masked number, and since when it is proven."""
+        return _proven(self.masked_phone(user), user.phone_proved_at)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, user):
@@ -299,11 +324,19 @@ def _states(user):
         yield badge(OFF, _("deactivated"))
     elif user.deletion_due_at:
         yield badge(WAIT, _("deletion pending"))
-    else:
+    elif not user.locked_until:
         yield badge(GOOD, _("active"))
     if user.locked_until:
         until = date_format(localtime(user.locked_until), "H:i")
         yield badge(BAD, _("locked until %(time)s") % {"time": until})
+
+
+def _proven(masked, at):
+    return _with_note(masked, _moment(at)) if masked else None
+
+
+def _with_note(words, note):
+    return format_html('{}<div class="small quiet">{}</div>', words, note) if note else str(words)
 
 
 def _moment(at):

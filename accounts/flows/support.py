@@ -4,23 +4,26 @@ Nobody chooses a password, a code or an address for somebody else (ADM-06).
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
-from accounts import events, limits
+from accounts import events, limits, policy
 from accounts.errors import Refused
 from accounts.flows import challenge as challenges
 from accounts.flows import passwords
 from accounts.limits import STAMP, Limit
-from accounts.models import Bucket, Challenge, Purpose, User
+from accounts.models import Bucket, Challenge, Purpose, SecurityEvent, User
 from accounts.origin import Origin
 
+MOST_LOCKS = 1000
 # What was asked for makes no sense for this account as it is now.
 CHANGED = _("The account has changed meanwhile. Look at it again.")
 
@@ -94,6 +97,15 @@ def locked_until(users: Iterable[User]) -> dict[User, datetime]:
     """Those whose password is locked, and until when, in one query."""
     by_limit = {limits.passwords_by_account(str(user.pk)): user for user in users}
     return {by_limit[limit]: until for limit, until in in_force(by_limit).items()}
+
+
+def locked_now() -> list[UUID]:
+    """Users whose password is locked at this moment, of the newest MOST_LOCKS locks."""
+    since = Now() - timedelta(seconds=policy.LOGIN_FAILURES.seconds)
+    locks = SecurityEvent.objects.filter(kind="password_locked", user__isnull=False, at__gt=since)
+    newest = locks.order_by("-at").values_list("user_id", flat=True)[:MOST_LOCKS]
+    by_limit = {limits.passwords_by_account(str(pk)): pk for pk in newest}
+    return [by_limit[limit] for limit in in_force(by_limit)]
 
 
 def _full_until(bucket: Bucket, limit: Limit) -> datetime | None:

@@ -30,6 +30,7 @@ PAGES = {
     "users, active": lambda: f"{USERS}?state=active",
     "users, leaving": lambda: f"{USERS}?state=leaving",
     "users, deactivated": lambda: f"{USERS}?state=closed",
+    "users, locked": lambda: f"{USERS}?state=locked",
     "users, by email": lambda: f"{USERS}?proved=email",
     "users, by number": lambda: f"{USERS}?proved=phone",
     "users, by both": lambda: f"{USERS}?proved=both",
