@@ -86,6 +86,10 @@ def wants_json(request):
     """Whether the client speaks JSON: it sends it, or asks for it before HTML."""
     if request.content_type == "application/json":
         return True
+    accept = request.META.get("HTTP_ACCEPT", "")
+    # Every browser, without reading the whole list.
+    if not accept or accept.startswith("text/html,"):
+        return False
     return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
 
 

@@ -8,6 +8,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core import signing
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Least, Now
@@ -15,6 +16,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import policy
+from accounts.compiled import Compiled
 from accounts.identifiers import fingerprint
 from accounts.origin import Origin
 
@@ -77,6 +79,13 @@ class Session(AbstractBaseSession):
         return bool(self.confirmed_at and self.confirmed_at > now() - policy.REAUTH_WINDOW)
 
 
+BY_KEY = Compiled(
+    lambda key: Session.objects.filter(session_key=key, expire_date__gt=Now()).select_related(
+        "user", "challenge"
+    )
+)
+
+
 class SessionStore(DatabaseStore):
     """Django's database store with our row, one statement for each change, and times judged by the database."""
 
@@ -100,13 +109,16 @@ class SessionStore(DatabaseStore):
 
     def load(self):
         """Read the session with its user and challenge; a row that is too old or gone reads as empty."""
-        found = Session.objects.filter(session_key=self.session_key, expire_date__gt=Now())
-        self.row = next(iter(found.select_related("user", "challenge")), None)
+        self.row = BY_KEY.first(self.session_key or "")
         if self.row is None:
             self._session_key = None
             return {}
         self.staff = bool(self.row.user and self.row.user.is_staff)
         return self.decode(self.row.session_data)
+
+    def encode(self, session_dict):
+        """Sign what the row holds. It is a few hundred bytes, which Django would compress for longer than it saves."""
+        return signing.dumps(session_dict, salt=self.key_salt, serializer=self.serializer)
 
     def create(self):
         """Insert the row. The key has 160 random bits and is the primary key: no look-up first."""

@@ -14,6 +14,7 @@ import re
 import secrets
 import statistics
 import time
+from urllib.parse import urlencode
 
 DEFAULTS = {
     "DEBUG": "0",
@@ -42,6 +43,8 @@ from accounts.models import Challenge  # noqa: E402
 # One for all, as in a web process: a client's own would load the middleware again for each shopper.
 SITE = ClientHandler(enforce_csrf_checks=True)
 WARM_UP = 20
+# As a browser sends a form; the test client would send one with files.
+FORM = "application/x-www-form-urlencoded"
 PASSWORD = "correct horse battery"
 CHEAP = {
     "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
@@ -81,7 +84,7 @@ class Shopper:
     def post(self, url, **fields):
         origin = {"origin": "https://shop.example"}
         fields["csrfmiddlewaretoken"] = self.token
-        return self.client.post(url, fields, secure=True, headers=origin)
+        return self.client.post(url, urlencode(fields), FORM, secure=True, headers=origin)
 
     def read(self, response):
         assert response.status_code in (200, 303), (response.status_code, response.content)

@@ -1,10 +1,12 @@
 """Sessions: made by us alone, renewed at every sign-in, ended by a button, by time, or from elsewhere."""
 
 import pytest
+from django.core import signing
 from django.test import Client
 
 from accounts import policy
 from accounts.models import Session, User
+from accounts.sessions import BY_KEY, SessionStore
 from tests.pages import words
 from tests.people import (
     ACCOUNT,
@@ -20,6 +22,7 @@ from tests.people import (
     Shopper,
     time_passes,
 )
+from tests.test_races import at_once
 
 WHO = "ana@example.com"
 COOKIE, TOKEN = "__Host-session", "__Host-csrftoken"
@@ -322,3 +325,60 @@ def test_a_visit_without_a_cookie_is_a_stranger(ana):  # SES-09
 
     assert Client().get(ACCOUNT).status_code == 303
     assert Session.objects.count() == 1
+
+
+# How a row is read: in SQL that is put together once
+
+
+def _as_django_reads_it(key):
+    return Session.objects.select_related("user", "challenge").get(session_key=key)
+
+
+@pytest.mark.parametrize("who", [WHO, "+447400123456"])
+def test_a_row_reads_as_django_would_read_it(ana, bea, who):
+    ana.identify(who)
+    bea.signs_up("bea@example.com")
+
+    for key in (ana.session_key, bea.session_key):
+        read, expected = BY_KEY.first(key), _as_django_reads_it(key)
+
+        for mine, django in (
+            (read, expected),
+            (read.user, expected.user),
+            (read.challenge, expected.challenge),
+        ):
+            assert type(mine) is type(django)
+            assert mine is None or _columns(mine) == _columns(django)
+            assert mine is None or not mine.get_deferred_fields()
+
+
+def _columns(row):
+    return {field.attname: getattr(row, field.attname) for field in row._meta.concrete_fields}
+
+
+@pytest.mark.parametrize("key", ["", "0" * 40, "' OR 1=1 --", "%s", "\N{SNOWMAN}"])
+def test_no_row_is_none(ana, key):
+    ana.identify(WHO)
+
+    assert BY_KEY.first(key) is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_every_thread_reads_with_a_connection_of_its_own(ana):
+    ana.signs_up(WHO)
+    key = ana.session_key
+
+    found = at_once(*[lambda: BY_KEY.first(key).user.email] * 4)
+
+    assert found == [WHO] * 4
+
+
+def test_session_data_that_was_compressed_is_still_read(ana):  # SES-10
+    ana.identify(WHO)
+    row = Session.objects.get()
+    data = row.get_decoded()
+    store = SessionStore()
+    former = signing.dumps(data, salt=store.key_salt, serializer=store.serializer, compress=True)
+
+    assert len(former) < len(store.encode(data))
+    assert store.decode(former) == data
