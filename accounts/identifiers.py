@@ -92,7 +92,11 @@ class Identifier:
         """The country of a number, as two letters; "" for numbers of no country, and for everything else."""
         if self.kind != PHONE:
             return ""
-        region = phonenumbers.region_code_for_number(phonenumbers.parse(self.key)) or ""
+        try:
+            region = phonenumbers.region_code_for_number(phonenumbers.parse(self.key)) or ""
+        except phonenumbers.NumberParseException:
+            # A row that somebody tampered with: what it leads to is still written down.
+            return ""
         return region if region.isalpha() else ""
 
     @property
