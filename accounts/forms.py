@@ -68,6 +68,8 @@ class RefusableForm(forms.Form):
 
     shown: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
+    # What was typed to say who somebody is, read.
+    found: Identifier | None = None
     # No native bubbles: the server words every error (ux 24).
     use_required_attribute = False
 
@@ -131,7 +133,6 @@ class AddressForm(RefusableForm):
     phone = Text(required=False, max_length=64)
 
     shown: tuple[str, ...] = ("identifier", "next")
-    found: Identifier | None = None
 
     def clean(self):
         """Read the identifier, whichever field it came in."""
@@ -253,7 +254,6 @@ class SignInForm(RefusableForm):
 
     shown = ("identifier", "password", "remember", "next")
     names = ("identifier", "email", "phone", "username")
-    found: Identifier | None = None
 
     def clean(self):
         """Read the name, whichever field it came in; what cannot be read is a name that nobody has (ENU-01)."""
@@ -392,7 +392,6 @@ class ContactForm(RefusableForm):
     """A new email address or mobile number for somebody who is signed in."""
 
     contact = Text(required=True, max_length=320)
-    found: Identifier | None = None
 
     def __init__(self, *args, kind, **kwargs):
         super().__init__(*args, **kwargs)

@@ -11,11 +11,12 @@ from django.utils.timezone import now
 
 from accounts import events, policy, tasks
 from accounts.flows import retention
+from accounts.identifiers import fingerprint
 from accounts.models import Bucket, Challenge, SecurityEvent, Session, User, WrittenOnce
 from accounts.origin import Origin
 from messaging.models import OutboxMessage
 from messaging.tasks import purge as purge_messages
-from tests.people import Shopper
+from tests.people import Shopper, time_passes
 
 HERE = Origin(ip="203.0.113.7", agent="Chrome")
 DAY = timedelta(days=1)
@@ -158,6 +159,18 @@ def test_waiting_for_a_code_is_no_limit(ana, postbox):  # LOG-01
 
     assert ana.post("/register/resend/").status_code == 429
     assert "limit_hit" not in kinds()
+
+
+def test_a_limit_is_written_down_with_the_address_it_was_hit_for(ana, postbox):  # LOG-01
+    who = "ana@example.com"
+    ana.identify(who)
+    for _time in range(4):
+        time_passes(minutes=2)
+        answer = ana.post("/register/resend/")
+    assert answer.status_code == 429
+
+    event = SecurityEvent.objects.get(kind="limit_hit")
+    assert (event.fingerprint, event.channel) == (fingerprint(who), "email")
 
 
 @pytest.mark.django_db(transaction=True)

@@ -311,6 +311,16 @@ def test_the_timeline_tells_everything_newest_first(staff, shopper, postbox):  #
     assert "Signed in since" in page
 
 
+def test_the_timeline_tells_of_limits(staff, shopper):  # LOG-01
+    answers = [
+        Shopper(ip=f"198.51.100.{number}").post("/login/code/", identifier=WHO)
+        for number in range(1, 7)
+    ]
+    assert answers[-1].status_code == 429
+
+    assert "Something was tried too often" in page_of(staff, shopper)
+
+
 def test_the_timeline_goes_on_with_what_is_older(shopper):
     SecurityEvent.objects.bulk_create(
         SecurityEvent(kind="signed_in", user=shopper, at=now() - timedelta(minutes=number))

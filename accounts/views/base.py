@@ -50,15 +50,21 @@ class Door(View):
             headers={"Allow": ", ".join(self._allowed_methods())},
         )
 
-    def note(self, refusal):
-        """Let staff know of a refusal that is not the shopper's doing; the transaction it ended is over."""
+    def note(self, refusal, identifier=None):
+        """Let staff know of a refusal that is not the shopper's doing; the transaction it ended is over.
+
+        `identifier` is the one it was about, if there was one.
+        """
         if isinstance(refusal, TextsStopped):
             texts.stopped(refusal, origin=self.origin)
         # A limit that was reached; not a cool-down, nor a lock, which has an event of its own (LOG-01).
         if type(refusal) is TooOften and limits.take(limits.notes(self.origin)):
             user = self.request.user
             events.record(
-                "limit_hit", origin=self.origin, user=user if user.is_authenticated else None
+                "limit_hit",
+                origin=self.origin,
+                identifier=identifier,
+                user=user if user.is_authenticated else None,
             )
 
     @property
@@ -162,8 +168,12 @@ class Step(Door, FormView):
         try:
             return self.carry_out(form)
         except Refused as refusal:
-            self.note(refusal)
+            self.note(refusal, self.about(form))
             return self.refused(form, refusal)
+
+    def about(self, form):
+        """The identifier that the step is about, or None."""
+        return form.found
 
     def refused(self, form, refusal):
         """Show the form again with what the flow said."""

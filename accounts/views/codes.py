@@ -63,6 +63,10 @@ class CodePage(Step):
         line = SimpleLazyObject(lambda: delivery.line(self.challenge))
         return {"challenge": self.challenge, "action": reverse(self.page), "delivery": line}
 
+    def about(self, form):
+        """The identifier that the code proves."""
+        return self.challenge.identifier
+
     def show(self, form, *, status=200, **context):
         """Show the page; after a refusal the row may say something new."""
         if status != 200:  # noqa: PLR2004
@@ -81,7 +85,7 @@ class ResendPage(CodePage):
         try:
             challenge = challenges.resend(self.challenge, origin=self.origin)
         except Refused as refusal:
-            self.note(refusal)
+            self.note(refusal, self.challenge.identifier)
             return self.show(
                 CodeForm(),
                 status=refusal.status,
