@@ -69,6 +69,17 @@ class Staff:
         """Go there by its address; gives the answer's status."""
         return self.page.goto(path).status
 
+    def looks_up(self, who):
+        """Ask why no code came to `who`."""
+        self.open("/admin/lookup/")
+        self.page.locator("input[name='who']").fill(who)
+        self._go_on()
+
+    def paths_of(self, path, links, most=None):
+        """The addresses that the links on a page lead to."""
+        self.open(path)
+        return [link.get_attribute("href") for link in self.main.locator(links).all()[:most]]
+
     def signs_in(self, password=PASSWORD):
         """Password, then the code that was sent, then the front page of the admin."""
         sent = len(self._codes())

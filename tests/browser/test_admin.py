@@ -61,22 +61,56 @@ def faults(page):
     ]
 
 
+def one_of_each(staff):
+    """The address of a row of each kind, of what can be done for a shopper, and of what was."""
+    for path in PAGES:
+        staff.open(path)
+        row = staff.page.locator("#result_list tbody th a").first
+        if row.count():
+            yield row.get_attribute("href")
+    (person,) = staff.paths_of("/admin/accounts/user/", "[href$='/change/']", most=1)
+    yield from staff.paths_of(person, ".object-tools a")
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_the_pages_of_staff(boss, scheme):  # ux 76
+def test_axe_finds_nothing_serious_on_the_pages_of_staff(boss, ana, scheme):  # ux 76
     # axe itself may style what it looks at; the next test sees every page under our own policy.
     staff = boss(color_scheme=scheme, bypass_csp=True)
+    ana.signs_up(email())
+    rows = list(one_of_each(staff))
+    assert any(path.endswith("/recover/") for path in rows)
 
-    for path in PAGES:
+    for path in [*PAGES, *rows]:
         assert staff.open(path) == 200, path
         assert (path, faults(staff.page)) == (path, [])
 
+    staff.looks_up(staff.contact)
+    assert faults(staff.page) == []
 
-def test_the_pages_of_staff_fit_a_phone(boss):  # ux 77
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious_at_the_door_of_staff(boss, scheme):  # ux 76
+    staff = boss(color_scheme=scheme, bypass_csp=True)
+    staff.page.context.clear_cookies()
+
+    staff.open("/admin/login/")
+    assert faults(staff.page) == []
+    staff.give_password("not the password")
+    assert faults(staff.page) == []
+    staff.give_password()
+    expect(staff.page).to_have_url(re.compile(r"/code/$"))
+    assert faults(staff.page) == []
+
+
+def test_the_pages_of_staff_fit_a_phone(boss, ana):  # ux 77
     staff = boss(viewport={"width": 390, "height": 800})
+    ana.signs_up(email())
 
-    for path in PAGES:
+    for path in [*PAGES, *one_of_each(staff)]:
         staff.open(path)
         assert not staff.page.evaluate(SIDEWAYS), path
+    staff.looks_up(staff.contact)
+    assert not staff.page.evaluate(SIDEWAYS)
 
 
 def test_support_finds_out_why_a_code_never_came_and_helps(boss, ana, till):
@@ -85,9 +119,7 @@ def test_support_finds_out_why_a_code_never_came_and_helps(boss, ana, till):
     till.bounces(who)
     staff = boss()
 
-    staff.open("/admin/lookup/")
-    staff.page.locator("input[name='who']").fill(who)
-    staff.page.locator("#content form [type='submit']").first.click()
+    staff.looks_up(who)
     expect(staff.main).to_contain_text("bounced")
     expect(staff.main).to_contain_text("What to tell the caller")
 
