@@ -7,7 +7,7 @@ from structlog.contextvars import get_contextvars
 
 from accounts.identifiers import Identifier, fingerprint
 from accounts.models import SecurityEvent, User
-from accounts.origin import Origin
+from accounts.origin import UNKNOWN_IP, Origin
 
 
 def record(
@@ -31,7 +31,7 @@ def record(
             fingerprint=fingerprint(identifier.key) if identifier else "",
             channel=identifier.kind if identifier else "",
             country=identifier.country if identifier else "",
-            ip=origin.ip,
+            ip=None if origin.ip == UNKNOWN_IP else origin.ip,
             agent=origin.agent,
             request_id=request_id,
             about=about[:80],

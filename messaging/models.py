@@ -269,3 +269,8 @@ class Alert(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.about}"
+
+    @property
+    def words(self) -> str:
+        """What is wrong, for people."""
+        return self.kind.replace("_", " ")

@@ -3,6 +3,8 @@
 Not in `accounts.admin`: that package registers itself with the site while the site is being made.
 """
 
+from datetime import timedelta
+
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import BACKEND_SESSION_KEY, login
@@ -29,6 +31,10 @@ from accounts.forms import CodeForm
 from accounts.identifiers import Identifier
 from accounts.models import Purpose
 from accounts.views.base import headers_of
+from messaging.models import Alert
+
+# The alerts on the front page.
+LATELY, MOST_ALERTS = timedelta(days=1), 5
 
 # What the session of somebody who came through this door says about how; the shop's door says something else.
 DOOR = "storefront.staff.PasswordAndCode"
@@ -195,6 +201,7 @@ class StaffSite(admin.AdminSite):
     """The admin."""
 
     site_header = site_title = "Storefront"
+    index_title = gettext_lazy("Staff pages")
 
     def has_permission(self, request):
         """Staff who came through this door; the session of a shopper never opens it, whoever it is (ADM-04)."""
@@ -210,6 +217,13 @@ class StaffSite(admin.AdminSite):
             path("login/code/again/", again, name="code_again"),
             *super().get_urls(),
         ]
+
+    def index(self, request, extra_context=None):
+        """The front page, with what staff should look at."""
+        lately = Alert.objects.filter(last_at__gt=now() - LATELY).order_by("-last_at")
+        may_look = request.user.has_perm("messaging.view_alert")
+        alerts = {"alerts": lately[:MOST_ALERTS] if may_look else []}
+        return super().index(request, alerts | (extra_context or {}))
 
     @method_decorator(never_cache)
     def login(self, request, extra_context=None):

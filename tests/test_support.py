@@ -311,6 +311,19 @@ def test_the_timeline_tells_everything_newest_first(staff, shopper, postbox):  #
     assert "Signed in since" in page
 
 
+def test_staff_are_not_told_that_they_did_it():  # LOG-01
+    told = [str(words) for words in timeline.WORDS.values()]
+
+    assert not [words for words in told if re.search(r"(?i)\b(you|your|our)\b", words)]
+
+
+def test_what_came_from_nowhere_names_no_address(helper, shopper):
+    helper.client.post(f"{USERS}{shopper.pk}/recover/")
+
+    assert SecurityEvent.objects.filter(kind="code_sent").latest("pk").ip is None
+    assert "::" not in page_of(helper, shopper)
+
+
 def test_the_timeline_tells_of_limits(staff, shopper):  # LOG-01
     answers = [
         Shopper(ip=f"198.51.100.{number}").post("/login/code/", identifier=WHO)

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.utils.timezone import now
 
 from accounts.flows import watch
@@ -96,6 +97,32 @@ def test_staff_read_it_in_words(client):  # LOG-06
 
     assert "used codes typed again" in page
     assert "3 or more within 10 min" in page
+
+
+@pytest.mark.parametrize(
+    ("ago", "shown"), [(timedelta(hours=23), True), (timedelta(hours=25), False)]
+)
+def test_the_front_page_of_staff_shows_the_alerts_of_a_day(client, ago, shown):  # LOG-06
+    happens("code_replay", 3)
+    look_out()
+    Alert.objects.update(last_at=now() - ago)
+    make_staff()
+    sign_in_staff(client)
+
+    assert ("Used codes typed again" in client.get("/admin/").content.decode()) is shown
+
+
+def test_whoever_may_not_see_alerts_sees_none(client):  # ADM-03
+    happens("code_replay", 3)
+    look_out()
+    make_staff("sam")
+    call_command("staff_role", "sam", "Support")
+    sign_in_staff(client, "sam")
+
+    page = client.get("/admin/").content.decode()
+
+    assert "Why can this person not get in?" in page
+    assert "Used codes typed again" not in page
 
 
 def test_beat_knows_the_task():  # LOG-06

@@ -9,6 +9,7 @@ from accounts import identifiers
 from accounts.admin.timeline import WORDS
 from accounts.identifiers import EMAIL, PHONE, USERNAME, fingerprint
 from accounts.models import SecurityEvent
+from messaging.admin.badges import with_note
 from messaging.admin.choices import ChoiceFilter, WithChoices
 from messaging.admin.window import Window
 
@@ -31,7 +32,7 @@ class ChannelFilter(ChoiceFilter):
 class SecurityEventAdmin(WithChoices, Window):
     """The audit trail."""
 
-    list_display = ("at", "what", "user", "channel", "ip", "device", "about")
+    list_display = ("at", "what", "user", "channel", "device", "about")
     list_filter = (KindFilter, ChannelFilter)
     list_select_related = ("user",)
     date_hierarchy = "at"
@@ -71,7 +72,7 @@ class SecurityEventAdmin(WithChoices, Window):
         """What it is called in the address of a filter, and in the code."""
         return event.kind
 
-    @admin.display(description=_("browser"))
+    @admin.display(description=_("browser and IP address"))
     def device(self, event):
-        """The browser in words of ours."""
-        return event.device or None
+        """The browser in words of ours, and where it was."""
+        return with_note(event.device, event.ip) if event.device else event.ip

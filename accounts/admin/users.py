@@ -13,7 +13,7 @@ from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.formats import date_format
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html_join
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -24,7 +24,7 @@ from accounts.errors import Refused
 from accounts.flows import support
 from accounts.identifiers import EMAIL, PHONE, Unreadable
 from accounts.models import User
-from messaging.admin.badges import BAD, GOOD, OFF, WAIT, badge
+from messaging.admin.badges import BAD, GOOD, OFF, WAIT, badge, with_note
 from messaging.admin.choices import ChoiceFilter, WithChoices
 from messaging.admin.window import Window
 
@@ -219,7 +219,7 @@ class UserAdmin(WithChoices, Window):
         """What the person is called, and what they call themselves; before they said so, how the id begins."""
         if not user.name and not user.username:
             return f"{str(user.pk)[:8]}…"
-        return _with_note(user, user.username if user.name else "")
+        return with_note(user, user.username if user.name else "")
 
     @admin.display(description=gettext_lazy("email, verified"))
     def proven_email(self, user):
@@ -332,11 +332,7 @@ def _states(user):
 
 
 def _proven(masked, at):
-    return _with_note(masked, _moment(at)) if masked else None
-
-
-def _with_note(words, note):
-    return format_html('{}<div class="small quiet">{}</div>', words, note) if note else str(words)
+    return with_note(masked, _moment(at)) if masked else None
 
 
 def _moment(at):

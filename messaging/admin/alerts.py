@@ -19,4 +19,4 @@ class AlertAdmin(Window):
     @admin.display(description=_("what"))
     def what(self, alert):
         """What is wrong, as words."""
-        return alert.kind.replace("_", " ")
+        return alert.words

@@ -23,6 +23,11 @@ def badge(tone, word):
     return format_html('<span class="badge badge-{}">{}</span>', tone, word)
 
 
+def with_note(words, note):
+    """Words with something smaller below them, or alone."""
+    return format_html('{}<div class="small quiet">{}</div>', words, note) if note else str(words)
+
+
 def of_status(status):
     """The badge of a message or a receipt."""
     return badge(TONES[Status(status)], Status(status).label)
