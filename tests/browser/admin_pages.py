@@ -39,6 +39,15 @@ class Till:
             to,
         )
 
+    def sounds_an_alert(self, kind="many_codes_sent", about="so many"):
+        """Let something be wrong."""
+        self.write(
+            "INSERT OR REPLACE INTO messaging_alert (kind, about, times, first_at, last_at, heard_at)"
+            " VALUES (?, ?, 1, datetime('now'), datetime('now'), datetime('now'))",
+            kind,
+            about,
+        )
+
     def read(self, statement, *values):
         """Look."""
         rows = sqlite3.connect(self._path, timeout=10)
