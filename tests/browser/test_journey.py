@@ -96,6 +96,62 @@ def test_six_digits_send_nothing_by_themselves(ana):  # ux 32
     assert sent == []
 
 
+# A browser that reads codes out of text messages, as Chrome on Android does: the message comes when the test says so.
+READS_MESSAGES = """
+window.OTPCredential = class {};
+window.asked = [];
+navigator.credentials.get = (options) => {
+  window.asked.push(options);
+  return new Promise((come, go) => {
+    window.messageComes = (code) => come({ code });
+    options.signal.addEventListener("abort", () => go(new DOMException("", "AbortError")));
+  });
+};
+"""
+
+
+def test_a_browser_that_reads_messages_fills_in_the_code_and_sends_nothing(ana):  # ux 32, 33
+    ana.page.add_init_script(READS_MESSAGES)
+    who, sent = email(), []
+    ana.asks_for_code(who)
+    ana.page.on("request", lambda request: sent.append(request.url) if _is_ours(request) else None)
+
+    ana.page.evaluate("code => window.messageComes(code)", ana.mailbox.code(who))
+
+    expect(ana.code.box).to_have_value(ana.mailbox.code(who))
+    assert ana.page.evaluate("window.asked.length") == 1
+    assert sent == []
+    ana.code.confirm.click()
+    ana.complete.is_shown()
+
+
+def test_who_types_the_code_is_not_waited_for_by_a_message(ana):  # ux 33
+    ana.page.add_init_script(READS_MESSAGES)
+    who = email()
+    ana.asks_for_code(who)
+    ana.page.evaluate("window.seen = window.asked[0].signal")
+
+    ana.code.give(wrong(ana.mailbox.code(who)))
+
+    ana.code.has_problem("That is not the code we sent.")
+    assert ana.page.evaluate("window.seen.aborted")
+
+
+def test_advice_on_a_password_comes_after_a_pause_and_stops_nobody(ana):  # ux 56
+    ana.proves(email())
+    advice = ana.complete.main.get_by_role("status").filter(has_text=re.compile("."))
+    ana.complete.password.press_sequentially("a plain", delay=20)
+    expect(advice).to_have_count(0, timeout=300)
+
+    expect(advice).to_have_text("5 more characters to go.")
+    guessable = "nonsensense nonsense"
+    ana.complete.password.fill(guessable)
+    expect(advice).to_contain_text("easy to guess")
+    ana.complete.give("Ana", password=guessable)
+
+    ana.home.welcomes("Ana")
+
+
 @pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
 def test_a_typing_error_is_pointed_out_and_never_blocks(shopper, javascript):  # ux 19
     ana = shopper(javascript=javascript)
