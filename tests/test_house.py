@@ -4,8 +4,16 @@ import re
 import subprocess
 from pathlib import Path
 
+from django.apps import apps
+from django.db import models
+
 from storefront import BASE_DIR
 
+OURS = ("accounts", "messaging", "storefront")
+SOURCES = [
+    BASE_DIR / "gunicorn.conf.py",
+    *(path for app in OURS for path in (BASE_DIR / app).rglob("*.py")),
+]
 TEMPLATES = list((BASE_DIR / "templates").rglob("*.html"))
 # Mail programs know no stylesheet of ours: the frame of all emails brings one style block.
 LETTER = BASE_DIR / "templates" / "messaging" / "_letter.html"
@@ -36,3 +44,36 @@ def test_the_styles_read_from_either_side():  # ux 78
     )
 
     assert not sided.findall(Path(BASE_DIR / "assets" / "app.css").read_text())
+
+
+READS = re.compile(r"""(?:\benv\.\w+|\b_seconds|os\.environ\.get)\(\s*["']([A-Z][A-Z_]+)["']""")
+# For tests, for one machine, or told to Django by whoever runs it; nobody sets them for a shop.
+NOT_FOR_SHOPS = {"ALLOW_WEAK_CODES", "CONN_MAX_AGE", "ENV_FILE", "LOOPBACK_PROVIDERS", "MAILBOX"}
+
+
+def test_every_variable_is_in_the_example_and_no_other():  # promises 1.25, 2.12
+    read = {name for path in SOURCES for name in READS.findall(path.read_text())}
+    named = set(re.findall(r"(?m)^([A-Z_]+)=", (BASE_DIR / ".env.example").read_text()))
+
+    # The Procfile reads the one, gunicorn itself the other.
+    assert named - {"WORKER_CONCURRENCY", "WEB_CONCURRENCY"} == read - NOT_FOR_SHOPS
+
+
+def test_nothing_of_ours_hops_between_threads_and_loops():  # promise 0.16
+    assert not [path for path in SOURCES if "sync_to_async" in path.read_text()]
+
+
+def test_words_that_are_sent_stand_in_files_and_in_no_table():  # ADM-08
+    texts = {
+        f"{model._meta.model_name}.{field.name}"
+        for model in apps.get_models()
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.TextField)
+    }
+
+    assert texts == {
+        "bucket.hits",
+        "logentry.change_message",
+        "logentry.object_id",
+        "session.session_data",
+    }
