@@ -282,7 +282,7 @@ def test_nobody_may_name_their_own_address(name):  # LIM-06
     assert come_from(**{name: FORGED[name]}).ip == "203.0.113.7"
 
 
-def test_forty_forged_addresses_are_one_household(db):  # LIM-06
+def test_forty_forged_addresses_are_one_household(db):  # LIM-06, promise 1.2
     answers = []
 
     for n in range(23):

@@ -99,7 +99,7 @@ def test_nothing_but_the_password_opens_the_account(proven, change):  # PWD-01
 @pytest.mark.parametrize(("password", "why"), REFUSED.values(), ids=REFUSED)
 def test_a_weak_password_is_refused_and_the_reason_is_told(
     proven, password, why
-):  # PWD-01, PWD-03, PWD-04
+):  # PWD-01, PWD-03, PWD-04, promise 1.3
     answer = proven.complete(name="Anastasia Maria", password=password)
 
     assert answer.status_code == 422

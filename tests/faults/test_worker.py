@@ -53,7 +53,7 @@ def test_a_message_is_handed_over_at_once(new_shopper, worker, post_office, reco
     assert max(waited) < HAND_OVER
 
 
-def test_the_queue_holds_ids_and_nothing_else(new_shopper, broker, sql):  # OUT-06
+def test_the_queue_holds_ids_and_nothing_else(new_shopper, broker, sql):  # OUT-06, promise 1.17
     for _number in range(3):
         new_shopper().identify()
 
