@@ -1,9 +1,10 @@
-"""script/stack: one command starts the whole site, Ctrl-C ends all of it."""
+"""script/stack and script/server: one command starts the whole site, Ctrl-C ends all of it."""
 
 import json
 import os
 import re
 import signal
+import sqlite3
 import subprocess
 import uuid
 from pathlib import Path
@@ -19,15 +20,15 @@ PREFIX = re.compile(r"^\S+ (web|worker|beat)\.\d+ *\| (.*)$", re.MULTILINE)
 
 
 class Stack:
-    """A running script/stack with a process group of its own, as a shell would start it."""
+    """A running script/stack, or another script, with a process group of its own, as a shell would start it."""
 
-    def __init__(self, environment, log):
+    def __init__(self, environment, log, script="stack"):
         self.mark, self.log, self.port = f"STACK_OF={uuid.uuid4().hex}", log, free_port()
         name, value = self.mark.split("=")
         with log.open("wb") as output:
             self.process = subprocess.Popen(
-                [BASE_DIR / "script" / "stack", str(self.port)],
-                env={**environment, name: value},
+                [BASE_DIR / "script" / script, *([str(self.port)] if script == "stack" else [])],
+                env={**environment, "PORT": str(self.port), name: value},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -72,6 +73,22 @@ def stack(environment, tmp_path):
         os.kill(int(process), signal.SIGKILL)
 
 
+@pytest.fixture
+def server(environment, tmp_path):
+    """script/server as on a developer's machine: SQLite, and neither a broker nor a worker."""
+    own = {
+        name: value
+        for name, value in environment.items()
+        if name not in ("REDIS_URL", "DATABASE_URL")
+    }
+    own |= {"DATABASE_URL": f"sqlite:///{tmp_path / 'db.sqlite3'}", "DEBUG": "1"}
+    server = Stack(own, tmp_path / "server.log", script="server")
+    server.wait_until_it_answers()
+    yield server
+    for process in server.left:
+        os.kill(int(process), signal.SIGKILL)
+
+
 def sign_up(stack, post_office):
     """Walk the whole journey, and return the id of the request that asked for the code."""
     ana = Shopper(f"http://127.0.0.1:{stack.port}")
@@ -105,3 +122,38 @@ def test_the_lines_of_the_stack_name_nobody(stack, post_office):  # LOG-03
     assert not [letter for letter in post_office.letters if letter.to in said]
     assert not [letter for letter in post_office.letters if letter.code in said]
     assert len(stack.lines("web")) > 5
+
+
+def test_a_site_without_a_worker_keeps_time_by_itself(server, post_office, tmp_path):
+    ana = Shopper(f"http://127.0.0.1:{server.port}")
+    wait_for(lambda: _answers(ana))
+    ana.identify()
+    wait_for(lambda: post_office.to(ana.email))
+
+    # As if the mail server had been away: nothing but the clock looks at the row again.
+    with sqlite3.connect(tmp_path / "db.sqlite3", timeout=10) as rows:
+        rows.execute("UPDATE messaging_outboxmessage SET status = 'queued', settled_at = NULL")
+
+    wait_for(lambda: len(post_office.to(ana.email)) == 2, 15)
+
+
+def test_the_clock_ends_with_the_server(server):
+    wait_for(lambda: "celery" in _commands(server))
+
+    os.kill(server.process.pid, signal.SIGTERM)
+
+    server.process.wait(STOPS)
+    wait_for(lambda: not server.left, 10)
+
+
+def _answers(shopper):
+    try:
+        return shopper.get("/livez").status_code == 200
+    except OSError:
+        return False
+
+
+def _commands(server):
+    """The words of the command lines of everything that runs."""
+    lines = [Path(f"/proc/{process}/cmdline").read_bytes() for process in server.left]
+    return " ".join(line.replace(b"\0", b" ").decode() for line in lines)
