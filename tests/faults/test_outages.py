@@ -7,6 +7,8 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+import pytest
+
 from tests.faults.parts import percentile, wait_for
 
 SECONDS_HUNG, A_SECOND = 30, 20
@@ -65,6 +67,7 @@ def test_two_hundred_people_sign_up_while_redis_is_down(  # OUT-01, FI-08
     )
 
 
+@pytest.mark.patient
 def test_nobody_waits_for_a_redis_that_hangs(  # OUT-01, FI-09
     new_shopper, line, sql, post_office, worker, beat, record_property
 ):
@@ -89,6 +92,7 @@ def test_nobody_waits_for_a_redis_that_hangs(  # OUT-01, FI-09
     wait_for(lambda: how_many(sql, "status = 'sent'") == len(answers), 60)
 
 
+@pytest.mark.patient
 def test_processes_that_are_killed_cost_one_duplicate_each_at_most(  # OUT-02, OUT-03, FI-11
     queue_codes, start_worker, beat, post_office, sql, record_property
 ):

@@ -11,6 +11,8 @@ from tests.faults.parts import wait_for
 from tests.faults.test_outages import TERMINAL, how_many
 from tests.provider_server import Answer, ProviderServer
 
+pytestmark = pytest.mark.patient
+
 MESSAGES = 200
 FIVE_A_SECOND = 0.2
 # Numbers that no phone has, as the provider says.
