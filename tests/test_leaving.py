@@ -655,8 +655,20 @@ def test_the_audit_keeps_what_happened_but_not_to_whom(ana, postbox):  # LOG-01
 
     assert kinds() == [*before, "erased"]
     assert not SecurityEvent.objects.filter(user=user.pk).exists()
-    assert not SecurityEvent.objects.exclude(ip=None, agent="").exclude(kind="erased").exists()
+    assert {*SecurityEvent.objects.values_list("ip", "agent", "country")} == {(None, "", "")}
     assert SecurityEvent.objects.get(kind="erased").fingerprint
+
+
+def test_nobody_is_left_with_the_country_of_their_number(ana, postbox):  # LOG-01
+    ana.signs_up("+447400123456")
+    assert SecurityEvent.objects.filter(country="GB").exists()
+    ana.post(DELETE)
+    days_pass(days=14)
+
+    tasks.erase()
+
+    assert SecurityEvent.objects.filter(kind="erased").exists()
+    assert {*SecurityEvent.objects.values_list("country", flat=True)} == {""}
 
 
 def test_what_belongs_to_others_stays(ana, bea, postbox):

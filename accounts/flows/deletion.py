@@ -64,11 +64,12 @@ def _forget_traces(user: User) -> None:
         .values_list("fingerprint", flat=True)
     )
     prints = {*map(fingerprint, keys), *named}
+    # Before the rows forget, so that this one does, too.
+    events.record("erased", origin=Origin(), identifier=user.contacts[0] if keys else None)
     seen = SecurityEvent.objects.filter(Q(user=user) | Q(user=None, fingerprint__in=prints))
     seen.update(country="", ip=None, agent="")
     SecurityEvent.objects.filter(about=f"user {user.pk}").update(about="")
     # Browsers that asked for a code and never came back.
     Session.objects.filter(challenge__in=theirs).delete()
     theirs.delete()
-    events.record("erased", origin=Origin(), identifier=user.contacts[0] if keys else None)
     LogEntry.objects.filter(object_id=str(user.pk)).delete()
