@@ -121,11 +121,13 @@ def tally(hour: datetime) -> None:
 
 def tally_day(day: datetime) -> None:
     """Count the hours of the day in which `day` lies anew, as far as they have begun, and the day once after them."""
-    first, end = day_of(day), min(day_of(day) + DAY, now())
-    for number in range(DAY // HOUR):
-        if first + number * HOUR < end:
-            with transaction.atomic():
-                _count(_hour_of(first + number * HOUR))
+    first = day_of(day)
+    # In UTC: where clocks change a day has 23 hours, or 25.
+    hour, end = _hour_of(first), min(first + DAY, now())
+    while hour < end:
+        with transaction.atomic():
+            _count(hour)
+        hour += HOUR
     with transaction.atomic():
         _sum_up(first)
 

@@ -4,7 +4,7 @@ import csv
 import io
 import re
 from collections import Counter
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.conf import settings as site
@@ -12,7 +12,7 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
-from django.utils.timezone import localtime, now
+from django.utils.timezone import localtime, now, override
 
 from accounts import policy, tallies
 from accounts.models import Bucket, Challenge, SecurityEvent, TextCountry, User
@@ -329,6 +329,14 @@ def test_a_day_is_the_sum_of_its_hours(db):
     assert Tally.objects.filter(span=Span.HOUR, what=What.IDENTIFIED).count() == 2
     day = Tally.objects.get(span=Span.DAY, what=What.IDENTIFIED)
     assert (localtime(day.at), day.number) == (tallies.day_of(noon), 2)
+
+
+@pytest.mark.parametrize(("day", "hours"), [((3, 31), 23), ((6, 1), 24), ((10, 27), 25)])
+def test_a_day_has_its_hours_also_when_clocks_change(db, day, hours):
+    with override("Europe/Berlin"):
+        tallies.tally_day(datetime(2024, *day, 12, tzinfo=UTC))
+
+    assert Tally.objects.filter(span=Span.HOUR, what=What.COUNTED).count() == hours
 
 
 def test_a_day_counted_at_once_is_the_same(traffic):
