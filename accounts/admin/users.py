@@ -64,28 +64,30 @@ class Deed:
         return f"accounts_user_{self.name.replace('-', '_')}"
 
 
+def _recovery(name, kind, label, asks):
+    done = gettext_lazy("The recovery message is on its way.")
+    send = partial(support.send_recovery, kind=kind)
+    return Deed(name, label, asks, done, send, lambda user: user.is_active and user.contact(kind))
+
+
 DEEDS = (
-    Deed(
+    _recovery(
         "recover",
+        EMAIL,
         gettext_lazy("Send recovery email"),
         gettext_lazy(
             "A link for a new password goes to the user's own email address, and to nobody else. "
             "Earlier links stop working."
         ),
-        gettext_lazy("The recovery message is on its way."),
-        partial(support.send_recovery, kind=EMAIL),
-        lambda user: user.is_active and user.contact(EMAIL),
     ),
-    Deed(
+    _recovery(
         "recover-by-text",
+        PHONE,
         gettext_lazy("Send recovery text"),
         gettext_lazy(
             "A link for a new password goes to the user's own mobile number, and to nobody else. "
             "Earlier links stop working."
         ),
-        gettext_lazy("The recovery message is on its way."),
-        partial(support.send_recovery, kind=PHONE),
-        lambda user: user.is_active and user.contact(PHONE),
     ),
     Deed(
         "end-sessions",
