@@ -39,8 +39,8 @@ class _Reader:
     def __init__(self, query: models.QuerySet[Any]) -> None:
         self._model, self._database = query.model, query.db
         self._compiler = compiler = query.query.get_compiler(query.db)
-        self.sql, parameters = compiler.as_sql()
-        assert len(parameters) == 1, "one value changes, and it is the only parameter"  # noqa: S101
+        # One value changes, and it must be the only parameter.
+        self.sql, (_value,) = compiler.as_sql()
         chosen, info = compiler.select, compiler.klass_info
         self._own = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
         self._names = [column[0].target.attname for column in chosen[self._own]]

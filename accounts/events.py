@@ -24,17 +24,25 @@ def record(
     """
     # The id under which the log has the same request (LOG-01).
     request_id = get_contextvars().get("request_id", "")
+    # Worked out once, however many kinds there are.
+    named = (
+        {
+            "fingerprint": fingerprint(identifier.key),
+            "channel": identifier.kind,
+            "country": identifier.country,
+        }
+        if identifier
+        else {}
+    )
     rows = [
         SecurityEvent(
             kind=kind,
             user_id=user.pk if user else user_id,
-            fingerprint=fingerprint(identifier.key) if identifier else "",
-            channel=identifier.kind if identifier else "",
-            country=identifier.country if identifier else "",
             ip=None if origin.ip == UNKNOWN_IP else origin.ip,
             agent=origin.agent,
             request_id=request_id,
             about=about[:80],
+            **named,
         )
         for kind in kinds
     ]

@@ -1,7 +1,6 @@
 """Fill PostgreSQL with a believable year of made-up people, to try the site at size: script/seed --users 100000"""
 
 import time
-from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 
 from django.conf import settings
@@ -62,7 +61,7 @@ class Command(BaseCommand):
             _lock_some()
             _analyze()
             self._say("Counting what the sign-up board shows", start)
-            deque(pool.map(tallies.tally_day, _days(board)), maxlen=0)
+            list(pool.map(tallies.tally_day, _days(board)))
             for _job in range(jobs):
                 pool.submit(connections.close_all)
         rows = sum(written.result() for written in done)
