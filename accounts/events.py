@@ -22,30 +22,19 @@ def record(
 
     `about` names the row that staff looked at or changed, by its kind and its id.
     """
-    # The id under which the log has the same request (LOG-01).
-    request_id = get_contextvars().get("request_id", "")
     # Worked out once, however many kinds there are.
-    named = (
-        {
-            "fingerprint": fingerprint(identifier.key),
-            "channel": identifier.kind,
-            "country": identifier.country,
-        }
-        if identifier
-        else {}
-    )
-    rows = [
-        SecurityEvent(
-            kind=kind,
-            user_id=user.pk if user else user_id,
-            ip=None if origin.ip == UNKNOWN_IP else origin.ip,
-            agent=origin.agent,
-            request_id=request_id,
-            about=about[:80],
-            **named,
-        )
-        for kind in kinds
-    ]
+    shared = {
+        "user_id": user.pk if user else user_id,
+        "ip": None if origin.ip == UNKNOWN_IP else origin.ip,
+        "agent": origin.agent,
+        # The id under which the log has the same request (LOG-01).
+        "request_id": get_contextvars().get("request_id", ""),
+        "about": about[:80],
+    }
+    if identifier:
+        key, country = fingerprint(identifier.key), identifier.country
+        shared |= {"fingerprint": key, "channel": identifier.kind, "country": country}
+    rows = [SecurityEvent(kind=kind, **shared) for kind in kinds]
     try:
         _write(rows)
     except IntegrityError:
