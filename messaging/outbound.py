@@ -5,12 +5,19 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
-from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    ip_address,
+    ip_network,
+)
 from typing import Any
 
 import requests
@@ -27,8 +34,26 @@ MOST_BYTES = 64 * 1024
 # Routers forget a silent connection without a word; ours end before that.
 IDLE_SECONDS = 30
 
+Network = IPv4Network | IPv6Network
+
 # IPv4 addresses in the clothes of IPv6 (RFC 6052).
 TRANSLATED = IPv6Network("64:ff9b::/96")
+# All that is given out for servers in public (RFC 4291, 2.4); site-local, 64:ff9b:1::, 100:: and 5f00:: are outside.
+UNICAST = IPv6Network("2000::/3")
+# What stands in IANA's registries of special purposes: no provider has an address there. Of our own list, since what
+# Python calls global differs from version to version.
+# https://www.iana.org/assignments/iana-ipv4-special-registry and iana-ipv6-special-registry
+SPECIAL = [
+    ip_network(network)
+    for network in (
+        "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 192.0.0.0/24 192.0.2.0/24 "
+        "192.31.196.0/24 192.52.193.0/24 192.88.99.0/24 192.168.0.0/16 192.175.48.0/24 198.18.0.0/15 "
+        "198.51.100.0/24 203.0.113.0/24 224.0.0.0/3 2001::/23 2001:db8::/32 2002::/16 2620:4f:8000::/48 3fff::/20"
+    ).split()
+]
+
+# What Unreachable says of an address that nobody may be called at.
+OUTSIDE = "not public, nor in PROVIDER_NETWORKS"
 
 
 class Unreachable(Exception):
@@ -108,15 +133,15 @@ def connect(host: str, port: int, *, plain: bool = False, anywhere: bool = False
 
     Raises Unreachable when the address is not one we talk to, OSError when nobody answers.
     """
-    problem: Exception = Unreachable("address not allowed")
+    problem: Exception = Unreachable(OUTSIDE)
     with within(CONNECT_SECONDS):
         for family, address in _look_up(host, port):
-            # We look at the number and then dial that number: what the name means a moment later is no matter.
-            if not (anywhere or _may_call(address[0], plain=plain)):
-                continue
             try:
+                # We look at the number and then dial that number: what the name means a moment later is no matter.
+                if not anywhere:
+                    _guard(address[0], plain=plain)
                 return _dial(family, address)
-            except OSError as error:
+            except (OSError, Unreachable) as error:
                 problem = error
     raise problem
 
@@ -147,20 +172,35 @@ def _dial(family: int, address: tuple[Any, ...]) -> socket.socket:
     return line
 
 
-def _may_call(address: str, *, plain: bool) -> bool:
+def networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Read what PROVIDER_NETWORKS lists, like 10.1.2.0/24. Raises ValueError."""
+    return _networks(tuple(texts))
+
+
+@lru_cache(maxsize=4)
+def _networks(texts: tuple[str, ...]) -> tuple[Network, ...]:
+    return tuple(ip_network(text) for text in texts)
+
+
+def _guard(address: str, *, plain: bool) -> None:
+    """Let pass what is public, if it is spoken to encrypted, and a network of the shop's own. Raises Unreachable."""
     ip = _behind(ip_address(address.partition("%")[0]))
-    if ip.is_loopback:
-        return settings.LOOPBACK_PROVIDERS
-    return ip.is_global and not (plain or ip.is_multicast or ip.is_reserved)
+    if any(ip in network for network in networks(settings.PROVIDER_NETWORKS)):
+        return
+    if any(ip in network for network in SPECIAL) or (ip.version == 6 and ip not in UNICAST):
+        raise Unreachable(OUTSIDE)
+    if plain:
+        raise Unreachable("no encryption")
 
 
 def _behind(ip: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
-    """The IPv4 address that an IPv6 address stands for, if it does."""
+    """The IPv4 address that an IPv6 address stands for, if it does.
+
+    Those of 6to4 and Teredo are not read: relays that nobody runs any more lie between (RFC 7526).
+    """
     if isinstance(ip, IPv4Address):
         return ip
-    if ip in TRANSLATED:
-        return IPv4Address(int(ip) & 0xFFFFFFFF)
-    return ip.ipv4_mapped or ip.sixtofour or (ip.teredo or (ip, ip))[1]
+    return IPv4Address(int(ip) & 0xFFFFFFFF) if ip in TRANSLATED else ip.ipv4_mapped or ip
 
 
 class _Plain(HTTPConnection):

@@ -10,7 +10,7 @@ from itertools import islice
 
 from django.utils.timezone import now
 
-from messaging import alerts, breaker, letters, providers
+from messaging import alerts, breaker, letters, outbound, providers
 from messaging.models import MAX_TRIES, OutboxMessage, Status
 from messaging.providers import Carrier
 from messaging.providers.base import Envelope, Handed, Permanent, Temporary
@@ -26,6 +26,7 @@ SHORTEST, LONGEST = timedelta(seconds=1), timedelta(minutes=10)
 FOR_STAFF = {
     "account refused",
     "address not allowed",
+    outbound.OUTSIDE,
     "certificate not trusted",
     "credentials cannot be opened",
     "credentials refused",

@@ -184,8 +184,8 @@ if EMAIL_URL:
     vars().update(env.email_url("EMAIL_URL"))
 EMAIL_TIMEOUT = 5
 MESSAGES_KEPT = timedelta(seconds=env.int("MESSAGES_KEPT", 30 * 86400))
-# For tests alone: providers may be plain servers on this machine.
-LOOPBACK_PROVIDERS = env.bool("LOOPBACK_PROVIDERS", False)
+# Where providers may be besides public addresses, there in the clear, too: a relay of the shop's own.
+PROVIDER_NETWORKS = env.list("PROVIDER_NETWORKS", default=[])
 # The development mailbox: the one place where a code can be read, and never in production.
 MAILBOX = env.bool("MAILBOX", DEBUG)
 MAILBOX_DIR = BASE_DIR / "var" / "mailbox"

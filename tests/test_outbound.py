@@ -29,7 +29,7 @@ def server():
 @pytest.fixture
 def at_home(settings):
     """Providers may be on this machine."""
-    settings.LOOPBACK_PROVIDERS = True
+    settings.PROVIDER_NETWORKS = ["127.0.0.0/8"]
 
 
 @pytest.fixture
@@ -87,27 +87,83 @@ def ask(url, method="POST", **kwargs):
 )  # fmt: skip
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_this_machine_is_not_called(server, scheme, host):  # ADM-07
-    assert ask(f"{scheme}://{host}:{server.port}/") == "address not allowed"
+    assert ask(f"{scheme}://{host}:{server.port}/") == outbound.OUTSIDE
     assert server.connections == 0
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "http://169.254.169.254/latest/meta-data/", "https://169.254.169.254/", "https://10.0.0.1/",
-        "https://172.16.0.1/", "https://192.168.1.1/", "https://100.64.0.1/", "https://224.0.0.1/",
-        "https://240.0.0.1/", "https://[fd00::1]/", "https://[fe80::1]/", "https://[ff02::1]/",
-        "https://192.0.2.1/", "http://1.1.1.1/", "http://[2606:4700::1111]/",
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("loopback", [False, True])
-def test_no_private_address_is_called_and_none_in_the_clear(
-    settings, monkeypatch, url, loopback
-):  # ADM-07
-    settings.LOOPBACK_PROVIDERS = loopback
-    monkeypatch.setattr(outbound, "_dial", pytest.fail)
+# An address of each network in IANA's two registries of special purposes, of what is deprecated and of what was never
+# given out; with the IPv6 spellings under which an IPv4 address may hide.
+NOT_PUBLIC = """
+0.0.0.0 0.1.2.3 10.0.0.1 100.64.0.1 127.0.0.1 169.254.169.254 172.16.0.1 172.31.255.255 192.0.0.1 192.0.0.9 192.0.2.1
+192.31.196.1 192.52.193.1 192.88.99.1 192.168.1.1 192.175.48.1 198.18.0.1 198.19.255.255 198.51.100.1 203.0.113.1
+224.0.0.1 239.255.255.255 240.0.0.1 255.255.255.255
+:: ::1 ::7f00:1 ::808:808 ::ffff:10.0.0.1 ::ffff:169.254.169.254 64:ff9b::a00:1 64:ff9b::a9fe:a9fe 64:ff9b:1::808:808
+100::1 100:0:0:1::1 2001::1 2001:0:4136:e378:8000:63bf:3fff:fdd2 2001:1::1 2001:2::1 2001:3::1 2001:4:112::1 2001:20::1
+2001:30::1 2001:db8::1 2002:808:808::1 2002:a00:1::1 2620:4f:8000::1 3fff::1 4000::1 5f00::1 8000::1 fc00::1 fd00::1
+fe00::1 fe80::1 fec0::1 feff::1 ff02::1 ff0e::1
+""".split()
+PUBLIC = """
+1.1.1.1 8.8.4.4 100.63.255.255 100.128.0.1 172.15.0.1 172.32.0.1 192.0.1.1 192.167.0.1 198.17.0.1 198.20.0.1
+223.255.255.1 2001:200::1 2606:4700::1111 2a00:1450::1 3ffe::1 ::ffff:8.8.4.4 64:ff9b::808:404
+""".split()
 
-    assert ask(url) == "address not allowed"
+
+def _url(address, scheme="https"):
+    return f"{scheme}://[{address}]/" if ":" in address else f"{scheme}://{address}/"
+
+
+@pytest.fixture
+def dialled(monkeypatch):
+    """Who would be called; nobody is."""
+    calls = []
+
+    def dial(family, address):
+        calls.append(address[0])
+        raise TimeoutError
+
+    monkeypatch.setattr(outbound, "_dial", dial)
+    return calls
+
+
+@pytest.mark.parametrize("networks", [[], ["127.0.0.0/16", "10.1.0.0/16"]], ids=["none", "some"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("address", NOT_PUBLIC)
+def test_what_is_not_public_is_not_called_unless_the_operator_says_so(
+    settings, dialled, address, scheme, networks
+):  # ADM-07
+    settings.PROVIDER_NETWORKS = networks
+    allowed = networks and address == "127.0.0.1"
+
+    told = ask(_url(address, scheme))
+
+    assert told == ("timed out" if allowed else outbound.OUTSIDE)
+    assert bool(dialled) is bool(allowed)
+    assert "PROVIDER_NETWORKS" in outbound.OUTSIDE
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_what_is_public_is_called_and_never_in_the_clear(dialled, address):  # ADM-07
+    assert ask(_url(address)) == "timed out"
+    assert ask(_url(address, "http")) == "no encryption"
+    assert len(dialled) == 1
+
+
+@pytest.mark.parametrize(
+    ("network", "inside", "outside"),
+    [
+        ("10.1.2.0/24", "10.1.2.255", "10.1.3.0"),
+        ("10.1.2.3/32", "10.1.2.3", "10.1.2.4"),
+        ("fd00:1::/32", "fd00:1:ffff::1", "fd00:2::1"),
+        ("10.1.2.0/24", "::ffff:10.1.2.9", "::ffff:10.1.3.9"),
+    ],
+)
+def test_a_network_of_the_shop_s_own_is_open_as_far_as_it_goes(
+    settings, dialled, network, inside, outside
+):  # ADM-07
+    settings.PROVIDER_NETWORKS = [network]
+
+    assert ask(_url(inside)) == ask(_url(inside, "http")) == "timed out"
+    assert ask(_url(outside)) == outbound.OUTSIDE
 
 
 @pytest.mark.parametrize(
@@ -131,7 +187,7 @@ def test_nonsense_is_a_fault_and_not_a_crash(url):  # ADM-07
 def test_a_name_of_this_machine_is_no_way_in(server, names):  # ADM-07
     names["provider.example"] = ["127.0.0.1"]
 
-    assert ask(f"https://provider.example:{server.port}/") == "address not allowed"
+    assert ask(f"https://provider.example:{server.port}/") == outbound.OUTSIDE
     assert server.connections == 0
 
 

@@ -104,7 +104,7 @@ def loft(settings):
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
     loft.url = f"http://127.0.0.1:{server.server_port}/"
-    settings.LOOPBACK_PROVIDERS = True
+    settings.PROVIDER_NETWORKS = ["127.0.0.0/8"]
     threading.Thread(target=server.serve_forever, daemon=True).start()
     yield loft
     server.shutdown()
@@ -757,6 +757,19 @@ def test_staff_send_themselves_a_test_message(staff, loft):
     assert "This is a test message of Storefront." in letter["text"]
     assert LogEntry.objects.get().change_message == "Test message: handed over."
     assert not OutboxMessage.objects.exists()
+
+
+def test_a_test_message_says_which_setting_opens_a_network_of_the_shop_s_own(
+    staff, loft, settings
+):  # ADM-07
+    row = pigeon(kind="postmark", options={"api_url": loft.url}, secrets=False)
+    settings.PROVIDER_NETWORKS = []
+
+    shown = words(try_it(staff, row))
+
+    assert "PROVIDER_NETWORKS" in shown
+    assert "not a public one" in shown
+    assert not loft.letters
 
 
 def test_the_change_page_leads_to_the_test(staff):

@@ -53,7 +53,7 @@ CODE = "271828"
 @pytest.fixture(autouse=True)
 def _fresh(settings, monkeypatch):
     """Providers of staff on this machine, nothing else, and no open lines."""
-    settings.LOOPBACK_PROVIDERS, settings.MAILBOX = True, False
+    settings.PROVIDER_NETWORKS, settings.MAILBOX = ["127.0.0.0/8"], False
     settings.VAULT_KEYS = [Fernet.generate_key().decode()]
     outbound._here.__dict__.clear()
     smtp._here.lines.clear()
@@ -649,19 +649,19 @@ def test_when_encryption_is_stripped_nothing_is_sent():  # ADM-07
 
 def test_staff_cannot_send_mail_in_the_clear_or_into_the_house(settings):  # ADM-07
     with mail_server() as office:
-        settings.LOOPBACK_PROVIDERS = False
+        settings.PROVIDER_NETWORKS = []
         faults = [
             str(failure(mailer(office, security), envelope("smtp")))
             for security in ["none", "starttls", "tls"]
         ]
 
-    assert faults == ["address not allowed"] * 3
+    assert faults == [outbound.OUTSIDE] * 3
     assert office.mails == []
 
 
 def test_the_operator_can(settings):  # ADM-07
     with mail_server() as office:
-        settings.LOOPBACK_PROVIDERS = False
+        settings.PROVIDER_NETWORKS = []
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", office.port
         Smtp.of_settings().send(envelope("smtp"))
 

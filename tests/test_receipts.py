@@ -254,7 +254,7 @@ def sns(row, url):
 @pytest.fixture
 def amazon(settings):
     """A server that notes who calls."""
-    settings.LOOPBACK_PROVIDERS = True
+    settings.PROVIDER_NETWORKS = ["127.0.0.0/8"]
 
     class Desk(BaseHTTPRequestHandler):
         def do_GET(self):
@@ -885,7 +885,7 @@ def _ours(record):
 )
 def test_what_the_provider_says_reaches_the_shopper(settings, what, said):  # ux 51, demands 10
     with closing(ProviderServer()) as server:
-        settings.LOOPBACK_PROVIDERS, settings.MAILBOX = True, False
+        settings.PROVIDER_NETWORKS, settings.MAILBOX = ["127.0.0.0/8"], False
         row = provider("postmark")
         row.options = server.options("postmark")
         for field, secret in server.secrets("postmark").items():

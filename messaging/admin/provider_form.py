@@ -30,8 +30,8 @@ def port(value):
 
 
 def api_url(value):
-    """An https address without a name and password in it; for tests, http too."""
-    schemes = ["http", "https"] if settings.LOOPBACK_PROVIDERS else ["https"]
+    """An https address without a name and password in it; for a relay of the shop's own, http too."""
+    schemes = ["http", "https"] if settings.PROVIDER_NETWORKS else ["https"]
     try:
         URLValidator(schemes=schemes)(value)
     except ValidationError:
@@ -180,7 +180,7 @@ def _open(field, row):
         "initial": row.options.get(field.name) or field.default,
         "help_text": _joined([field.help]),
     }
-    if field.choices and not (settings.LOOPBACK_PROVIDERS and field.name in DESTINATIONS):
+    if field.choices and not (settings.PROVIDER_NETWORKS and field.name in DESTINATIONS):
         choices = field.choices if field.required else ("", *field.choices)
         return forms.ChoiceField(choices=[(choice, choice) for choice in choices], **common)
     return forms.CharField(

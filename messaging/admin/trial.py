@@ -17,7 +17,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from messaging import letters, providers, vault
+from messaging import letters, outbound, providers, vault
 from messaging.models import EMAIL, OutboxMessage
 from messaging.providers.base import Envelope, Permanent, Temporary
 
@@ -29,6 +29,14 @@ HIDDEN = "•••"
 # So many characters in a row that stand in a secret are taken for a part of it.
 PART = 4
 NATIONAL = 7
+
+# Faults that whoever runs the site can mend: what to do.
+HINTS = {
+    outbound.OUTSIDE: gettext_lazy(
+        "Not called: the server's address is not a public one. Whoever runs the site can allow its network "
+        "in the setting PROVIDER_NETWORKS."
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +93,9 @@ def attempt(row, to):
             return Outcome(False, _("Not sent: the credentials cannot be opened."))
         handed = kind.send(Envelope(id=uuid.uuid4(), to=to, letter=letter))
     except Temporary as failure:
-        told = _("Not taken this time: %(fault)s") % {"fault": clean(failure)}
+        told = HINTS.get(str(failure)) or _("Not taken this time: %(fault)s") % {
+            "fault": clean(failure)
+        }
         return Outcome(False, told, answer=clean(failure.answer))
     except Permanent as failure:
         told = _("Refused: %(fault)s") % {"fault": clean(failure)}
