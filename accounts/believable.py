@@ -303,7 +303,7 @@ def write(after: int, until: int, values: Mapping[str, Any]) -> int:
 
 def values_for(total: int, *, salt: str) -> dict[str, Any]:
     """What the statements are told: the lists above, how many people there will be, and the keys of this site."""
-    key = hashlib.sha256(b"accounts.identifiers" + settings.SECRET_KEY.encode()).digest()
+    key = hashlib.sha256(b"accounts.identifiers" + settings.FINGERPRINT_KEYS[0]).digest()
     padded = key.ljust(64, b"\0")
     return {
         "total": total,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from os.path import commonprefix
 
 import phonenumbers
+from django.conf import settings
 from django.utils.crypto import salted_hmac
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -197,12 +198,23 @@ def suggestion(text: str) -> str:
 
 def fingerprint(text: str) -> str:
     """A keyed hash of an identifier, for rows that must recognise it but not hold it (ENU-05)."""
-    return salted_hmac("accounts.identifiers", text, algorithm="sha256").hexdigest()[:40]
+    return _keyed(text, settings.FINGERPRINT_KEYS[0])
+
+
+def fingerprints(text: str) -> list[str]:
+    """The same under each of FINGERPRINT_KEYS, to find rows by that were written under an older one (KEY-01)."""
+    return [_keyed(text, key) for key in settings.FINGERPRINT_KEYS]
 
 
 def is_format(letter: str) -> bool:
     """Whether `letter` only shapes its neighbours, like the joiners that names in some scripts need."""
     return unicodedata.category(letter) == "Cf"
+
+
+def _keyed(text: str, key: bytes) -> str:
+    return salted_hmac("accounts.identifiers", text, secret=key, algorithm="sha256").hexdigest()[
+        :40
+    ]
 
 
 def _one_slip(typed: str, meant: str) -> bool:

@@ -6,20 +6,21 @@ hundred parallel requests, and after Redis has lost everything.
 """
 
 from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, reduce
 from operator import attrgetter, or_
 from typing import TypeVar
 
-from django.db import OperationalError, connection, transaction
-from django.db.models import Case, Expression, F, Q, TextField, Value, When
+from django.conf import settings
+from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db.models import Case, Exists, Expression, F, OuterRef, Q, TextField, Value, When
 from django.db.models.functions import Concat, Length, StrIndex, Substr
 from django.utils.timezone import now
 
 from accounts import errors, policy
-from accounts.identifiers import Identifier, fingerprint
+from accounts.identifiers import Identifier, fingerprints
 from accounts.models import Bucket
 from accounts.origin import Origin
 
@@ -62,9 +63,14 @@ class Limit:
     counts: bool = True
 
     @cached_property
+    def keys(self) -> list[str]:
+        """Every key the bucket may stand under: while FINGERPRINT_KEYS are replaced, one for each (KEY-01)."""
+        return fingerprints(f"{self.name} {self.rate.seconds} {self.subject}")
+
+    @property
     def key(self) -> str:
         """The bucket's key: a keyed hash, so that the table names nobody (ENU-05)."""
-        return fingerprint(f"{self.name} {self.rate.seconds} {self.subject}")
+        return self.keys[0]
 
 
 @dataclass(frozen=True)
@@ -225,7 +231,8 @@ def forgive(*hits: Hit, after: timedelta, shared: Iterable[Limit] = ()) -> None:
 
 def forget(*limits: Limit) -> None:
     """Empty these limits."""
-    _rewrite([], Q(key__in=[limit.key for limit in limits]), default=Value(""))
+    keys = [key for limit in limits for key in limit.keys]
+    _rewrite([], Q(key__in=keys), default=Value(""))
 
 
 def close(*hits: Hit) -> None:
@@ -237,15 +244,48 @@ def close(*hits: Hit) -> None:
 
 def room_at(*full: Limit) -> datetime:
     """When the last of these full limits has room again."""
-    kept = Bucket.objects.in_bulk([limit.key for limit in full])
-    return max(_room_at(kept.get(limit.key), limit.rate) for limit in full)
+    kept = buckets(full)
+    return max(_room_at(kept.get(limit), limit.rate) for limit in full)
+
+
+def buckets(limits: Iterable[Limit]) -> dict[Limit, Bucket]:
+    """The buckets of those limits that have one, in one query."""
+    # Last the first key, whose bucket is the one that counts.
+    by_key = {key: limit for limit in limits for key in limit.keys}
+    kept = Bucket.objects.in_bulk(by_key)
+    return {by_key[key]: kept[key] for key in reversed(by_key) if key in kept}
 
 
 def _limits(name: str, subject: str, rates: tuple[policy.Rate, ...]) -> list[Limit]:
     return [Limit(name, subject, rate) for rate in rates]
 
 
+def _carry_over(limits: Iterable[Limit]) -> None:
+    """While FINGERPRINT_KEYS are replaced, name buckets by the first key that stand under another one (KEY-01).
+
+    Processes of both orders, `old,new` and `new,old`, hand a bucket to and fro. One that stands under the first key
+    already is what counts.
+    """
+    first_and_others = zip(*(limit.keys for limit in limits), strict=True)
+    firsts = next(first_and_others)
+    for others in first_and_others:
+        moves = [
+            When(key=other, then=Value(key)) for other, key in zip(others, firsts, strict=True)
+        ]
+        taken = Bucket.objects.filter(key=OuterRef("renamed"))
+        stray = (
+            Bucket.objects.filter(key__in=others)
+            .annotate(renamed=Case(*moves))
+            .exclude(Exists(taken))
+        )
+        # Another process may make the new one at this moment.
+        with suppress(IntegrityError), transaction.atomic():
+            stray.update(key=F("renamed"))
+
+
 def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
+    if len(settings.FINGERPRINT_KEYS) > 1:
+        _patiently(lambda: _carry_over(limits))
     vendor = connection.vendor
     # In the order of their keys, so that two requests never wait for each other in a circle.
     ordered = sorted(limits, key=attrgetter("key"))

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import policy
 from accounts.compiled import Compiled
-from accounts.identifiers import fingerprint
+from accounts.identifiers import fingerprints
 from accounts.origin import Origin
 
 # The session key whose value, the id of a challenge, is also a column: one statement reads both.
@@ -66,7 +66,12 @@ class Session(AbstractBaseSession):
     @property
     def name(self):
         """A name for this row that may stand on a page: the key itself signs its holder in (SES-05)."""
-        return fingerprint(f"session {self.pk}")[:16]
+        return self.names[0]
+
+    @property
+    def names(self):
+        """Every name that a page may still call it, while FINGERPRINT_KEYS are replaced (KEY-01)."""
+        return [each[:16] for each in fingerprints(f"session {self.pk}")]
 
     @property
     def device(self):

@@ -20,6 +20,7 @@ DEFAULTS = {
     "DEBUG": "0",
     "SECRET_KEY": secrets.token_hex(32),
     "CODE_KEYS": secrets.token_hex(32),
+    "FINGERPRINT_KEYS": secrets.token_hex(32),
     "SITE_URL": "https://shop.example",
     "ALLOWED_HOSTS": "shop.example",
     "EMAIL_URL": "smtp://127.0.0.1:9",

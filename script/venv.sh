@@ -62,6 +62,7 @@ import secrets
 
 print(f"SECRET_KEY={secrets.token_urlsafe(50)}")
 print(f"CODE_KEYS={secrets.token_hex(32)}")
+print(f"FINGERPRINT_KEYS={secrets.token_hex(32)}")
 print(f"VAULT_KEYS={base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()}")
 PYTHON
 }
@@ -69,9 +70,13 @@ PYTHON
 # What a variable says, in the environment, else in .env.
 setting() { python -c 'import os, sys, storefront; print(os.environ.get(sys.argv[1], ""))' "$1"; }
 
-# The .env of a developer, unless there is one, or ENV_FILE names another.
+# The .env of a developer, unless ENV_FILE names another. One that stands gets the keys that are new since.
 ensure_env() {
-    if [ -e .env ] || [ -z "${ENV_FILE-.env}" ]; then return; fi
+    if [ -z "${ENV_FILE-.env}" ]; then return; fi
+    if [ -e .env ]; then
+        ! grep -qs '^DEBUG=1' .env || add_new_keys
+        return
+    fi
     (
         umask 077
         {
@@ -82,4 +87,14 @@ ensure_env() {
     )
     mv .env.new .env
     echo "Wrote .env with new keys for development." >&2
+}
+
+add_new_keys() {
+    local line
+    while read -r line; do
+        grep -qs "^${line%%=*}=" .env && continue
+        [ -z "$(tail -c 1 .env)" ] || echo >> .env
+        echo "$line" >> .env
+        echo "Added ${line%%=*} to .env." >&2
+    done < <(random_keys)
 }

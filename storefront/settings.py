@@ -15,6 +15,8 @@ SECRET_KEY = env.str("SECRET_KEY")
 SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 # Codes have keys of their own (hex, 32 bytes or more): the first signs, all verify.
 CODE_KEYS = [bytes.fromhex(key) for key in env.list("CODE_KEYS")]
+# So have fingerprints, by which limits, locks and the audit know people: the first writes, all are looked up.
+FINGERPRINT_KEYS = [bytes.fromhex(key) for key in env.list("FINGERPRINT_KEYS")]
 # Provider credentials are sealed with the first (Fernet keys); all open them.
 VAULT_KEYS = env.list("VAULT_KEYS", default=[])
 

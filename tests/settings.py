@@ -10,6 +10,7 @@ os.environ.update(
         "DEBUG": "0",
         "SECRET_KEY": "only for tests, long enough to be one: 0123456789abcdefghijklmnopqrstuvwxyz",
         "CODE_KEYS": "11" * 32,
+        "FINGERPRINT_KEYS": "44" * 32,
         "SITE_URL": "https://shop.example",
         "ALLOWED_HOSTS": "testserver,shop.example",
         "DEFAULT_FROM_EMAIL": "Storefront <hello@shop.example>",

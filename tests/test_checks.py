@@ -21,6 +21,7 @@ SOUND = {
     "ENV_FILE": "",
     "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "CODE_KEYS": "22" * 32,
+    "FINGERPRINT_KEYS": "66" * 32,
     "SITE_URL": "https://shop.example",
     "ALLOWED_HOSTS": "shop.example",
     "REDIS_URL": "redis://127.0.0.1:1/0",

@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import identifiers
 from accounts.admin.timeline import WORDS
-from accounts.identifiers import EMAIL, PHONE, USERNAME, fingerprint
+from accounts.identifiers import EMAIL, PHONE, USERNAME, fingerprints
 from accounts.models import SecurityEvent
 from messaging.admin.badges import with_note
 from messaging.admin.choices import ChoiceFilter, WithChoices
@@ -60,7 +60,7 @@ class SecurityEventAdmin(WithChoices, Window):
             return queryset.filter(user_id=UUID(search_term.strip())), False
         except ValueError:
             key = identifiers.parse_name(search_term).key
-            return queryset.filter(fingerprint=fingerprint(key)), False
+            return queryset.filter(fingerprint__in=fingerprints(key)), False
 
     @admin.display(description=_("what"), ordering="kind")
     def what(self, event):

@@ -1,5 +1,7 @@
 """What the sign-up board says of this moment: how the providers fare, and what texts have cost of their budgets."""
 
+from itertools import chain
+
 from django.db.models import Case, OuterRef, Subquery, When
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
@@ -7,8 +9,8 @@ from django.utils.translation import gettext as _
 from accounts import policy
 from accounts.admin import figures
 from accounts.admin.figures import seconds
-from accounts.limits import STAMP, Limit
-from accounts.models import EVERYWHERE, Bucket, TextCountry
+from accounts.limits import STAMP, Limit, buckets
+from accounts.models import EVERYWHERE, TextCountry
 from messaging.admin import health
 from messaging.models import CHANNELS, EMAIL, SMS, Breaker, Channel, Provider
 
@@ -74,13 +76,12 @@ def budgets():
     everywhere = Case(When(code=EVERYWHERE, then=0), default=1)
     countries = list(TextCountry.objects.order_by(everywhere, "is_open", "-sent", "code")[:MOST])
     limits = {country.code: _limits(country.code) for country in countries}
-    keys = [limit.key for each in limits.values() for limit in each]
-    kept = dict(Bucket.objects.filter(key__in=keys).values_list("key", "hits"))
+    kept = buckets(chain.from_iterable(limits.values()))
     return [
         {
             "country": country,
             "is_everywhere": country.pk == EVERYWHERE,
-            "used": [_used(limit, kept.get(limit.key, "")) for limit in limits[country.code]],
+            "used": [_used(limit, kept.get(limit)) for limit in limits[country.code]],
         }
         for country in countries
     ]
@@ -92,8 +93,9 @@ def _limits(country):
     return [Limit("texts by country", country, rate) for rate in policy.TEXTS_PER_COUNTRY]
 
 
-def _used(limit, hits):
+def _used(limit, bucket):
     """How many hits of a limit still count."""
+    hits = bucket.hits if bucket else ""
     since = (now().timestamp() - limit.rate.seconds) * 1000
     moments = [int(hits[at : at + STAMP]) for at in range(0, len(hits), STAMP)]
     used = sum(moment > since for moment in moments)

@@ -1,5 +1,6 @@
 """A shopper leaves: asked for, waited for, then erased from every table but keyed hashes in the audit."""
 
+from itertools import chain
 from uuid import UUID
 
 from django.contrib.admin.models import LogEntry
@@ -9,7 +10,7 @@ from django.db.models.functions import Now
 
 from accounts import events, policy
 from accounts.flows import notices
-from accounts.identifiers import fingerprint
+from accounts.identifiers import fingerprints
 from accounts.models import Challenge, SecurityEvent, Session, User
 from accounts.origin import Origin
 from messaging import outbox
@@ -63,7 +64,7 @@ def _forget_traces(user: User) -> None:
         .exclude(fingerprint="")
         .values_list("fingerprint", flat=True)
     )
-    prints = {*map(fingerprint, keys), *named}
+    prints = {*chain.from_iterable(map(fingerprints, keys)), *named}
     # Before the rows forget, so that this one does, too.
     events.record("erased", origin=Origin(), identifier=user.contacts[0] if keys else None)
     seen = SecurityEvent.objects.filter(Q(user=user) | Q(user=None, fingerprint__in=prints))

@@ -16,7 +16,7 @@ def of(user: User) -> QuerySet[Session]:
 
 def end(user: User, name: str, *, origin: Origin) -> bool:
     """End the session of this name, if it is one of `user` (SES-05). Returns whether there was one."""
-    found = next((session for session in of(user) if session.name == name), None)
+    found = next((session for session in of(user) if name in session.names), None)
     if found is None:
         return False
     with transaction.atomic():

@@ -87,9 +87,8 @@ def reactivate(user: User, *, by: User, origin: Origin) -> None:
 
 def in_force(asked: Iterable[Limit]) -> dict[Limit, datetime]:
     """Those limits that are full now, and until when, in one query."""
-    asked = list(asked)
-    kept = Bucket.objects.in_bulk([limit.key for limit in asked])
-    until = {limit: _full_until(kept[limit.key], limit) for limit in asked if limit.key in kept}
+    kept = limits.buckets(asked)
+    until = {limit: _full_until(bucket, limit) for limit, bucket in kept.items()}
     return {limit: moment for limit, moment in until.items() if moment and moment > now()}
 
 

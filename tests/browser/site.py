@@ -66,6 +66,7 @@ def _environment(folder, address, settings):
         "DEBUG": "1",
         "SECRET_KEY": secrets.token_hex(32),
         "CODE_KEYS": secrets.token_hex(32),
+        "FINGERPRINT_KEYS": secrets.token_hex(32),
         "DATABASE_URL": f"sqlite:///{folder / 'db.sqlite3'}",
         "MAILBOX_DIR": str(folder / "mailbox"),
         "SITE_URL": address,
