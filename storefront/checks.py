@@ -1,14 +1,21 @@
 """What the site must not start with. Each check says what is wrong and what to set."""
 
+import base64
+import ipaddress
+import math
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
 from urllib.parse import urlsplit
 
+from celery import signals
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts import policy
-from messaging import vault
+from messaging import outbound, vault
 from messaging.models import SMS
 from messaging.providers import KINDS
 
@@ -19,6 +26,57 @@ CODE_LENGTHS = range(6, 9)
 WORST_ODDS = 1e-4
 SHORTEST_PASSWORD = 8
 PER_PROCESS_CACHES = ("LocMemCache", "DummyCache")
+# What Django asks of a SECRET_KEY (security.W009), and of all other keys in bytes.
+SECRET_LENGTH, TOKEN_LENGTH, DIFFERENT = 50, 32, 5
+WIDEST_NETWORK = 8
+# Where clouds tell their machines who they are, credentials included (ADM-07).
+NEVER_PROVIDERS = [ipaddress.ip_network("169.254.0.0/16"), ipaddress.ip_network("fe80::/10")]
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+KIB = 1024
+# The least and the most, as the environment says it: seconds, bytes, times. Past these a promise of ours is broken:
+# a proof that never ages, a link that outlives its reason, a session without an end, a trail that is gone by morning.
+BOUNDS: dict[str, tuple[float, float]] = {
+    "CODE_TTL": (MINUTE, math.inf),  # its end is E002, where demonstrations may pass
+    "CODE_MAX_ATTEMPTS": (1, 10),  # COD-07
+    "CODE_RESEND_COOLDOWN": (30, HOUR),  # ABU-01
+    "LINK_TTL": (10 * MINUTE, 3 * DAY),
+    "RESET_TTL": (5 * MINUTE, DAY),
+    "NOT_ME_TTL": (DAY, 30 * DAY),
+    "REAUTH_WINDOW": (MINUTE, HOUR),
+    "DELETION_GRACE": (DAY, 90 * DAY),
+    "FAMILIAR_TTL": (DAY, 400 * DAY),  # no browser keeps a cookie for longer
+    "SESSION_IDLE": (5 * MINUTE, 30 * DAY),
+    "SESSION_ABSOLUTE": (5 * MINUTE, 90 * DAY),
+    "STAFF_SESSION_IDLE": (MINUTE, HOUR),
+    "STAFF_SESSION_ABSOLUTE": (MINUTE, DAY),
+    "STAFF_CODE_WITHIN": (MINUTE, HOUR),
+    "PASSWORD_MIN_LENGTH": (-math.inf, 64),  # its beginning is E005, for everybody
+    "PASSWORD_MAX_LENGTH": (64, 1024),  # PWD-01: a whole sentence fits, and a hash stays cheap
+    "TEXTS_BEFORE_JUDGING": (10, 100_000),
+    "TRUSTED_PROXY_COUNT": (0, 10),  # LIM-06
+    "MAX_BODY": (8 * KIB, KIB * KIB),  # IDN-09
+    "MAX_RECEIPTS_BODY": (64 * KIB, 16 * KIB * KIB),
+    "CHALLENGES_KEPT": (2 * DAY, 1000 * DAY),
+    "EVENTS_KEPT": (30 * DAY, 4000 * DAY),  # LOG-06
+    "BUCKETS_KEPT": (HOUR, 400 * DAY),
+    "MESSAGES_KEPT": (DAY, 400 * DAY),
+}
+# How often in a day, at the most, the tightest of the rates may let it happen. What texts cost, and from how many on
+# staff are alerted, is the shop's own affair.
+RATES: dict[str, float] = {
+    "LOGIN_FAILURES": 1_000,  # LIM-01
+    "LOGIN_FAILURES_PER_IP": 50_000,  # LIM-05
+    "CODES_PER_IP": 50_000,
+    "REGISTER_PER_IP": 50_000,
+    "DUPLICATE_PROBES_PER_IP": 1_000,  # ENU-06
+    "MESSAGES_PER_RECIPIENT": 100,  # ABU-01
+    "RESENDS_PER_RECIPIENT": 500,
+    "RESETS_PER_ID": 500,
+    "CHANGES_PER_ACCOUNT": 5_000,
+    "STAFF_LOGINS_PER_NAME": 1_000,  # LIM-08
+    "STAFF_LOGINS_PER_IP": 50_000,
+}
 
 
 def refuse_unsafe_start() -> None:
@@ -28,6 +86,17 @@ def refuse_unsafe_start() -> None:
         raise ImproperlyConfigured(
             "\n".join(f"{error.id}: {error.msg} {error.hint}" for error in errors)
         )
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def refuse_unsafe_worker(**_signal) -> None:
+    """The same in a worker and in beat, before the first task."""
+    try:
+        refuse_unsafe_start()
+    except ImproperlyConfigured as problem:
+        # Of what a receiver raises Celery makes a line in the log, and goes on; an exit it lets through.
+        raise SystemExit(str(problem)) from None
 
 
 @checks.register(TAG)
@@ -42,10 +111,19 @@ def codes_are_strong(app_configs, **kwargs):
         yield _weak(
             "E003", "So many guesses a day make codes guessable.", "Lower CODE_GUESSES_PER_ID."
         )
-    if any(len(key) < KEY_BYTES for key in settings.CODE_KEYS) or not settings.CODE_KEYS:
-        yield checks.Error(
-            "CODE_KEYS needs keys of 32 bytes or more, in hex.", MAKE_A_KEY, id="storefront.E004"
-        )
+
+
+@checks.register(TAG)
+def keys_are_keys(app_configs, **kwargs):
+    """Long and random enough, and each for one purpose: who learns one must not have another (COD-03, KEY-01)."""
+    for name, number in (("CODE_KEYS", "E004"), ("FINGERPRINT_KEYS", "E013")):
+        keys = getattr(settings, name)
+        if not keys or any(len(key) < KEY_BYTES or _is_plain(key) for key in keys):
+            told = f"{name} needs keys of {KEY_BYTES} bytes or more, random ones, in hex."
+            yield checks.Error(told, MAKE_A_KEY, id=f"storefront.{number}")
+    for one, other in _same_keys():
+        told = f"{one} and {other} hold the same key."
+        yield checks.Error(told, "Make one for each purpose.", id="storefront.E014")
 
 
 @checks.register(TAG)
@@ -109,6 +187,52 @@ def production_is_whole(app_configs, **kwargs):
         )
 
 
+@checks.register(TAG)
+def production_is_closed(app_configs, **kwargs):
+    """With DEBUG off: nothing that a stranger may guess or choose (COD-03, ADM-07)."""
+    if settings.DEBUG:
+        return
+    if any(map(_is_weak_secret, [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])):
+        told = "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is too short or too plain."
+        yield checks.Error(told, MAKE_IT_LONGER, id="storefront.E015")
+    if any(map(_is_anybody, settings.ALLOWED_HOSTS)):
+        told = "ALLOWED_HOSTS lets anybody choose the host."
+        yield checks.Error(told, "Name the hosts, like shop.example.", id="storefront.E016")
+    token = settings.METRICS_TOKEN
+    if token and (len(token) < TOKEN_LENGTH or _is_plain(token)):
+        told = f"METRICS_TOKEN needs {TOKEN_LENGTH} random characters or more."
+        yield checks.Error(told, "Or leave it out: no figures then.", id="storefront.E017")
+
+
+@checks.register(TAG)
+def networks_are_networks(app_configs, **kwargs):
+    """PROVIDER_NETWORKS lists networks, and neither the whole world nor where clouds keep credentials (ADM-07)."""
+    for text in settings.PROVIDER_NETWORKS:
+        if not _is_own_network(text):
+            yield checks.Error(
+                f"PROVIDER_NETWORKS holds {text}, which is no network of a shop's own.",
+                f"Like 10.1.2.0/24, of /{WIDEST_NETWORK} at the most, and not of 169.254.0.0/16 or fe80::/10.",
+                id="storefront.E018",
+            )
+
+
+@checks.register(TAG)
+def numbers_keep_promises(app_configs, **kwargs):
+    """With DEBUG off: no span, size or rate that undoes what it is for."""
+    if settings.DEBUG:
+        return
+    for name, (least, most) in BOUNDS.items():
+        if not least <= _number(name) <= most:
+            told = f"{name} must be {least} to {most}, and is {_number(name):g}."
+            yield checks.Error(told, LEAVE_IT_OUT, id="storefront.E019")
+    for name, daily in RATES.items():
+        if _daily(name) > daily:
+            told = f"{name} lets it happen {_daily(name):g} times a day; {daily} are the most."
+            yield checks.Error(told, LEAVE_IT_OUT, id="storefront.E020")
+
+
+LEAVE_IT_OUT = ".env.example says what it is for; leave it out for the default."
+MAKE_IT_LONGER = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
 MAKE_A_VAULT_KEY = "Make one with: python -c 'import cryptography.fernet as f; print(f.Fernet.generate_key().decode())'"
 MAKE_A_KEY = "Make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
 
@@ -117,3 +241,67 @@ def _weak(number, message, hint):
     """An error; for demonstrations ALLOW_WEAK_CODES turns it into a warning while DEBUG is on."""
     kind = checks.Warning if policy.ALLOW_WEAK_CODES and settings.DEBUG else checks.Error
     return kind(message, hint, id=f"storefront.{number}")
+
+
+def _is_plain(key: str | bytes) -> bool:
+    return len(set(key)) < DIFFERENT
+
+
+def _is_weak_secret(secret: str) -> bool:
+    return len(secret) < SECRET_LENGTH or _is_plain(secret) or secret.startswith("django-insecure-")
+
+
+def _is_anybody(host: str) -> bool:
+    """Whether a pattern of hosts matches what others may have: `*`, or all that ends with one label, like .com."""
+    return host == "*" or (host.startswith(".") and "." not in host.strip("."))
+
+
+def _is_own_network(text: str) -> bool:
+    try:
+        (network,) = outbound.networks([text])
+    except ValueError:
+        return False
+    others = [other for other in NEVER_PROVIDERS if other.version == network.version]
+    return network.prefixlen >= WIDEST_NETWORK and not any(map(network.overlaps, others))
+
+
+def _same_keys() -> Iterator[tuple[str, str]]:
+    """The names of each two settings that share a key, in whatever spelling."""
+    owners: dict[bytes, str] = {}
+    for name, key in _every_key():
+        if owners.setdefault(key, name) != name:
+            yield owners[key], name
+
+
+def _every_key() -> Iterator[tuple[str, bytes]]:
+    for name in ("CODE_KEYS", "FINGERPRINT_KEYS"):
+        yield from ((name, key) for key in getattr(settings, name))
+    for name, texts in (
+        ("VAULT_KEYS", settings.VAULT_KEYS),
+        ("SECRET_KEY", [settings.SECRET_KEY]),
+        ("SECRET_KEY_FALLBACKS", settings.SECRET_KEY_FALLBACKS),
+    ):
+        yield from ((name, key) for text in texts for key in _spellings(text))
+
+
+def _spellings(text: str) -> set[bytes]:
+    """The bytes that a key given as text may stand for."""
+    meant = {text.encode()}
+    with suppress(ValueError):
+        meant.add(bytes.fromhex(text))
+    with suppress(ValueError):
+        meant.add(base64.urlsafe_b64decode(text))
+    return meant
+
+
+def _number(name: str) -> float:
+    value = getattr(policy, name, None)
+    value = getattr(settings, name) if value is None else value
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def _daily(name: str) -> float:
+    """How often in a day the tightest of some rates lets it happen."""
+    rates = getattr(policy, name)
+    each = [rates] if isinstance(rates, policy.Rate) else rates
+    return min(rate.times * DAY / rate.seconds for rate in each)

@@ -1,9 +1,12 @@
 """What the site must not start with, and that it says why."""
 
+import math
 import os
 import runpy
 import subprocess
 import sys
+from base64 import urlsafe_b64encode
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from accounts import policy
 from accounts.policy import rates
-from storefront.checks import TAG, refuse_unsafe_start
+from storefront.checks import BOUNDS, DAY, RATES, TAG, refuse_unsafe_start
 
 ROOT = Path(__file__).parent.parent
 
@@ -20,8 +23,8 @@ SOUND = {
     "PATH": os.environ["PATH"],
     "ENV_FILE": "",
     "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    "CODE_KEYS": "22" * 32,
-    "FINGERPRINT_KEYS": "66" * 32,
+    "CODE_KEYS": "2202030405060708" * 4,
+    "FINGERPRINT_KEYS": "6602030405060708" * 4,
     "SITE_URL": "https://shop.example",
     "ALLOWED_HOSTS": "shop.example",
     "REDIS_URL": "redis://127.0.0.1:1/0",
@@ -41,6 +44,13 @@ UNSAFE = {
     "EMAIL_URL": "",
     "SITE_URL": "http://shop.example",
     "ALLOW_WEAK_CODES": "1",
+    "SECRET_KEY": "x",
+    "ALLOWED_HOSTS": "*",
+    "METRICS_TOKEN": "a",
+    "REAUTH_WINDOW": "99999999",
+    "FINGERPRINT_KEYS": "33" * 16,
+    "PROVIDER_NETWORKS": "the relay",
+    "LOGIN_FAILURES": "1000/1m",
 }
 TOLD = {
     "no way for texts": "SMS_URL names no provider of texts",
@@ -55,7 +65,23 @@ TOLD = {
     "no shared cache": "Set REDIS_URL",
     "no mail": "Set EMAIL_URL",
     "no https": "SITE_URL must start with https://",
+    "a plain secret": "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is too short or too plain",
+    "any host": "ALLOWED_HOSTS lets anybody choose the host",
+    "a guessable token": "METRICS_TOKEN needs 32 random characters or more",
+    "a proof for years": "REAUTH_WINDOW must be 60 to 3600",
+    "weak keys of fingerprints": "FINGERPRINT_KEYS needs keys of 32 bytes or more",
+    "one key for two purposes": "CODE_KEYS and FINGERPRINT_KEYS hold the same key",
+    "no network": "PROVIDER_NETWORKS holds the relay",
+    "no limit": "LOGIN_FAILURES lets it happen",
 }
+
+
+def without(forgotten):
+    """The variables of a sound site but one."""
+    return {name: value for name, value in SOUND.items() if name != forgotten}
+
+
+WORKER, BEAT = (["-m", "celery", "-A", "storefront", name] for name in ("worker", "beat"))
 CHECK, DOOR, READ = (
     ["manage.py", "check"],
     ["-c", "import storefront.wsgi"],
@@ -64,8 +90,11 @@ CHECK, DOOR, READ = (
 STARTS = {
     "sound": (DOOR, SOUND),
     "unsafe": (CHECK, SOUND | UNSAFE),
-    "no CODE_KEYS": (READ, {name: SOUND[name] for name in SOUND if name != "CODE_KEYS"}),
-    "no SECRET_KEY": (READ, {name: SOUND[name] for name in SOUND if name != "SECRET_KEY"}),
+    "worker": (WORKER, SOUND | UNSAFE),
+    "beat": (BEAT, SOUND | UNSAFE),
+    "no FINGERPRINT_KEYS": (READ, without("FINGERPRINT_KEYS")),
+    "no CODE_KEYS": (READ, without("CODE_KEYS")),
+    "no SECRET_KEY": (READ, without("SECRET_KEY")),
 }
 
 
@@ -111,7 +140,16 @@ def test_an_unsafe_site_does_not_start_and_says_why(
     assert why in said
 
 
-@pytest.mark.parametrize("name", ["CODE_KEYS", "SECRET_KEY"])
+@pytest.mark.parametrize("process", ["worker", "beat"])
+@pytest.mark.parametrize("why", TOLD.values(), ids=TOLD)
+def test_nor_do_its_worker_and_its_clock(started, process, why):  # COD-03, ADM-07
+    code, said = started[process]
+
+    assert code != 0
+    assert why in said
+
+
+@pytest.mark.parametrize("name", ["CODE_KEYS", "FINGERPRINT_KEYS", "SECRET_KEY"])
 def test_a_forgotten_secret_stops_the_site(started, name):  # COD-03
     code, said = started[f"no {name}"]
 
@@ -194,3 +232,144 @@ def test_weak_codes_are_for_demonstrations_only(monkeypatch, settings, debug, st
 
     assert found() == ["E001", "E003"]
     assert any(problem.is_serious() for problem in checks.run_checks(tags=[TAG])) is stops
+
+
+# Numbers that undo a promise
+
+
+def say(monkeypatch, settings, name, number):
+    """Set a number as the environment would."""
+    home = policy if hasattr(policy, name) else settings
+    is_span = isinstance(getattr(home, name), timedelta)
+    value = timedelta(seconds=number) if is_span else number
+    monkeypatch.setattr(home, name, value) if home is policy else setattr(home, name, value)
+
+
+ENDS = [(name, end, way) for name in BOUNDS for end, way in zip(BOUNDS[name], (-1, 1), strict=True)]
+
+
+@pytest.mark.parametrize(
+    ("name", "end", "way"),
+    [(name, end, way) for name, end, way in ENDS if math.isfinite(end)],
+    ids=str,
+)
+def test_a_number_at_its_end_passes_and_one_past_it_stops_the_site(
+    monkeypatch, settings, name, end, way
+):  # REC-08, SES-07, LOG-06, IDN-09
+    say(monkeypatch, settings, name, end)
+    assert found() == []
+
+    say(monkeypatch, settings, name, end + way)
+
+    assert found() == ["E019"]
+    with pytest.raises(ImproperlyConfigured, match=f"{name} must be"):
+        refuse_unsafe_start()
+
+
+@pytest.mark.parametrize("name", RATES)
+def test_a_rate_at_its_end_passes_and_one_past_it_stops_the_site(monkeypatch, name):  # LIM-01
+    daily = RATES[name]
+    single = isinstance(getattr(policy, name), policy.Rate)
+
+    def allow(times):
+        rate = policy.Rate(times, DAY)
+        # Of several rates the tightest is the one that holds.
+        monkeypatch.setattr(policy, name, rate if single else (policy.Rate(times, 1), rate))
+
+    allow(daily)
+    assert found() == []
+    allow(daily + 1)
+    assert found() == ["E020"]
+
+
+@pytest.mark.parametrize("name", [name for name, (least, _most) in BOUNDS.items() if least > 0])
+@pytest.mark.parametrize("number", [0, -1])
+def test_nothing_lasts_no_time_or_less(monkeypatch, settings, name, number):
+    say(monkeypatch, settings, name, number)
+
+    assert "E019" in found()
+
+
+def test_every_span_and_every_rate_has_its_bounds():
+    spans = {name for name, value in vars(policy).items() if isinstance(value, timedelta)}
+    rated = {
+        name
+        for name, value in vars(policy).items()
+        if isinstance(value, policy.Rate) or (isinstance(value, tuple) and value and name.isupper())
+    }
+    # What texts cost, and when staff are alerted, is the shop's own affair; guesses at codes are E003's.
+    free = {name for name in rated if name.startswith(("TEXTS", "ALERT_"))}
+
+    assert spans <= set(BOUNDS)
+    assert rated - free - {"CODE_GUESSES_PER_ID"} == set(RATES)
+
+
+@pytest.mark.parametrize("name", [name for name in BOUNDS if name != "CODE_TTL"])
+def test_while_developing_any_number_will_do(monkeypatch, settings, name):
+    settings.DEBUG = True
+    say(monkeypatch, settings, name, BOUNDS[name][1] + 1)
+
+    assert found() == []
+
+
+# Keys, hosts, tokens, networks
+
+KEY = bytes(range(32))
+GOOD = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+CASES = {
+    "a short secret": ({"SECRET_KEY": GOOD[:49]}, "E015"),
+    "a plain secret": ({"SECRET_KEY": "abcd" * 20}, "E015"),
+    "Django's own": ({"SECRET_KEY": f"django-insecure-{GOOD}"}, "E015"),
+    "an older one that is short": ({"SECRET_KEY_FALLBACKS": [GOOD, GOOD[:49]]}, "E015"),
+    "any host": ({"ALLOWED_HOSTS": ["shop.example", "*"]}, "E016"),
+    "all of .com": ({"ALLOWED_HOSTS": [".com"]}, "E016"),
+    "all with a dot": ({"ALLOWED_HOSTS": ["."]}, "E016"),
+    "a short token": ({"METRICS_TOKEN": GOOD[:31]}, "E017"),
+    "a plain token": ({"METRICS_TOKEN": "a" * 32}, "E017"),
+    "no keys of fingerprints": ({"FINGERPRINT_KEYS": []}, "E013"),
+    "a short one": ({"FINGERPRINT_KEYS": [KEY, KEY[:31]]}, "E013"),
+    "a plain one": ({"FINGERPRINT_KEYS": [bytes(32)]}, "E013"),
+    "a plain key of codes": ({"CODE_KEYS": [b"abcd" * 8]}, "E004"),
+    "codes and fingerprints": ({"CODE_KEYS": [KEY], "FINGERPRINT_KEYS": [KEY]}, "E014"),
+    "codes and the secret": ({"CODE_KEYS": [GOOD.encode()], "SECRET_KEY": GOOD}, "E014"),
+    "the secret in hex": ({"CODE_KEYS": [KEY], "SECRET_KEY": KEY.hex()}, "E014"),
+    "codes and an older secret": (
+        {"CODE_KEYS": [GOOD.encode()], "SECRET_KEY_FALLBACKS": [GOOD]},
+        "E014",
+    ),
+    "credentials and fingerprints": (
+        {"VAULT_KEYS": [urlsafe_b64encode(KEY).decode()], "FINGERPRINT_KEYS": [KEY]},
+        "E014",
+    ),
+    "no network": ({"PROVIDER_NETWORKS": ["relay.example"]}, "E018"),
+    "an address in a network": ({"PROVIDER_NETWORKS": ["10.1.2.3/24"]}, "E018"),
+    "the whole world": ({"PROVIDER_NETWORKS": ["0.0.0.0/0"]}, "E018"),
+    "half of it": ({"PROVIDER_NETWORKS": ["10.0.0.0/7"]}, "E018"),
+    "where clouds keep credentials": ({"PROVIDER_NETWORKS": ["169.254.169.254"]}, "E018"),
+    "the same in IPv6": ({"PROVIDER_NETWORKS": ["fe80::/64"]}, "E018"),
+}
+PASSES = {
+    "SECRET_KEY": GOOD[:50],
+    "SECRET_KEY_FALLBACKS": [GOOD],
+    "ALLOWED_HOSTS": ["shop.example", ".shop.example", "10.0.0.7"],
+    "METRICS_TOKEN": GOOD[:32],
+    "FINGERPRINT_KEYS": [KEY, KEY[::-1]],
+    "PROVIDER_NETWORKS": ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "fd00::/8", "10.1.2.3"],
+}
+
+
+@pytest.mark.parametrize(("values", "number"), CASES.values(), ids=CASES)
+def test_what_others_may_guess_or_choose_stops_the_site(
+    settings, values, number
+):  # COD-03, KEY-01, ADM-07
+    for name, value in values.items():
+        setattr(settings, name, value)
+
+    assert found() == [number]
+
+
+@pytest.mark.parametrize(("name", "value"), PASSES.items(), ids=PASSES)
+def test_what_is_just_good_enough_passes(settings, name, value):
+    setattr(settings, name, value)
+
+    assert found() == []
