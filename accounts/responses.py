@@ -1,5 +1,6 @@
 """One answer, three faces: a page, an HTMX fragment, or JSON. Views never ask which."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
@@ -13,6 +14,12 @@ from accounts import policy
 
 # JSON validation errors answer 400, as the designs promise; pages and fragments answer 422.
 UNPROCESSABLE, BAD_REQUEST = 422, 400
+
+
+class MessageStorage(CookieStorage):
+    """Django's, in a cookie that no other host of our domain can plant (SES-03)."""
+
+    cookie_name = settings.MESSAGES_COOKIE_NAME
 
 
 def show(request, template, *, status=200, headers=None, **context):
@@ -118,7 +125,7 @@ def _answers_get(match):
 
 def _news(request):
     """What the step before left to be said, once. Unasked, Django would clear the cookie on every page."""
-    if CookieStorage.cookie_name not in request.COOKIES:
+    if MessageStorage.cookie_name not in request.COOKIES:
         return ""
     return " ".join(str(message) for message in messages.get_messages(request))
 

@@ -71,20 +71,19 @@ def livez(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Say whether this process should get visitors: 503 without its database, and only then.
 
-    The site works without a broker, and no other process would have one: that is told, and is no reason.
+    Whoever brings METRICS_TOKEN is told more. The site works without a broker, and no other process would have one:
+    that is told, and is no reason.
     """
     database.begin(), broker.begin()
     facts = _database() | _broker()
-    return JsonResponse(facts, status=200 if facts["ok"] else UNAVAILABLE)
+    told = facts if _is_ours(request) else {"ok": facts["ok"]}
+    return JsonResponse(told, status=200 if facts["ok"] else UNAVAILABLE)
 
 
 @require_safe
 def figures(request: HttpRequest) -> HttpResponse:
     """The figures for Prometheus, for whoever brings METRICS_TOKEN; for others there is no such page."""
-    brought = request.headers.get("Authorization", "")
-    if not settings.METRICS_TOKEN or not constant_time_compare(
-        brought, f"Bearer {settings.METRICS_TOKEN}"
-    ):
+    if not _is_ours(request):
         return HttpResponseNotFound("not found\n", content_type="text/plain")
     try:
         return HttpResponse(metrics.text(), content_type=metrics.CONTENT_TYPE)
@@ -93,6 +92,13 @@ def figures(request: HttpRequest) -> HttpResponse:
 
 
 PROBES = {"/livez": livez, "/readyz": readyz, "/metrics": figures}
+
+
+def _is_ours(request: HttpRequest) -> bool:
+    """Whether a machine of ours asks: it brings METRICS_TOKEN."""
+    brought = request.headers.get("Authorization", "")
+    token = settings.METRICS_TOKEN
+    return bool(token) and constant_time_compare(brought, f"Bearer {token}")
 
 
 def _queue_age() -> float:

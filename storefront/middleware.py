@@ -13,11 +13,12 @@ from storefront.logs import REQUEST_ID
 def every_answer(get_response):
     """Name every request, answer machines before anything else, and keep every answer out of caches (LOG-04, SES-08).
 
-    Each log line of a request has its id: the one our proxy gave it, if it did. Only static files may be kept.
+    Each log line of a request has its id: the one that a proxy of ours gave it, where there is one. From anybody else
+    it would let a stranger write under the id of another's request (LIM-06). Only static files may be kept.
     """
 
     def middleware(request):
-        given = request.META.get("HTTP_X_REQUEST_ID", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "") if policy.TRUSTED_PROXY_COUNT else ""
         request.id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
         # Not taken back at the end: Django logs a refused request after its middleware.
         clear_contextvars()

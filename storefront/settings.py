@@ -149,7 +149,8 @@ CSRF_COOKIE_SECURE = not DEBUG
 CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "storefront.views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
-MESSAGE_STORAGE = "django.contrib.messages.storage.cookie.CookieStorage"
+MESSAGES_COOKIE_NAME = "messages" if DEBUG else "__Host-messages"
+MESSAGE_STORAGE = "accounts.responses.MessageStorage"
 
 # What a browser may do with our pages, and what we accept from it
 

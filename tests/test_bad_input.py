@@ -231,7 +231,7 @@ BAD_COOKIES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["__Host-session", "__Host-csrftoken", "messages"])
+@pytest.mark.parametrize("name", ["__Host-session", "__Host-csrftoken", "__Host-messages"])
 @pytest.mark.parametrize("value", BAD_COOKIES, ids=lambda value: ascii(value)[:20])
 def test_a_broken_cookie_is_no_cookie(db, name, value):  # IDN-08, SES-02
     client = Client(headers={"Cookie": f"{name}={value}"})

@@ -7,7 +7,7 @@ import time
 from datetime import timedelta
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.models.functions import Now
 from django.test import Client
 
@@ -32,6 +32,13 @@ def balancer(settings):
     settings.SECURE_SSL_REDIRECT = True
     settings.CELERY_BROKER_URL = "memory://"
     return Client(SERVER_NAME="10.0.0.7")
+
+
+@pytest.fixture
+def operator(balancer, settings):
+    """The same, who knows the token."""
+    settings.METRICS_TOKEN = TOKEN
+    return Client(SERVER_NAME="10.0.0.7", headers={"Authorization": f"Bearer {TOKEN}"})
 
 
 @pytest.fixture
@@ -92,30 +99,30 @@ def test_a_probe_is_for_readers_only(client, probe):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_site_that_is_well_is_ready(balancer):
-    answer = balancer.get("/readyz")
+def test_a_site_that_is_well_is_ready(operator):
+    answer = operator.get("/readyz")
 
     assert answer.status_code == 200
     assert answer.json() == {"ok": True, "database": "ok", "queue_age": 0, "broker": "none"}
 
 
 @pytest.mark.django_db(transaction=True)
-def test_ready_says_how_late_the_oldest_due_message_is(balancer):  # OUT-07
+def test_ready_says_how_late_the_oldest_due_message_is(operator):  # OUT-07
     message(due_at=Now() - timedelta(seconds=90))
     message(due_at=Now() + timedelta(seconds=90))
     message(Status.SENT, due_at=Now() - timedelta(days=1))
     message(Status.SENDING, due_at=Now() - timedelta(hours=1), lease_until=Now() + timedelta(0, 9))
 
-    assert 90 <= balancer.get("/readyz").json()["queue_age"] < 95
+    assert 90 <= operator.get("/readyz").json()["queue_age"] < 95
 
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("trouble", ["refuses", "hangs"])
-def test_without_its_broker_the_site_is_ready_and_says_so(balancer, broker_at, silent, trouble):
+def test_without_its_broker_the_site_is_ready_and_says_so(operator, broker_at, silent, trouble):
     broker_at(f"redis://127.0.0.1:{silent if trouble == 'hangs' else 1}/0")
     began = time.monotonic()
 
-    answer = balancer.get("/readyz")
+    answer = operator.get("/readyz")
 
     assert time.monotonic() - began < 1
     assert answer.status_code == 200
@@ -125,19 +132,43 @@ def test_without_its_broker_the_site_is_ready_and_says_so(balancer, broker_at, s
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_its_tables_a_site_is_not_ready(balancer):
+def test_without_its_tables_a_site_is_not_ready(operator):
     def no_such_table():
         with connection.cursor() as cursor:
             cursor.execute("SELECT * FROM not_migrated")
 
     health.database.ask, ask = no_such_table, health.database.ask
     try:
-        answer = balancer.get("/readyz")
+        answer = operator.get("/readyz")
     finally:
         health.database.ask = ask
 
     assert answer.status_code == 503
     assert answer.json() == {"ok": False, "database": "down", "queue_age": None, "broker": "none"}
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("brought", [None, "Bearer ", f"Bearer {TOKEN}x"])
+@pytest.mark.parametrize("token", ["", TOKEN], ids=["none is set", "one is set"])
+@pytest.mark.parametrize("well", [True, False])
+def test_strangers_learn_no_more_than_whether_the_site_is_ready(
+    balancer, settings, monkeypatch, token, brought, well
+):  # LOG-03
+    def broken():
+        raise DatabaseError("no")
+
+    settings.METRICS_TOKEN = token
+    message(due_at=Now() - timedelta(seconds=90))
+    if not well:
+        monkeypatch.setattr(health.database, "ask", broken)
+    headers = {} if brought is None else {"Authorization": brought}
+
+    answer = balancer.get("/readyz", headers=headers)
+
+    assert (answer.status_code, answer.json()) == (
+        (200, {"ok": True}) if well else (503, {"ok": False})
+    )
+    assert balancer.get("/livez", headers=headers).content == b"ok\n"
 
 
 def test_probes_do_not_pile_up_behind_a_database_that_hangs():

@@ -16,6 +16,7 @@ from django.test import Client
 from gunicorn.config import Config
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
+from accounts import policy
 from accounts.models import User
 from messaging import nudge
 from storefront import logs
@@ -259,15 +260,28 @@ def test_a_task_of_every_second_tells_only_of_failure():
 # The id of a request
 
 
+@pytest.fixture
+def proxy(monkeypatch):
+    """One proxy of ours stands in front."""
+    monkeypatch.setattr(policy, "TRUSTED_PROXY_COUNT", 1)
+
+
+def test_a_stranger_does_not_choose_the_id_under_which_we_log(client, db):  # LOG-04, LIM-06
+    answered = client.get("/register/", headers={"X-Request-ID": "of-somebody-else"})
+
+    assert answered["X-Request-ID"] != "of-somebody-else"
+    assert logs.REQUEST_ID.fullmatch(answered["X-Request-ID"])
+
+
 @pytest.mark.parametrize("given", ["abcdefgh", "0-9A-Za-z", "f" * 64, str(uuid.UUID(int=7))])
-def test_an_id_that_the_proxy_gave_is_kept(client, db, given):
+def test_an_id_that_the_proxy_gave_is_kept(client, db, proxy, given):
     assert client.get("/register/", headers={"X-Request-ID": given})["X-Request-ID"] == given
 
 
 @pytest.mark.parametrize(
     "given", ["", "short", "f" * 65, "evil\r\nX: y", "a b c d e f", '"};--------', "ünïcödeünï"]
 )
-def test_any_other_id_is_replaced(client, db, given):  # LOG-04
+def test_any_other_id_is_replaced(client, db, proxy, given):  # LOG-04
     answered = client.get("/register/", headers={"X-Request-ID": given})["X-Request-ID"]
 
     assert answered != given
@@ -278,7 +292,7 @@ def test_every_request_has_an_id_of_its_own(client, db):
     assert client.get("/")["X-Request-ID"] != client.get("/nowhere/")["X-Request-ID"]
 
 
-def test_the_lines_of_a_request_have_its_id(client, db, log):
+def test_the_lines_of_a_request_have_its_id(client, db, log, proxy):
     logger = logging.getLogger("django.request")
     logger.addHandler(log.logger.handlers[0])
     try:
@@ -290,7 +304,7 @@ def test_the_lines_of_a_request_have_its_id(client, db, log):
     assert [line["request_id"] for line in log.lines] == ["of-this-request"]
 
 
-def test_the_id_is_kept_when_the_message_is_sent_inside_the_request(ana, postbox):
+def test_the_id_is_kept_when_the_message_is_sent_inside_the_request(ana, postbox, proxy):
     ana.client.post(
         "/register/", {"identifier": "ana@example.com"}, headers={"X-Request-ID": "still-mine"}
     )

@@ -136,7 +136,8 @@ def test_the_door_of_retention_shuts_behind_it(event):  # LOG-02
 # What an event says
 
 
-def test_an_event_names_its_request(db):  # LOG-01
+def test_an_event_names_its_request(db, monkeypatch):  # LOG-01
+    monkeypatch.setattr(policy, "TRUSTED_PROXY_COUNT", 1)
     browser = Shopper(**{"X-Request-ID": "one-request-0001"})
 
     browser.identify("ana@example.com")
