@@ -181,6 +181,15 @@ def staff_logins(name: str, origin: Origin) -> list[Limit]:
     ]
 
 
+def forged_receipts(origin: Origin, provider: str) -> tuple[list[Limit], list[Limit]]:
+    """How many receipts one household may fail to prove, and how many are heard of in the name of one provider."""
+    rates = policy.WEBHOOK_FAILURES_PER_IP
+    return (
+        _limits("forged receipts", origin.network, rates),
+        _limits("forged receipts by provider", provider, rates),
+    )
+
+
 def notes(origin: Origin) -> Limit:
     """How often the audit notes that one household ran into a limit: a flood of refusals is no flood of rows."""
     return Limit("notes", origin.network, policy.Rate(1, 60))

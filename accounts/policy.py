@@ -95,6 +95,9 @@ STAFF_LOGINS_PER_IP = rates(env.str("STAFF_LOGINS_PER_IP", "30/10m"))
 STAFF_LOGINS_PER_NAME = rates(env.str("STAFF_LOGINS_PER_NAME", "5/30m"))
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
+# Receipts of providers that nothing proves, and from how many on staff hear of it; a genuine one always passes.
+WEBHOOK_FAILURES_PER_IP = rates(env.str("WEBHOOK_FAILURES_PER_IP", "60/10m"))
+
 # From the right password to the code at the staff's door.
 STAFF_CODE_WITHIN = _seconds("STAFF_CODE_WITHIN", 1800)
 

@@ -1,14 +1,11 @@
-"""The addresses that belong to messages."""
+"""The addresses that belong to messages; that of receipts is the project's, which counts who forges them."""
 
 from django.conf import settings
 from django.urls import path
 
 from messaging.views.mailbox import MailboxHtmlView, MailboxView
-from messaging.views.receipts import ReceiptsView
 
-urlpatterns = [
-    path("receipts/<uuid:provider_id>/", ReceiptsView.as_view(), name="receipts"),
-]
+urlpatterns = []
 
 if settings.MAILBOX:
     urlpatterns += [

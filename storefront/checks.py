@@ -76,6 +76,7 @@ RATES: dict[str, float] = {
     "CHANGES_PER_ACCOUNT": 5_000,
     "STAFF_LOGINS_PER_NAME": 1_000,  # LIM-08
     "STAFF_LOGINS_PER_IP": 50_000,
+    "WEBHOOK_FAILURES_PER_IP": 50_000,
 }
 
 

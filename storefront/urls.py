@@ -6,11 +6,13 @@ from django.urls import include, path
 from accounts.admin.board import BoardView
 from accounts.admin.lookup import LookupView
 from storefront import views
+from storefront.receipts import CountedReceiptsView
 
 urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
     path("", include("accounts.urls")),
     path("", include("messaging.urls")),
+    path("receipts/<uuid:provider_id>/", CountedReceiptsView.as_view(), name="receipts"),
     path(
         "admin/lookup/",
         admin.site.admin_view(LookupView.as_view(admin_site=admin.site)),

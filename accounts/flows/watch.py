@@ -4,8 +4,10 @@ from datetime import timedelta
 
 from django.db.models.functions import Now
 
-from accounts import policy
+from accounts import limits, policy
+from accounts.errors import TooOften
 from accounts.models import SecurityEvent
+from accounts.origin import Origin
 from accounts.policy import Rate
 from messaging import alerts
 
@@ -24,3 +26,17 @@ def watch() -> None:
         newest = SecurityEvent.objects.filter(kind=kind, at__gt=since).order_by("-at", "-pk")
         if newest[: rate.times].count() == rate.times:
             alerts.sound(alert, f"{rate.times} or more within {rate.seconds // 60} min")
+
+
+def forged_receipt(provider: str, *, origin: Origin) -> None:
+    """Count a receipt that nothing proved, and alert staff of many in the name of one provider or from one household.
+
+    Raises TooOften past what a household may get wrong. No event: a stranger must not fill the trail.
+    """
+    own, named = limits.forged_receipts(origin, provider)
+    taken = limits.take(*own, *named)
+    if any(hit.fills for hit in taken.values()):
+        alerts.sound("many_receipts_forged", f"in the name of {provider or 'nobody we know'}")
+    full = [limit for limit in own if limit not in taken]
+    if full:
+        raise TooOften(limits.room_at(*full))

@@ -40,12 +40,17 @@ def api_url(value):
         raise ValidationError(_("Enter the address without a user name or password."))
 
 
-# By the names that kinds give their fields: what is no credential, but steers where one goes.
+# By the names that kinds give their fields: what has a form, of its own or because it steers where a credential goes.
 SHAPES = {
     "port": port,
     "api_url": api_url,
     "host": RegexValidator(
         r"\A[A-Za-z0-9_.:-]+\Z", gettext_lazy("Enter the name of a server, like smtp.example.com.")
+    ),
+    # RFC 7617: the first colon ends the name. So long because guesses are counted, not prevented.
+    "webhook_secret": RegexValidator(
+        r"\A[!-9;-~]+:[!-~]{16,}\Z",
+        gettext_lazy("Enter a name, a colon and a password of 16 characters or more."),
     ),
     "region": RegexValidator(
         r"\A[a-z0-9-]+\Z", gettext_lazy("Enter the name of a region, like eu-west-1.")
@@ -164,7 +169,7 @@ def _secret(field, row):
         label=field.label,
         required=field.required and not is_set,
         max_length=LONGEST_SECRET,
-        validators=[one_line],
+        validators=_shapes(field),
         help_text=_joined(words),
         # No value is ever written into it, not even what was just typed.
         widget=forms.PasswordInput(
@@ -185,10 +190,14 @@ def _open(field, row):
         return forms.ChoiceField(choices=[(choice, choice) for choice in choices], **common)
     return forms.CharField(
         max_length=LONGEST,
-        validators=[one_line, *filter(None, [SHAPES.get(field.name)])],
+        validators=_shapes(field),
         widget=AdminTextInputWidget(attrs={"autocomplete": "off"}),
         **common,
     )
+
+
+def _shapes(field):
+    return [one_line, *filter(None, [SHAPES.get(field.name)])]
 
 
 def _joined(words):

@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from messaging.providers.anymail import SENDER, Anymail, Wire
-from messaging.providers.base import Field, Temporary
+from messaging.providers.base import WEBHOOK_SECRET, Field, Temporary
 from messaging.providers.http import ACCOUNT, Verdict, body
 
 # At DEBUG, botocore logs the whole message and its signature.
@@ -29,7 +29,7 @@ class AmazonSes(Anymail):
         Field("region", _("Region")),
         Field("configuration_set", _("Configuration set"), required=False),
         Field("api_url", _("API address"), required=False),
-        Field("webhook_secret", _("Webhook user:password"), secret=True, required=False),
+        WEBHOOK_SECRET,
         SENDER,
     )
     # MessageRejected is what SES says of a sender that is not verified.

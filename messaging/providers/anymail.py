@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import EMAIL
-from messaging.providers.base import Envelope, Field, Handed
+from messaging.providers.base import WEBHOOK_SECRET, Envelope, Field, Handed
 from messaging.providers.http import ACCOUNT, ADDRESS, UNCLEAR, Http, Verdict, body
 from messaging.providers.smtp import build
 
@@ -127,7 +127,7 @@ class Postmark(Anymail):
         Field("server_token", _("Server API token"), secret=True),
         Field("message_stream", _("Message stream"), required=False),
         _api("https://api.postmarkapp.com/"),
-        Field("webhook_secret", _("Webhook user:password"), secret=True, required=False),
+        WEBHOOK_SECRET,
         SENDER,
     )
     # https://postmarkapp.com/developer/api/overview#error-codes
@@ -170,7 +170,7 @@ class Brevo(Anymail):
     fields = (
         Field("api_key", _("API key"), secret=True),
         _api("https://api.brevo.com/v3/"),
-        Field("webhook_secret", _("Webhook user:password"), secret=True, required=False),
+        WEBHOOK_SECRET,
         SENDER,
     )
 
@@ -186,6 +186,6 @@ class Mailjet(Anymail):
         Field("api_key", _("API key")),
         Field("secret_key", _("Secret key"), secret=True),
         _api("https://api.mailjet.com/v3.1/"),
-        Field("webhook_secret", _("Webhook user:password"), secret=True, required=False),
+        WEBHOOK_SECRET,
         SENDER,
     )

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import ClassVar
 
 from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from messaging.letters import Letter
 
@@ -65,6 +66,18 @@ class Field:
     default: str = ""
     choices: tuple[str, ...] = ()
     help: str | Promise = ""
+
+
+WEBHOOK_SECRET = Field(
+    "webhook_secret",
+    _("Webhook user:password"),
+    secret=True,
+    required=False,
+    help=_(
+        "A name, a colon, and a password of 16 characters or more, without spaces. The name has no colon, "
+        "the password may. In an address write its @ and / as %40 and %2F."
+    ),
+)
 
 
 class Kind(ABC):

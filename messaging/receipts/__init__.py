@@ -48,7 +48,11 @@ FAULTS = (
 
 
 class Unproved(Exception):
-    """Nothing shows that the provider sent this, or not of late."""
+    """Nothing shows that the provider sent this, or not of late. Holds the provider's name, "" if there is none."""
+
+    def __init__(self, provider: str) -> None:
+        super().__init__(provider)
+        self.provider = provider
 
 
 class Unreadable(Exception):
@@ -61,7 +65,7 @@ def receive(provider_id: uuid.UUID, request: HttpRequest) -> None:
     scheme = _proved(row, request) if row else None
     if row is None or scheme is None:
         logger.warning("receipts: refused, in the name of %s", row or "nobody we know")
-        raise Unproved
+        raise Unproved(row.name if row else "")
     try:
         said = scheme.read(request)
     except FAULTS as fault:

@@ -51,6 +51,8 @@ STATUSES = {
 # Anymail's views want a secret of their own or warn; ours are only read with, and Scheme.proves comes first.
 UNUSED = "-:-"
 
+USER_PASSWORD = re.compile(r"[^:]+:.+")
+
 # Where Amazon asks whether its notifications are wanted. Nothing else that comes by post makes us call anybody.
 SUBSCRIBE = re.compile(
     r"https://sns\.[a-z0-9-]+\.amazonaws\.com(\.cn)?/\?Action=ConfirmSubscription&[\w&=:%.-]+"
@@ -86,9 +88,14 @@ def _subscribe(url: str) -> None:
 
 
 def has_password(secret: str, request: HttpRequest) -> bool:
-    """Whether HTTP basic authentication carries the "user:password" that staff put into the webhook's address."""
+    """Whether HTTP basic authentication carries the "user:password" that staff put into the webhook's address.
+
+    Only the first colon separates: the rest belong to the password (RFC 7617, 2).
+    """
     given = get_request_basic_auth(request)
-    return given is not None and matches(given, secret)
+    return (
+        given is not None and USER_PASSWORD.fullmatch(secret) is not None and matches(given, secret)
+    )
 
 
 def proves_mailgun(key: str, request: HttpRequest) -> bool:

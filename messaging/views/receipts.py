@@ -20,11 +20,15 @@ class ReceiptsView(View):
             return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="receipts"'})
         try:
             receipts.receive(provider_id, request)
-        except receipts.Unproved:
-            return HttpResponse(status=403)
+        except receipts.Unproved as refusal:
+            return self.refuse(refusal.provider)
         except receipts.Unreadable:
             return HttpResponse(status=400)
         return HttpResponse()
+
+    def refuse(self, provider):
+        """Answer whoever could not prove to be `provider` ("" for none that we know); the project counts them here."""
+        return HttpResponse(status=403)
 
 
 def _is_sns_asking(request):
