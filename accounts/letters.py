@@ -4,6 +4,7 @@ from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
+from django.contrib.admin.models import LogEntry
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.formats import date_format
@@ -15,6 +16,7 @@ from accounts import policy
 from accounts.identifiers import EMAIL
 from accounts.models import ANYBODY, Challenge, Purpose, SecurityEvent, User
 from messaging.letters import writes
+from messaging.models import Provider
 
 Facts = dict[str, object]
 
@@ -80,6 +82,23 @@ NEWS = {
     ),
 }
 
+# What staff did that superusers hear of: the subject, and the sentence.
+WARNINGS = {
+    "provider_added": (
+        gettext_lazy("A provider was added"),
+        gettext_lazy(
+            "%(who)s added the provider \u201c%(provider)s\u201d, which carries our messages."
+        ),
+    ),
+    "provider_changed": (
+        gettext_lazy("A provider was changed"),
+        gettext_lazy(
+            "%(who)s changed the server or the account of the provider \u201c%(provider)s\u201d, "
+            "which carries our messages."
+        ),
+    ),
+}
+
 
 @writes("code")
 def code(ref: str) -> Facts | None:
@@ -141,6 +160,26 @@ def notice(ref: str) -> Facts | None:
         "at": sent.created_at,
         "device": sent.device,
         "link": _page("not-me", sent) if sent.link_expires_at > now() else "",
+    }
+
+
+@writes("warning")
+def warning(ref: str) -> Facts | None:
+    """The facts of what a member of staff did to a provider, for superusers; around that provider, if one can."""
+    pk, _colon, what = ref.partition(":")
+    entry = LogEntry.objects.filter(pk=pk).select_related("user").first()
+    if entry is None:
+        return None
+    title, sentence = WARNINGS[what]
+    row = Provider.objects.filter(pk=str(entry.object_id)).first()
+    facts = {"who": entry.user.get_username(), "provider": entry.object_repr}
+    return {
+        "title": title,
+        "sentence": sentence % facts,
+        "at": entry.action_time,
+        "device": "",
+        "around": row.name if row else "",
+        **facts,
     }
 
 

@@ -153,6 +153,11 @@ def changes(account: str) -> list[Limit]:
     return _limits("changes", account, policy.CHANGES_PER_ACCOUNT)
 
 
+def warnings(account: str) -> list[Limit]:
+    """Of how many changes by one member of staff superusers are written to."""
+    return _limits("warnings", account, policy.CHANGES_PER_ACCOUNT)
+
+
 def passwords_by_name(name: Identifier) -> Limit:
     """How many passwords may be tried for what somebody types, whether or not anybody has that name (ENU-05)."""
     return Limit("passwords by name", f"{name.kind} {name.key}", policy.LOGIN_FAILURES)

@@ -16,11 +16,15 @@ _writers: dict[str, Writer] = {}
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """The words of one message; `subject` and `html` are empty in a text message."""
+    """The words of one message; `subject` and `html` are empty in a text message.
+
+    `around` names a provider that should not carry it while another one can: it is about that one.
+    """
 
     text: str
     subject: str = ""
     html: str = ""
+    around: str = ""
 
 
 def writes(name: str) -> Callable[[Writer], Writer]:
@@ -40,10 +44,12 @@ def compose(message: OutboxMessage) -> Letter | None:
         return None
     # A writer may find, as the message leaves, that other words are due.
     name = str(facts.pop("letter", message.letter))
+    around = str(facts.pop("around", ""))
     facts["site_name"] = settings.SITE_NAME
     if message.channel == SMS:
-        return Letter(text=_render(name, "sms.txt", facts).strip())
+        return Letter(text=_render(name, "sms.txt", facts).strip(), around=around)
     return Letter(
+        around=around,
         subject=" ".join(_render(name, "subject.txt", facts).split()),
         text=_render(name, "text.txt", facts).strip() + "\n",
         html=_render(name, "email.html", facts),

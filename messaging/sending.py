@@ -72,7 +72,8 @@ def _deliver(message: OutboxMessage) -> None:
 def _send(message: OutboxMessage, envelope: Envelope) -> None:
     problem, wait = "no provider", None
     failing = breaker.failing()
-    for carrier in islice(_in_turn(message.channel, failing), MOST_PROVIDERS):
+    carriers = _in_turn(message.channel, failing, around=envelope.letter.around)
+    for carrier in islice(carriers, MOST_PROVIDERS):
         try:
             handed = _hand_over(envelope, carrier)
         except Permanent as failure:
@@ -91,9 +92,13 @@ def _send(message: OutboxMessage, envelope: Envelope) -> None:
     _try_later(message, problem, wait)
 
 
-def _in_turn(channel: str, failing: breaker.Failing) -> Iterator[Carrier]:
-    """The providers that may be tried now; when all of them are paused, all: a message always has somewhere to go."""
-    carriers, admitted = providers.carrying(channel), False
+def _in_turn(channel: str, failing: breaker.Failing, *, around: str) -> Iterator[Carrier]:
+    """The providers that may be tried now; when all of them are paused, all: a message always has somewhere to go.
+
+    The one called `around` only when there is no other.
+    """
+    every, admitted = providers.carrying(channel), False
+    carriers = [carrier for carrier in every if carrier.name != around] or every
     for carrier in carriers:
         if breaker.admits(carrier.name, failing):
             admitted = True

@@ -26,11 +26,12 @@ from django.views.generic import FormView
 from accounts import events, limits, origin, pending, policy, responses
 from accounts.errors import ChannelDown, CodeClosed, Refused, TooOften
 from accounts.flows import challenge as challenges
-from accounts.flows import staff
+from accounts.flows import staff, watch
 from accounts.forms import CodeForm
 from accounts.identifiers import Identifier
 from accounts.models import Purpose
 from accounts.views.base import headers_of
+from messaging import alerts
 from messaging.models import Alert
 
 # The alerts on the front page.
@@ -241,6 +242,11 @@ class StaffSite(admin.AdminSite):
     def note(self, request, kind, *, about):
         """Write down what a member of staff did, and to which row (LOG-01)."""
         events.record(kind, origin=request.session.origin, user=request.user, about=about)
+
+    def warn(self, kind, entry):
+        """Sound the alert `kind` about the row of an entry in the log, and write to every superuser (ADM-01)."""
+        alerts.sound(kind, entry.object_repr)
+        watch.warn(kind, entry=entry.pk, by=entry.user_id)
 
     def logout(self, request, extra_context=None):
         """End the session, and note it."""

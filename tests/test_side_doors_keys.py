@@ -1,5 +1,7 @@
 """What is known of somebody is still known after a new key: locks stand, and the look-up finds what was before."""
 
+import shutil
+import subprocess
 import threading
 
 import pytest
@@ -13,6 +15,7 @@ from accounts.identifiers import fingerprint, fingerprints
 from accounts.limits import Limit
 from accounts.models import Bucket, SecurityEvent, User
 from accounts.origin import Origin
+from storefront import BASE_DIR
 from tests.people import PASSWORD, Shopper, time_passes
 from tests.staff import make_staff, sign_in_staff
 
@@ -226,3 +229,39 @@ def test_the_keys_are_apart(settings):
     settings.FINGERPRINT_KEYS = [OLD]
 
     assert new != old == fingerprint(ANA)
+
+
+# A developer who pulls, and starts
+
+
+@pytest.mark.parametrize(
+    ("before", "added"),
+    [
+        ("DEBUG=1\nSECRET_KEY=mine\nCODE_KEYS=ab", {"FINGERPRINT_KEYS", "VAULT_KEYS"}),
+        ("DEBUG=1\nFINGERPRINT_KEYS=ab\nSECRET_KEY=mine\nCODE_KEYS=ab\nVAULT_KEYS=\n", set()),
+        # The keys of a production are shared by all of its machines: none is made up on one.
+        ("DEBUG=0\nSECRET_KEY=mine\nCODE_KEYS=ab\n", set()),
+    ],
+    ids=["an older .env", "one that is whole", "one of a production"],
+)
+def test_an_env_file_that_stands_gets_the_keys_that_are_new_since(tmp_path, before, added):
+    (tmp_path / "script").mkdir()
+    shutil.copy(BASE_DIR / "script" / "venv.sh", tmp_path / "script")
+    (tmp_path / ".venv").symlink_to((BASE_DIR / ".venv").resolve())
+    file = tmp_path / ".env"
+    file.write_text(before)
+
+    for _start in range(2):
+        told = subprocess.run(
+            ["bash", "-c", f". {tmp_path}/script/venv.sh && unset ENV_FILE && ensure_env"],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+
+    kept = file.read_text()
+    names = [line.partition("=")[0] for line in kept.splitlines()]
+    assert kept.startswith(before)
+    assert set(names) - {line.partition("=")[0] for line in before.splitlines()} == added
+    assert len(names) == len(set(names))
+    assert told.stderr == ""

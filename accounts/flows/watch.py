@@ -1,15 +1,17 @@
 """What staff must hear of soon: bursts of locked passwords, of codes, of used codes typed again (LOG-06)."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from django.db.models.functions import Now
 
 from accounts import limits, policy
 from accounts.errors import TooOften
-from accounts.models import SecurityEvent
+from accounts.flows import challenge as challenges
+from accounts.models import SecurityEvent, User
 from accounts.origin import Origin
 from accounts.policy import Rate
-from messaging import alerts
+from messaging import alerts, outbox
 
 # What is counted, the alert it sounds, and from how many on.
 BURSTS: dict[str, tuple[str, Rate]] = {
@@ -26,6 +28,30 @@ def watch() -> None:
         newest = SecurityEvent.objects.filter(kind=kind, at__gt=since).order_by("-at", "-pk")
         if newest[: rate.times].count() == rate.times:
             alerts.sound(alert, f"{rate.times} or more within {rate.seconds // 60} min")
+
+
+# So long it is worth telling.
+WARNED_WITHIN = timedelta(days=3)
+
+
+def warn(kind: str, *, entry: int, by: UUID) -> None:
+    """Write to all contacts of all superusers what an entry in the log of staff says; in the caller's transaction.
+
+    On both channels: the provider that it is about may carry one of them. Past what one account may change in an
+    hour only the alert counts on, so that nobody texts superusers without end.
+    """
+    every = limits.warnings(str(by))
+    if len(limits.take(*every)) < len(every):
+        return
+    for user in User.objects.filter(is_superuser=True, is_active=True):
+        for contact in user.contacts:
+            outbox.queue(
+                "warning",
+                ref=f"{entry}:{kind}",
+                channel=challenges.channel(contact),
+                address=contact.address,
+                lifetime=WARNED_WITHIN,
+            )
 
 
 def forged_receipt(provider: str, *, origin: Origin) -> None:

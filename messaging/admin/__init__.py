@@ -24,6 +24,7 @@ LETTERS = [
     ("code", _("code")),
     ("reset", _("link for a new password")),
     ("notice", _("notice to the owner")),
+    ("warning", _("warning to superusers")),
 ]
 
 

@@ -88,6 +88,11 @@ class ProviderForm(forms.ModelForm):
             self._put(field)
         return super().save(commit)
 
+    @property
+    def leads_elsewhere(self):
+        """Whether messages go to another server or another account now, as far as a form can tell."""
+        return any(field.name in self.changed_data for field in self._kept_fields())
+
     def news(self):
         """What was changed, for the history: which fields, never their values."""
         return " ".join(self._told(name) for name in self.changed_data)

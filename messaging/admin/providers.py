@@ -208,6 +208,21 @@ class ProviderAdmin(Shutter):
         """Save, and let a provider that was paused try its luck with what was changed."""
         super().save_model(request, obj, form, change)
         breaker.worked(obj.name)
+        # For the entry in the log, which comes next.
+        obj.leads_elsewhere = form.leads_elsewhere
+
+    def log_addition(self, request, obj, message):
+        """Write it down, and let superusers know: whoever carries codes can read them."""
+        entry = super().log_addition(request, obj, message)
+        self.admin_site.warn("provider_added", entry)
+        return entry
+
+    def log_change(self, request, obj, message):
+        """The same of a provider that leads to another server or account now."""
+        entry = super().log_change(request, obj, message)
+        if getattr(obj, "leads_elsewhere", False):
+            self.admin_site.warn("provider_changed", entry)
+        return entry
 
     def delete_model(self, request, obj):
         """Delete the row; what it sent stays in the outbox, and its history in the log."""
