@@ -4,11 +4,11 @@ from django.db.models import Case, OuterRef, Subquery, When
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from accounts import policy
-from accounts.admin import figures
+from accounts import limits
+from accounts.admin import figures, states
 from accounts.admin.figures import seconds
-from accounts.limits import STAMP, Limit
-from accounts.models import EVERYWHERE, Bucket, TextCountry
+from accounts.limits import STAMP
+from accounts.models import EVERYWHERE, Bucket, Pool, TextCountry
 from messaging.admin import health
 from messaging.models import CHANNELS, EMAIL, SMS, Breaker, Channel, Provider
 
@@ -72,24 +72,29 @@ def _badge(row, state):
 def budgets():
     """For everywhere and the countries that matter most: whether it is texted, and how much of its budgets is used."""
     everywhere = Case(When(code=EVERYWHERE, then=0), default=1)
-    countries = list(TextCountry.objects.order_by(everywhere, "is_open", "-sent", "code")[:MOST])
-    limits = {country.code: _limits(country.code) for country in countries}
-    keys = [limit.key for each in limits.values() for limit in each]
+    paused = Case(When(TextCountry.PAUSED, then=0), default=1)
+    ordered = TextCountry.objects.with_state().order_by(
+        everywhere, "is_open", paused, "-sent", "code"
+    )
+    countries = list(ordered[:MOST])
+    budgets = {country.code: _budgets(country.code) for country in countries}
+    keys = [limit.key for each in budgets.values() for limit in each]
     kept = dict(Bucket.objects.filter(key__in=keys).values_list("key", "hits"))
     return [
         {
             "country": country,
+            "state": states.of_country(country),
             "is_everywhere": country.pk == EVERYWHERE,
-            "used": [_used(limit, kept.get(limit.key, "")) for limit in limits[country.code]],
+            "used": [_used(limit, kept.get(limit.key, "")) for limit in budgets[country.code]],
         }
         for country in countries
     ]
 
 
-def _limits(country):
+def _budgets(country):
     if country == EVERYWHERE:
-        return [Limit("texts", "all", rate) for rate in policy.TEXTS]
-    return [Limit("texts by country", country, rate) for rate in policy.TEXTS_PER_COUNTRY]
+        return [limit for pool in Pool for limit in limits.texts_in_all(pool)]
+    return [limit for pool in Pool for limit in limits.texts_to_country(country, pool)]
 
 
 def _used(limit, hits):
@@ -97,4 +102,9 @@ def _used(limit, hits):
     since = (now().timestamp() - limit.rate.seconds) * 1000
     moments = [int(hits[at : at + STAMP]) for at in range(0, len(hits), STAMP)]
     used = sum(moment > since for moment in moments)
-    return {"used": used, "of": limit.rate.times, "span": figures.span(limit.rate.seconds)}
+    return {
+        "pool": limit.pool.label,
+        "used": used,
+        "of": limit.rate.times,
+        "span": figures.span(limit.rate.seconds),
+    }
