@@ -10,7 +10,6 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import policy
 from accounts.identifiers import EMAIL, PHONE
 from accounts.models import Challenge, Purpose
 from messaging import outbox
@@ -101,19 +100,10 @@ def _state(challenge: Challenge, age: timedelta) -> str:
         return ON_ITS_WAY
     status = outbox.where(f"{challenge.pk}:{challenge.sends}")
     state = STATES.get(status, OVER) if status else OVER
-    if _is_private(challenge):
+    if challenge.is_private:
+        # A closed account gets no message: a stranger who saw it leave, or arrive, would know all others from it.
         return BOUNCED if state == BOUNCED else ON_ITS_WAY
     return DELAYED if state == ON_ITS_WAY and age > LATE else state
-
-
-def _is_private(challenge: Challenge) -> bool:
-    """Whether only a message that came back may be told.
-
-    A closed account gets no message: a stranger who saw it leave, or arrive, would know all others from it (ENU-06).
-    """
-    return (
-        challenge.purpose == Purpose.REGISTER and policy.REGISTRATION_DUPLICATE_POLICY == "private"
-    )
 
 
 def _url(challenge: Challenge, state: str) -> str:

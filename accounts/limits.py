@@ -8,7 +8,7 @@ hundred parallel requests, and after Redis has lost everything.
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cached_property, reduce
 from operator import attrgetter, or_
 from typing import TypeVar
@@ -16,17 +16,18 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Case, Exists, Expression, F, OuterRef, Q, TextField, Value, When
-from django.db.models.functions import Concat, Length, StrIndex, Substr
+from django.db.models.functions import Concat, StrIndex, Substr
 from django.utils.timezone import now
 
 from accounts import errors, policy
 from accounts.identifiers import Identifier, fingerprints
-from accounts.models import Bucket
+from accounts.models import Bucket, Pool
 from accounts.origin import Origin
 
 STAMP = 13
-AT_ONCE_MS = 5_000
 BROKEN_OFF = 3
+# One in so many hits of a cap that strangers can fill is kept for the owner (LIM-12).
+KEPT = 5
 
 TEXT = TextField()
 Result = TypeVar("Result")
@@ -61,6 +62,8 @@ class Limit:
     subject: str
     rate: policy.Rate
     counts: bool = True
+    # For whom it is, where that makes a difference.
+    pool: Pool | None = None
 
     @cached_property
     def keys(self) -> list[str]:
@@ -88,20 +91,9 @@ class Hit:
         return full and oldest > int(self.newest) - rate.seconds * 1000
 
     @property
-    def is_alone(self) -> bool:
-        """Whether nobody else took one in the moments before: not one of many at once."""
-        before = self.hits[:-STAMP][-STAMP:]
-        return not before or int(before) < int(self.newest) - AT_ONCE_MS
-
-    @property
     def newest(self) -> str:
         """The moment of this hit."""
         return self.hits[-STAMP:]
-
-    def aged(self, left: timedelta) -> str:
-        """A moment so long ago that the hit counts for only as long as is `left`."""
-        milliseconds = (left.total_seconds() - self.limit.rate.seconds) * 1000
-        return f"{int(self.newest) + int(milliseconds):013d}"
 
 
 def registrations(origin: Origin) -> list[Limit]:
@@ -114,28 +106,38 @@ def duplicate_probes(origin: Origin) -> list[Limit]:
     return _limits("duplicate probes", origin.network, policy.DUPLICATE_PROBES_PER_IP)
 
 
-def messages(to: Identifier) -> list[Limit]:
-    """How many messages one person may get, over all purposes (ABU-01)."""
-    return _limits("messages", to.mailbox, policy.MESSAGES_PER_RECIPIENT)
+def messages(to: Identifier, pool: Pool) -> list[Limit]:
+    """How many messages one person may get that strangers can cause, over all purposes (ABU-01, LIM-12)."""
+    return _parts("messages", to.mailbox, policy.MESSAGES_PER_RECIPIENT, pool)
 
 
-def resends(to: Identifier) -> list[Limit]:
-    """How often one person may be sent a code again."""
-    return _limits("resends", to.mailbox, policy.RESENDS_PER_RECIPIENT)
+def resends(to: Identifier, pool: Pool) -> list[Limit]:
+    """How often one person may be sent a code again; as often in a trusted browser, whatever others did (LIM-12)."""
+    return _owned("resends", to.mailbox, policy.RESENDS_PER_RECIPIENT, pool)
 
 
-def texts(to: Identifier) -> list[Limit]:
-    """What texts may cost: in all, to one country, and to numbers that stand next to each other (ABU-02)."""
+def texts(to: Identifier, pool: Pool) -> list[Limit]:
+    """What texts of a pool may cost: in all, to one country, and to numbers next to each other (ABU-02, ABU-08)."""
     return [
-        *_limits("texts", "all", policy.TEXTS),
-        *_limits("texts by country", to.country, policy.TEXTS_PER_COUNTRY),
-        *_limits("texts by prefix", to.prefix, policy.TEXTS_PER_PREFIX),
+        *texts_in_all(pool),
+        *texts_to_country(to.country, pool),
+        *_of_pool("texts by prefix", to.prefix, policy.TEXTS_PER_PREFIX, pool),
     ]
 
 
-def guesses(at: Identifier) -> list[Limit]:
-    """How many codes may be tried for one identifier, over all attempts and browsers (COD-07)."""
-    return _limits("guesses", at.key, policy.CODE_GUESSES_PER_ID)
+def texts_in_all(pool: Pool) -> list[Limit]:
+    """What all texts of a pool may cost."""
+    return _of_pool("texts", "all", policy.TEXTS, pool)
+
+
+def texts_to_country(country: str, pool: Pool) -> list[Limit]:
+    """What texts of a pool to one country may cost."""
+    return _of_pool("texts by country", country, policy.TEXTS_PER_COUNTRY, pool)
+
+
+def guesses(at: Identifier, pool: Pool) -> list[Limit]:
+    """How many codes may be tried for one identifier, over all attempts and browsers (COD-07, LIM-12)."""
+    return _parts("guesses", at.key, policy.CODE_GUESSES_PER_ID, pool)
 
 
 def code_requests(origin: Origin) -> list[Limit]:
@@ -143,9 +145,15 @@ def code_requests(origin: Origin) -> list[Limit]:
     return _limits("code requests", origin.network, policy.CODES_PER_IP)
 
 
-def resets(of: Identifier) -> list[Limit]:
-    """How often a new password may be asked for, for one address."""
-    return _limits("resets", of.mailbox, policy.RESETS_PER_ID)
+def resets(of: Identifier, pool: Pool) -> list[Limit]:
+    """How often a new password may be asked for; as often by the owner, whatever others did (LIM-12)."""
+    return _owned("resets", of.mailbox, policy.RESETS_PER_ID, pool)
+
+
+def caps(of: Identifier, pool: Pool) -> list[Limit]:
+    """All that strangers can fill for one identifier, as it stands in the way of `pool`."""
+    every = [messages(of, pool), resends(of, pool), resets(of, pool), guesses(of, pool)]
+    return [replace(limit, pool=pool) for cap in every for limit in cap]
 
 
 def changes(account: str) -> list[Limit]:
@@ -156,6 +164,11 @@ def changes(account: str) -> list[Limit]:
 def warnings(account: str) -> list[Limit]:
     """Of how many changes by one member of staff superusers are written to."""
     return _limits("warnings", account, policy.CHANGES_PER_ACCOUNT)
+
+
+def sign_ins(account: str) -> list[Limit]:
+    """How often one account may be signed in to in browsers that it does not trust yet."""
+    return _limits("sign-ins", account, policy.SIGN_INS_PER_ACCOUNT)
 
 
 def passwords_by_name(name: Identifier) -> Limit:
@@ -169,7 +182,7 @@ def passwords_by_account(account: str) -> Limit:
 
 
 def passwords_by_device(device: str) -> Limit:
-    """How many passwords may be tried in a browser that has signed in before (LIM-04)."""
+    """How many passwords may be tried in a browser that has signed in before, or is signed in (LIM-04)."""
     return Limit("passwords by device", device, policy.LOGIN_FAILURES)
 
 
@@ -223,24 +236,27 @@ def take(*limits: Limit) -> dict[Limit, Hit]:
     return {by_key[key]: Hit(by_key[key], hits) for key, hits in _upsert(limits)}
 
 
+def refuse_full(
+    asked: Iterable[Limit],
+    taken: dict[Limit, Hit],
+    refusal: type[errors.TooOften] = errors.TooOften,
+) -> None:
+    """Raise `refusal` if any of `asked` had no room, and return what the others took."""
+    full = [limit for limit in asked if limit not in taken]
+    if full:
+        give_back(*(hit for hit in taken.values() if hit.limit.counts))
+        raise refusal(room_at(*full))
+
+
+def take_all(*limits: Limit) -> bool:
+    """Take one hit from each limit that has room; whether all of them had. Refuses nothing."""
+    return len(take(*limits)) == len(limits)
+
+
 def give_back(*hits: Hit) -> None:
     """Return exactly these hits, in one statement."""
-    _rewrite([When(key=hit.limit.key, then=_without(hit)) for hit in hits], _standing(hits))
-
-
-def forgive(*hits: Hit, after: timedelta, shared: Iterable[Limit] = ()) -> None:
-    """After a success, in one statement: return these hits, and what stood before a hit that was alone.
-
-    A hit that others came with is returned only `after` a while. Of limits that many people share the newest
-    hit goes at once.
-    """
-    alone = [hit for hit in hits if hit.is_alone]
-    moments = [When(key=hit.limit.key, hits=hit.hits, then=Value("")) for hit in alone]
-    later = [Concat(Value(hit.aged(after)), _without(hit), output_field=TEXT) for hit in hits]
-    moments += [When(key=hit.limit.key, then=text) for hit, text in zip(hits, later, strict=True)]
-    taken = Q(key__in=[limit.key for limit in shared]) & ~Q(hits="")
-    newest_gone = Substr("hits", 1, Length("hits") - STAMP)
-    _rewrite(moments, _standing(hits) | taken, default=newest_gone)
+    if hits:
+        _rewrite([When(key=hit.limit.key, then=_without(hit)) for hit in hits], _standing(hits))
 
 
 def forget(*limits: Limit) -> None:
@@ -249,11 +265,15 @@ def forget(*limits: Limit) -> None:
     _rewrite([], Q(key__in=keys), default=Value(""))
 
 
-def close(*hits: Hit) -> None:
-    """Leave no room for a whole period from now on, in one statement: a lock runs from its last failure."""
+def close(*hits: Hit) -> bool:
+    """Leave no room for a whole period from now on, in one statement: a lock runs from its last failure.
+
+    Only where nobody has returned theirs meanwhile; returns whether any was closed.
+    """
     full = [(hit.limit.key, Value(hit.newest * hit.limit.rate.times)) for hit in hits]
-    keys = Q(key__in=[key for key, _text in full])
-    _rewrite([When(key=key, then=text) for key, text in full], keys)
+    unchanged = [Q(key=hit.limit.key, hits=hit.hits) for hit in hits]
+    moments = [When(key=key, then=text) for key, text in full]
+    return _rewrite(moments, reduce(or_, unchanged, Q(pk=""))) > 0
 
 
 def room_at(*full: Limit) -> datetime:
@@ -297,6 +317,28 @@ def _carry_over(limits: Iterable[Limit]) -> None:
             stray.update(key=F("renamed"))
 
 
+def _parts(name: str, subject: str, rates: tuple[policy.Rate, ...], pool: Pool) -> list[Limit]:
+    """A cap in one bucket for all: the owner may fill the whole of it, others leave a part."""
+    if pool == Pool.OWNER:
+        return _limits(name, subject, rates)
+    return _limits(name, subject, tuple(map(_without_kept, rates)))
+
+
+def _without_kept(rate: policy.Rate) -> policy.Rate:
+    # Of a cap of one there is no part to keep.
+    return rate._replace(times=max(1, rate.times - max(1, rate.times // KEPT)))
+
+
+def _owned(name: str, subject: str, rates: tuple[policy.Rate, ...], pool: Pool) -> list[Limit]:
+    """A cap so small that a part of it is too little for an honest newcomer: the owner has one of their own."""
+    return _limits(f"{name} by owner" if pool == Pool.OWNER else name, subject, rates)
+
+
+def _of_pool(name: str, subject: str, rates: tuple[policy.Rate, ...], pool: Pool) -> list[Limit]:
+    """A budget of each pool's own, which the others cannot use up."""
+    return [Limit(name, f"{pool} {subject}", rate, pool=pool) for rate in rates]
+
+
 def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
     if len(settings.FINGERPRINT_KEYS) > 1:
         _patiently(lambda: _carry_over(limits))
@@ -330,9 +372,9 @@ def _without(hit: Hit) -> Concat:
     return Concat(Substr("hits", 1, at - 1), Substr("hits", at + STAMP), output_field=TEXT)
 
 
-def _rewrite(moments: list[When], kept: Q, default: Expression | None = None) -> None:
+def _rewrite(moments: list[When], kept: Q, default: Expression | None = None) -> int:
     buckets = Bucket.objects.filter(kept)
-    _patiently(
+    return _patiently(
         lambda: buckets.update(hits=Case(*moments, default=default or F("hits"), output_field=TEXT))
     )
 

@@ -19,6 +19,7 @@ __all__ = [
     "ANYBODY",
     "Bucket",
     "Challenge",
+    "Pool",
     "Purpose",
     "SecurityEvent",
     "Session",
@@ -170,6 +171,29 @@ class Purpose(models.TextChoices):
 ANYBODY = (Purpose.LOGIN, Purpose.RESET)
 
 
+class Pool(models.TextChoices):
+    """Who asks, as far as the request alone tells: so what a limit answers says nothing of any account (ABU-08).
+
+    A new contact is as unproven as an address at registration, whoever is signed in: it is nobody's own yet.
+    """
+
+    SIGN_UP = "sign-up", _("sign-ups and new contacts")
+    RETURN = "return", _("sign-in and recovery in other browsers")
+    OWNER = "owner", _("trusted browsers, signed-in owners and staff")
+
+
+# Who asks, unless the request tells that it is the owner.
+POOLS = {
+    Purpose.REGISTER: Pool.SIGN_UP,
+    Purpose.CONTACT: Pool.SIGN_UP,
+    Purpose.LOGIN: Pool.RETURN,
+    Purpose.RESET: Pool.RETURN,
+    Purpose.CONFIRM: Pool.OWNER,
+    Purpose.NOT_ME: Pool.OWNER,
+    Purpose.STAFF: Pool.OWNER,
+}
+
+
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
     """Challenges by the state the database's own clock gives them."""
 
@@ -206,6 +230,12 @@ class Challenge(models.Model):
         User, models.CASCADE, null=True, related_name="challenges", verbose_name=_("user")
     )
     device = models.CharField(_("asked for on"), max_length=60, blank=True)
+    # Settled when it begins, in the browser that holds it: what is sent and tried later counts there, too.
+    pool = models.CharField(
+        max_length=8, choices=Pool, default=Pool.SIGN_UP, db_default=Pool.SIGN_UP
+    )
+    # Nobody may learn from it whether the address has an account (ENU-06).
+    is_private = models.BooleanField(default=False, db_default=False)
     seed = models.BinaryField(default=codes.new_seed)
     key_id = models.CharField(max_length=8, default=codes.current_key_id)
     sends = models.PositiveSmallIntegerField(_("codes sent"), default=1)
@@ -360,27 +390,38 @@ class TextCountryQuerySet(models.QuerySet["TextCountry"]):
     """What is decided about countries."""
 
     def judge(self) -> int:
-        """Close those from which hardly any code comes back, until staff say otherwise (ABU-05)."""
-        return self.filter(TextCountry.SUSPICIOUS, is_open=True).update(
-            is_open=False, reason=_("hardly any code came back")
+        """Close those from which hardly any code comes back, to sign-ups alone and for a day (ABU-05)."""
+        return (
+            self.filter(TextCountry.SUSPICIOUS, is_open=True)
+            .exclude(TextCountry.PAUSED)
+            .update(closed_until=Now() + DAY)
         )
 
     def close(self) -> int:
-        """Send no texts there."""
+        """Send no texts there to any shopper, until staff open it."""
         return self.update(is_open=False, reason=_("closed by staff"))
 
     def open(self) -> int:
-        """Send texts again, and begin to count anew."""
-        return self.update(is_open=True, reason="", sent=0, proved=0, since=Now())
+        """Send texts again, sign-ups too, and begin to count anew."""
+        anew = {"sent": 0, "proved": 0, "since": Now()}
+        return self.update(is_open=True, reason="", closed_until=None, **anew)
+
+    def with_state(self) -> "TextCountryQuerySet":
+        """Each with `is_paused`: whether it has closed itself to sign-ups, by the database's clock."""
+        paused = Case(When(TextCountry.PAUSED, then=True), default=False)
+        return self.annotate(is_paused=paused)
 
 
 class TextCountry(models.Model):
-    """One country, or EVERYWHERE, as far as texts go: open or closed, and how many codes came back within a day."""
+    """One country, or EVERYWHERE, as far as texts go: its switch, and how many codes of sign-ups came back in a day."""
 
     code = models.CharField(_("country"), max_length=2, primary_key=True)
+    # The switch of staff, for all shoppers.
     is_open = models.BooleanField(_("texts are sent"), default=True)
     reason = models.CharField(_("closed because"), max_length=80, blank=True)
-    sent = models.PositiveIntegerField(_("codes sent"), default=0)
+    # Closed by itself, for sign-ups alone.
+    closed_until = models.DateTimeField(_("no sign-ups until"), null=True)
+    sent = models.PositiveIntegerField(_("codes sent to sign-ups"), default=0)
     proved = models.PositiveIntegerField(_("codes that came back"), default=0)
     since = models.DateTimeField(_("counted since"), db_default=Now())
 
@@ -388,6 +429,10 @@ class TextCountry(models.Model):
     SUSPICIOUS = ~OF_ANOTHER_DAY & models.Q(
         sent__gte=policy.TEXTS_BEFORE_JUDGING, sent__gt=F("proved") * 10
     )
+    PAUSED = models.Q(closed_until__isnull=False, closed_until__gt=Now())
+
+    # Told by with_state().
+    is_paused = False
 
     objects = TextCountryQuerySet.as_manager()
 
@@ -403,16 +448,21 @@ class TextCountry(models.Model):
         """How many of a hundred codes came back, or None before any was sent."""
         return round(100 * self.proved / self.sent) if self.sent else None
 
-    def count_text(self, number: int) -> bool:
-        """Count `number` more codes sent, or return False when texts are closed here or everywhere.
+    def is_stopped(self) -> bool:
+        """Whether staff stopped texts to all shoppers, here or everywhere."""
+        switches = TextCountry.objects.filter(code__in=[self.code, EVERYWHERE])
+        return switches.filter(is_open=False).exists()
+
+    def count_sign_up(self) -> bool:
+        """Count one more code to a sign-up, or return False when none is sent here or everywhere.
 
         From TEXTS_BEFORE_JUDGING codes a day on, one in ten must have come back (ABU-05).
         """
         everywhere = TextCountry.objects.filter(code=EVERYWHERE, is_open=False)
         here = TextCountry.objects.filter(~models.Exists(everywhere), code=self.code, is_open=True)
         anew = When(TextCountry.OF_ANOTHER_DAY, then=Value(0))
-        counted = here.exclude(TextCountry.SUSPICIOUS).update(
-            sent=Case(anew, default=F("sent"), output_field=NUMBER) + number,
+        counted = here.exclude(TextCountry.PAUSED | TextCountry.SUSPICIOUS).update(
+            sent=Case(anew, default=F("sent"), output_field=NUMBER) + 1,
             proved=Case(anew, default=F("proved"), output_field=NUMBER),
             since=Case(When(TextCountry.OF_ANOTHER_DAY, then=Now()), default=F("since")),
         )

@@ -47,12 +47,15 @@ CODE_GUESSES_PER_ID = rates(env.str("CODE_GUESSES_PER_ID", "50/d"))
 LINK_TTL = _seconds("LINK_TTL", 24 * 3600)
 ALLOW_WEAK_CODES = env.bool("ALLOW_WEAK_CODES", False)
 
-# Messages: what one recipient may get, over all purposes, and what one shopper may ask for.
+# Messages: what one recipient may get, over all purposes, and what one shopper may ask for. Of these, and of the
+# guesses above, a fifth is kept for trusted browsers, signed-in owners and staff; resends and resets they have for
+# themselves (LIM-12).
 MESSAGES_PER_RECIPIENT = rates(env.str("MESSAGES_PER_RECIPIENT", "5/h,10/d"))
 RESENDS_PER_RECIPIENT = rates(env.str("RESENDS_PER_RECIPIENT", "3/h"))
 
-# What texts may cost (ABU-02, ABU-05): budgets for all, for one country and for the first eight digits of a number; a
-# country in which fewer than one in ten of so many codes came back within a day is closed until staff open it.
+# What texts may cost (ABU-02, ABU-05, ABU-08): budgets for all, for one country and for the first eight digits of a
+# number, each once for sign-ups, for sign-in and recovery, and for owners. A country in which fewer than one in ten of
+# so many codes came back within a day gets none for sign-ups for a day.
 TEXTS = rates(env.str("TEXTS", "500/h"))
 TEXTS_PER_COUNTRY = rates(env.str("TEXTS_PER_COUNTRY", "200/h"))
 TEXTS_PER_PREFIX = rates(env.str("TEXTS_PER_PREFIX", "10/h"))
@@ -65,9 +68,11 @@ DUPLICATE_PROBES_PER_IP = rates(env.str("DUPLICATE_PROBES_PER_IP", "10/h"))
 BOT_CHECK = env.str("BOT_CHECK", "")
 REGISTRATION_DUPLICATE_POLICY = env.str("REGISTRATION_DUPLICATE_POLICY", "disclose")
 
-# Signing in: five failures close the password's way for half an hour; codes and recovery stay open (LIM-01, LIM-03).
+# Signing in: five failures close the password's way for half an hour, and no other way (LIM-01, LIM-03).
 LOGIN_FAILURES = _rate(env.str("LOGIN_FAILURES", "5/30m"))
 LOGIN_FAILURES_PER_IP = rates(env.str("LOGIN_FAILURES_PER_IP", "30/10m"))
+# In browsers that the account does not trust yet, by password or code.
+SIGN_INS_PER_ACCOUNT = rates(env.str("SIGN_INS_PER_ACCOUNT", "20/h"))
 CODES_PER_IP = rates(env.str("CODES_PER_IP", "30/10m"))
 FAMILIAR_TTL = _seconds("FAMILIAR_TTL", 365 * 86400)
 

@@ -23,7 +23,7 @@ from accounts.flows import challenge as challenges
 from accounts.flows import contacts, recovery, registration
 from accounts.flows.registration import Profile
 from accounts.identifiers import parse
-from accounts.models import ANYBODY, Challenge, Purpose, SecurityEvent, User
+from accounts.models import ANYBODY, POOLS, Challenge, Pool, Purpose, SecurityEvent, User
 from accounts.origin import Origin
 from accounts.policy import rates
 from messaging.models import OutboxMessage
@@ -280,15 +280,29 @@ def test_the_one_who_starts_over_goes_on_with_the_new_attempt(ana, postbox):  # 
 # Guesses at one person: COD-07
 
 
-def test_fifty_guesses_a_day_are_looked_at_and_no_more(generous, db):  # COD-07
+def guesses(attempts, purpose=Purpose.REGISTER):
+    """Five wrong codes for each of so many attempts."""
     answers = []
-
-    for _ in range(12):
-        attempt = begin()
+    for _ in range(attempts):
+        attempt = begin(purpose=purpose)
         answers += [guess(attempt, wrong(attempt.code)) for _ in range(5)]
+    return answers
 
-    assert TooOften not in answers[:50]
-    assert set(answers[50:]) == {TooOften}
+
+def test_forty_guesses_a_day_of_strangers_are_looked_at_and_no_more(generous, db):  # COD-07
+    answers = guesses(12)
+
+    assert TooOften not in answers[:40]
+    assert set(answers[40:]) == {TooOften}
+
+
+def test_of_fifty_guesses_ten_are_kept_for_the_owner(generous, db):  # COD-07, LIM-12
+    guesses(12)
+
+    answers = guesses(3, Purpose.CONFIRM)
+
+    assert TooOften not in answers[:10]
+    assert set(answers[10:]) == {TooOften}
 
 
 @pytest.mark.parametrize(
@@ -300,7 +314,7 @@ def test_fifty_guesses_a_day_are_looked_at_and_no_more(generous, db):  # COD-07
     ids=["email", "phone"],
 )
 def test_another_spelling_brings_no_new_guesses(generous, db, variants):  # COD-07
-    for spelling in variants * 2:
+    for spelling in (variants * 2)[:8]:
         attempt = begin(spelling)
         for _ in range(5):
             assert guess(attempt, wrong(attempt.code)) is not TooOften
@@ -312,7 +326,7 @@ def test_another_spelling_brings_no_new_guesses(generous, db, variants):  # COD-
 @pytest.fixture
 def exhausted(generous, monkeypatch, db):
     """All of a day's guesses at Ana are gone; a last attempt is open."""
-    monkeypatch.setattr(policy, "CODE_GUESSES_PER_ID", rates("5/d"))
+    monkeypatch.setattr(policy, "CODE_GUESSES_PER_ID", rates("6/d"))
     attempt = begin()
     for _ in range(5):
         guess(attempt, wrong(attempt.code))
@@ -332,6 +346,9 @@ def test_guesses_come_back_after_a_day(exhausted, postbox):  # COD-07
 @pytest.mark.parametrize("owned", [True, False], ids=["account", "nobody"])
 def test_another_purpose_brings_no_new_guesses(exhausted, purpose, owned):  # COD-07, ENU-05
     user = User.objects.register(parse(ANA)) if owned else None
+    if POOLS[purpose] == Pool.OWNER:
+        # The one that is kept for the owner is the last one (LIM-12).
+        guess(begin(purpose=purpose, user=user), "000000")
     attempt = begin(purpose=purpose, user=user)
 
     assert guess(attempt, attempt.code) is TooOften
@@ -601,8 +618,12 @@ def test_the_link_and_the_code_are_one_proof(attempt, code):  # COD-05
 
 
 def test_five_messages_an_hour_whatever_they_are_for(db, postbox):  # ABU-01
-    for purpose in [Purpose.REGISTER, Purpose.CONTACT] * 2 + [Purpose.REGISTER]:
+    for purpose in [Purpose.REGISTER, Purpose.CONTACT] * 2:
         begin(purpose=purpose)
+    with pytest.raises(TooOften):
+        begin(purpose=Purpose.LOGIN)
+    # The fifth is kept for the owner (LIM-12).
+    begin(purpose=Purpose.CONFIRM)
 
     # A code for staff has the limits of the password before it.
     for purpose in set(Purpose) - {Purpose.STAFF}:
@@ -614,12 +635,16 @@ def test_five_messages_an_hour_whatever_they_are_for(db, postbox):  # ABU-01
 
 def test_ten_messages_a_day_whatever_the_hour(db, postbox):  # ABU-01
     for _ in range(2):
-        for _ in range(5):
+        for _ in range(4):
             begin()
         time_passes(hours=1)
 
     with pytest.raises(TooOften):
         begin()
+    for _ in range(2):
+        begin(purpose=Purpose.CONFIRM)
+    with pytest.raises(TooOften):
+        begin(purpose=Purpose.CONFIRM)
     time_passes(hours=22)
     begin()
 
@@ -627,7 +652,7 @@ def test_ten_messages_a_day_whatever_the_hour(db, postbox):  # ABU-01
 
 
 def test_a_resend_counts_as_a_message(attempt, monkeypatch, postbox):  # ABU-01
-    monkeypatch.setattr(policy, "MESSAGES_PER_RECIPIENT", rates("2/h"))
+    monkeypatch.setattr(policy, "MESSAGES_PER_RECIPIENT", rates("3/h"))
     again(attempt)
 
     with pytest.raises(TooOften):
@@ -640,7 +665,7 @@ def test_a_resend_counts_as_a_message(attempt, monkeypatch, postbox):  # ABU-01
     "spelling", ["a.na@example.com", "ana+shop@example.com", "ANA@example.com"]
 )
 def test_another_spelling_brings_no_new_messages(db, spelling):  # ABU-01
-    for _ in range(5):
+    for _ in range(4):
         begin()
 
     with pytest.raises(TooOften):
@@ -648,13 +673,13 @@ def test_another_spelling_brings_no_new_messages(db, spelling):  # ABU-01
 
 
 def test_what_is_refused_leaves_no_row(db):  # ABU-01
-    for _ in range(5):
+    for _ in range(4):
         begin()
 
     with pytest.raises(TooOften):
         begin()
 
-    assert Challenge.objects.count() == OutboxMessage.objects.count() == 5
+    assert Challenge.objects.count() == OutboxMessage.objects.count() == 4
 
 
 def test_a_password_typed_before_the_proof_survives_it(attempt, code):

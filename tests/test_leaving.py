@@ -755,8 +755,8 @@ def test_whatever_is_typed_into_a_page_that_is_open_while_the_account_goes(ana, 
     user = joins(ana, phone=PHONE)
     origin = Origin()
     sent = [
-        login.send_code(user.contacts[0], origin=origin),
-        recovery.begin(user.contacts[1], origin=origin),
+        login.send_code(user.contacts[0], visitor=Visitor(origin)),
+        recovery.begin(user.contacts[1], visitor=Visitor(origin)),
         contact_flow.add(user, joins_nobody(), origin=origin),
     ]
     proof = account.send_code(user, origin=origin)

@@ -30,7 +30,8 @@ NAMES = [EMAIL, PHONE, USERNAME]
 WRONG = "not the password"
 
 # Statements of one POST. The new browser is told of, and its BEGIN and COMMIT are not counted.
-KNOWN_BROWSER, NEW_BROWSER, RIGHT_CODE = 8, 8, 14
+# A new browser's counts the household first and by itself, and the sign-ins of the account (LIM-10, LIM-13).
+KNOWN_BROWSER, NEW_BROWSER, RIGHT_CODE = 8, 10, 14
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -80,6 +81,12 @@ def _wide(monkeypatch):
     """Nobody is locked out; what remains are the races."""
     monkeypatch.setattr(policy, "LOGIN_FAILURES", Rate(1000, 1800))
     monkeypatch.setattr(policy, "LOGIN_FAILURES_PER_IP", (Rate(1000, 600),))
+
+
+@pytest.fixture
+def _many_come_in(monkeypatch):
+    """An account may be signed in to as often as its password allows."""
+    monkeypatch.setattr(policy, "SIGN_INS_PER_ACCOUNT", (Rate(1000, 3600),))
 
 
 def sign_in(shopper, who=EMAIL, password=PASSWORD, **more):
@@ -199,6 +206,7 @@ def test_five_right_passwords_at_once_are_five_sessions(owner):  # I8, LIM-02
     assert_whole()
 
 
+@pytest.mark.usefixtures("_many_come_in")
 def test_right_passwords_at_once_lock_nobody(owner, record_property):  # LIM-01
     answers = together(strangers(60), [PASSWORD] * 60)
 
@@ -206,7 +214,6 @@ def test_right_passwords_at_once_lock_nobody(owner, record_property):  # LIM-01
     assert statuses(answers) <= {200, 429}
     assert recorded("password_locked") == 0
     assert len(succeeded(answers)) == recorded("signed_in") >= 5
-    time_passes(seconds=21)
     assert sign_in(Shopper(ip="192.0.2.9")).status_code == 303
     assert_whole()
 
@@ -308,14 +315,16 @@ def test_a_double_click_on_a_code_leads_where_the_shopper_wanted(owner, face):  
     assert_nothing_is_broken()
 
 
-def test_twenty_requests_for_a_code_send_five_messages(owner):  # ABU-01
+def test_twenty_requests_for_a_code_send_four_messages(
+    owner,
+):  # ABU-01, LIM-12: one is kept for the owner
     at_once(
         *[lambda person=person: person.post(CODE, identifier=EMAIL) for person in strangers(20)]
     )
     sweep()
 
     codes = [each for each in Postbox().messages(EMAIL) if "is your" in each["subject"]]
-    assert len(codes) == 5
+    assert len(codes) == 4
 
 
 # What it costs
@@ -360,7 +369,7 @@ def test_a_password_in_a_known_browser_costs_eight_statements_and_a_hash(
 
 
 @pytest.mark.usefixtures("_work_is_for_the_worker")
-def test_a_password_in_a_new_browser_costs_eight_statements_and_a_hash(
+def test_a_password_in_a_new_browser_costs_ten_statements_and_a_hash(
     owner, hashed, record_property
 ):
     spent = cost(sign_in, Shopper())

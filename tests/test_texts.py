@@ -6,7 +6,7 @@ from accounts import policy
 from accounts.models import EVERYWHERE, Challenge, SecurityEvent, TextCountry
 from accounts.policy import Rate
 from messaging.models import Alert, OutboxMessage
-from tests.people import Shopper
+from tests.people import Postbox, Shopper
 from tests.staff import make_staff, sign_in_staff
 
 BRITISH, AMERICAN = "+447400123456", "+12025550123"
@@ -105,7 +105,7 @@ def test_a_full_budget_is_an_event_and_an_alert(db, few):  # ABU-02
     alert = Alert.objects.get()
     assert (alert.kind, alert.about, alert.times) == (
         "texts_stopped",
-        "texts by prefix +44740012",
+        "texts by prefix sign-up +44740012",
         3,
     )
     assert SecurityEvent.objects.filter(kind="texts_stopped").count() == 3
@@ -140,12 +140,17 @@ def test_asking_again_counts(db, few, ana):  # ABU-02
     assert Challenge.objects.get().sends == 1
 
 
-def test_a_number_without_an_account_costs_nothing(db, few):  # ABU-02, ABU-03
+def test_a_number_without_an_account_costs_as_much_and_nothing_is_sent(db, few):  # ABU-03, ENU-08
     few(prefix=1)
 
-    for n in range(4):
-        assert stranger(n).post("/login/code/", identifier=f"+44740012345{n}").status_code == 303
+    answers = [
+        stranger(n).post("/login/code/", identifier=f"+44740012345{n}").status_code
+        for n in range(4)
+    ]
 
+    assert answers == [303] + [503] * 3
+    assert not any(message["channel"] == "sms" for message in Postbox().messages())
+    # Sign-ups have a budget and a share of their own.
     assert asks_for_a_code(9, BRITISH).status_code == 303
     assert TextCountry.objects.get(code="GB").sent == 1
 
@@ -160,8 +165,8 @@ def test_a_country_from_which_no_code_comes_back_is_closed(db):  # ABU-05
     assert asks_for_a_code(2, "+447500123456").status_code == 503
     assert asks_for_a_code(3, AMERICAN).status_code == 303
 
-    closed = TextCountry.objects.get(code="GB")
-    assert (closed.is_open, closed.reason) == (False, "hardly any code came back")
+    closed = TextCountry.objects.with_state().get(code="GB")
+    assert (closed.is_open, closed.is_paused) == (True, True)
     assert Alert.objects.get().about == "GB"
 
 

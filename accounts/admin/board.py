@@ -9,6 +9,7 @@ from django.contrib import admin, messages
 from django.contrib.auth.mixins import PermissionRequiredMixin
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import transaction
+from django.db.models import Q
 from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -197,7 +198,9 @@ def _switch_provider(request, pk, on):
 def _switch_texts(request, code, on):
     _need(request, "accounts.change_textcountry")
     row = get_object_or_404(TextCountry, pk=code)
-    chosen = TextCountry.objects.filter(pk=row.pk, is_open=not on)
+    # What closed itself is opened by the same switch.
+    closed = Q(is_open=False) | TextCountry.PAUSED
+    chosen = TextCountry.objects.filter(closed if on else Q(is_open=True), pk=row.pk)
     if chosen.open() if on else chosen.close():
         _note(request, row, _("Texts allowed") if on else _("Texts stopped"))
 

@@ -6,11 +6,11 @@ from django.db.models import Case, OuterRef, Subquery, When
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
-from accounts import policy
-from accounts.admin import figures
+from accounts import limits
+from accounts.admin import figures, states
 from accounts.admin.figures import seconds
-from accounts.limits import STAMP, Limit, buckets
-from accounts.models import EVERYWHERE, TextCountry
+from accounts.limits import STAMP, buckets
+from accounts.models import EVERYWHERE, Pool, TextCountry
 from messaging.admin import health
 from messaging.models import CHANNELS, EMAIL, SMS, Breaker, Channel, Provider
 
@@ -74,23 +74,28 @@ def _badge(row, state):
 def budgets():
     """For everywhere and the countries that matter most: whether it is texted, and how much of its budgets is used."""
     everywhere = Case(When(code=EVERYWHERE, then=0), default=1)
-    countries = list(TextCountry.objects.order_by(everywhere, "is_open", "-sent", "code")[:MOST])
-    limits = {country.code: _limits(country.code) for country in countries}
-    kept = buckets(chain.from_iterable(limits.values()))
+    paused = Case(When(TextCountry.PAUSED, then=0), default=1)
+    ordered = TextCountry.objects.with_state().order_by(
+        everywhere, "is_open", paused, "-sent", "code"
+    )
+    countries = list(ordered[:MOST])
+    budgets = {country.code: _budgets(country.code) for country in countries}
+    kept = buckets(chain.from_iterable(budgets.values()))
     return [
         {
             "country": country,
+            "state": states.of_country(country),
             "is_everywhere": country.pk == EVERYWHERE,
-            "used": [_used(limit, kept.get(limit)) for limit in limits[country.code]],
+            "used": [_used(limit, kept.get(limit)) for limit in budgets[country.code]],
         }
         for country in countries
     ]
 
 
-def _limits(country):
+def _budgets(country):
     if country == EVERYWHERE:
-        return [Limit("texts", "all", rate) for rate in policy.TEXTS]
-    return [Limit("texts by country", country, rate) for rate in policy.TEXTS_PER_COUNTRY]
+        return [limit for pool in Pool for limit in limits.texts_in_all(pool)]
+    return [limit for pool in Pool for limit in limits.texts_to_country(country, pool)]
 
 
 def _used(limit, bucket):
@@ -99,4 +104,9 @@ def _used(limit, bucket):
     since = (now().timestamp() - limit.rate.seconds) * 1000
     moments = [int(hits[at : at + STAMP]) for at in range(0, len(hits), STAMP)]
     used = sum(moment > since for moment in moments)
-    return {"used": used, "of": limit.rate.times, "span": figures.span(limit.rate.seconds)}
+    return {
+        "pool": limit.pool.label,
+        "used": used,
+        "of": limit.rate.times,
+        "span": figures.span(limit.rate.seconds),
+    }

@@ -17,28 +17,18 @@ from django.views.generic import FormView
 
 from accounts import events, identifiers, limits, origin, policy
 from accounts.admin import advice, states, timeline
+from accounts.admin.limits import in_words
 from accounts.errors import clock
 from accounts.flows import support
 from accounts.flows.challenge import channel
 from accounts.identifiers import PHONE, Unreadable
-from accounts.models import EVERYWHERE, Challenge, Purpose, TextCountry, User
+from accounts.models import EVERYWHERE, Challenge, Pool, Purpose, TextCountry, User
 from messaging import outbox
 from messaging.models import Breaker, OutboxMessage, Provider
 
 LOOKS_BACK = timedelta(days=30)
 MOST = 50
 
-LIMITS = {
-    "messages": gettext_lazy("messages to this address"),
-    "resends": gettext_lazy("codes sent again"),
-    "guesses": gettext_lazy("codes typed"),
-    "resets": gettext_lazy("links for a new password"),
-    "passwords by name": gettext_lazy("passwords tried for this address"),
-    "passwords by account": gettext_lazy("passwords tried for the account"),
-    "texts": gettext_lazy("texts to everybody"),
-    "texts by country": gettext_lazy("texts to this country"),
-    "texts by prefix": gettext_lazy("texts to numbers like this one"),
-}
 # These keep no code from being sent.
 OF_PASSWORDS = ("passwords by name", "passwords by account")
 
@@ -139,13 +129,14 @@ def look(who):
     state = {
         "can_send": outbox.can_send(channel(who)),
         "closed": _closed(who),
+        "is_closed": _is_closed(who, account),
         "paused": _paused(channel(who)),
     }
     return state | {
         "masked": who.masked,
         "account": account,
         "attempts": attempts,
-        "limits": [(LIMITS[limit.name], clock(until)) for limit, until in full.items()],
+        "limits": [(in_words(limit), clock(until)) for limit, until in full.items()],
         "tell": advice.sentence(_facts(who, account, attempts, full, state)),
     }
 
@@ -155,24 +146,37 @@ def _about(challenge, messages):
 
 
 def _limits(who, account):
-    """The limits that may be in the way of this address."""
+    """The limits that may be in the way of this address, of whoever asks for a code or a link with it."""
     return [
-        *limits.messages(who),
-        *limits.resends(who),
-        *limits.guesses(who),
-        *limits.resets(who),
+        *(limit for pool in support.ASKERS for limit in limits.caps(who, pool)),
         limits.passwords_by_name(who),
         *([limits.passwords_by_account(str(account.pk))] if account else []),
-        *(limits.texts(who) if who.kind == PHONE else []),
+        *(limits.sign_ins(str(account.pk)) if account else []),
+        *(limits.texts(who, _pool(account)) if who.kind == PHONE else []),
     ]
 
 
+def _pool(account):
+    """As whom the caller asks for a text."""
+    return Pool.RETURN if account else Pool.SIGN_UP
+
+
 def _closed(who):
-    """Whether texts to the country of a number are stopped: "" or why."""
-    if who.kind != PHONE:
-        return ""
-    closed = TextCountry.objects.filter(code__in=[who.country, EVERYWHERE], is_open=False).first()
-    return f"{closed}: {closed.reason}" if closed else ""
+    """Whether texts to the country of a number are stopped, if only for sign-ups: "" or how."""
+    words = [(country, states.of_country(country)) for country in _countries(who)]
+    return next((f"{country}: {how}" for country, how in words if how), "")
+
+
+def _is_closed(who, account):
+    """Whether whoever calls gets no text: what closed itself is open for those who have an account."""
+    return any(
+        not country.is_open or (country.is_paused and not account) for country in _countries(who)
+    )
+
+
+def _countries(who):
+    codes = [who.country, EVERYWHERE] if who.kind == PHONE else []
+    return TextCountry.objects.filter(code__in=codes).with_state()
 
 
 def _paused(of_channel):
@@ -190,7 +194,7 @@ def _facts(who, account, attempts, full, state):
         account=_account(account),
         full_until=max(in_the_way, default=None),
         can_send=state["can_send"],
-        is_country_closed=bool(state["closed"]),
+        is_country_closed=state["is_closed"],
         is_paused=bool(state["paused"]),
         **(_newest(codes[0]) if codes else {}),
     )

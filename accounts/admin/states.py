@@ -4,7 +4,8 @@ from datetime import timedelta
 
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils.timezone import now
+from django.utils.formats import date_format
+from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -102,3 +103,15 @@ def spent(challenge):
 
 def _is_by_link(challenge):
     return challenge.is_by_link or challenge.purpose == Purpose.NOT_ME
+
+
+def of_country(country):
+    """Whether texts go there, in words: staff's switch is for everybody, what closed itself for sign-ups alone."""
+    if not country.is_open:
+        return _("%(reason)s, for everybody") % {"reason": country.reason}
+    if country.is_paused:
+        until = date_format(localtime(country.closed_until), "j M, H:i")
+        return _("closed itself to sign-ups until %(time)s: hardly any code came back") % {
+            "time": until
+        }
+    return ""

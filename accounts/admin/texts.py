@@ -3,23 +3,28 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
+from accounts.admin import states
 from accounts.models import TextCountry
 from messaging.admin.window import Shutter
 
 
 @admin.register(TextCountry)
 class TextCountryAdmin(Shutter):
-    """Which countries are texted, and how many of the codes sent there came back within a day."""
+    """Which countries are texted, and how many of the codes sent there to sign-ups came back within a day."""
 
-    list_display = ("__str__", "is_open", "reason", "sent", "proved", "came_back", "since")
+    list_display = ("__str__", "is_open", "state", "sent", "proved", "came_back", "since")
     list_filter = ("is_open",)
     ordering = ("code",)
-    fields = ("code", "is_open", "reason", "sent", "proved", "came_back", "since")
+    fields = ("code", "is_open", "state", "sent", "proved", "came_back", "since")
     actions = ("stop", "allow")
+
+    def get_queryset(self, request):
+        """Countries that know whether they have closed themselves."""
+        return super().get_queryset(request).with_state()
 
     def get_readonly_fields(self, request, obj=None):
         """Staff turn the switch; the counting is ours."""
-        counted = ("reason", "sent", "proved", "came_back", "since")
+        counted = ("state", "sent", "proved", "came_back", "since")
         return ("code", *counted) if obj else counted
 
     def has_delete_permission(self, request, obj=None):
@@ -33,6 +38,11 @@ class TextCountryAdmin(Shutter):
         if "is_open" in form.changed_data or not change:
             country = TextCountry.objects.filter(pk=obj.pk)
             country.open() if obj.is_open else country.close()
+
+    @admin.display(description=_("who gets none"))
+    def state(self, country):
+        """For whom texts there are stopped, and why."""
+        return states.of_country(country) if country else ""
 
     @admin.display(description=_("came back, %"))
     def came_back(self, country):

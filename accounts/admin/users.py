@@ -20,7 +20,8 @@ from django.utils.translation import gettext_lazy
 
 from accounts import identifiers, origin
 from accounts.admin import timeline
-from accounts.errors import Refused
+from accounts.admin.limits import in_words
+from accounts.errors import Refused, clock
 from accounts.flows import support
 from accounts.identifiers import EMAIL, PHONE, Unreadable
 from accounts.models import User
@@ -102,10 +103,12 @@ DEEDS = (
     Deed(
         "lift-lock",
         gettext_lazy("Lift lock"),
-        gettext_lazy("Passwords can be tried again at once, under each of the user's names."),
+        gettext_lazy(
+            "Passwords and codes can be tried, and messages asked for, again at once, under each of the user's names."
+        ),
         gettext_lazy("The lock is lifted."),
         support.lift_lock,
-        lambda user: user.locked_until,
+        lambda user: user.full_limits,
     ),
     Deed(
         "deactivate",
@@ -261,7 +264,11 @@ class UserAdmin(WithChoices, Window):
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         """Add the timeline, and what this member of staff may do."""
-        _note_locks([obj])
+        obj.full_limits = support.full_limits(obj)
+        obj.locked_until = obj.full_limits.get(support.lock_of(obj))
+        context["full_limits"] = [
+            (in_words(limit), clock(until)) for limit, until in obj.full_limits.items()
+        ]
         context["timeline"] = timeline.of(obj, timeline.before(request.GET.get("before", "")))
         context["deeds"] = [
             (deed.label, reverse(f"admin:{deed.url_name}", args=[obj.pk]))

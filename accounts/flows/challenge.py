@@ -17,9 +17,10 @@ from accounts.errors import (
     TooOften,
     TooSoon,
 )
+from accounts.familiar import Visitor
 from accounts.flows import texts
 from accounts.identifiers import EMAIL, PHONE, Identifier
-from accounts.models import Challenge, Purpose, User
+from accounts.models import POOLS, Challenge, Pool, Purpose, User
 from accounts.origin import Origin
 from messaging import outbox
 
@@ -35,19 +36,21 @@ def issue(
     *,
     origin: Origin,
     user_id: UUID | None = None,
+    pool: Pool | None = None,
+    is_private: bool = False,
     also: list[limits.Limit] | None = None,
     sends: int = 1,
 ) -> Challenge:
     """Begin an attempt at `identifier` and send its first code, all in one transaction.
 
-    `also` are limits of the journey, taken with those of the recipient; `sends` is 0 where a link leaves and no
-    code. Raises TooOften, ChannelDown.
+    `pool` says who asks where the purpose alone does not, `is_private` that the browser must not learn whether there
+    is an account; `also` are limits of the journey, taken with those of the recipient; `sends` is 0 where a link
+    leaves and no code. Raises TooOften, ChannelDown.
     """
-    if not outbox.can_send(channel(identifier), to_staff=purpose == Purpose.STAFF):
-        raise ChannelDown(identifier.kind)
+    pool = pool or POOLS[purpose]
     with transaction.atomic():
         # A code for staff follows the right password, whose tries have limits; strangers must not fill its caps.
-        caps = [] if purpose == Purpose.STAFF else limits.messages(identifier)
+        caps = [] if purpose == Purpose.STAFF else limits.messages(identifier, pool)
         limits.spend(*(also or []), *caps)
         challenge = Challenge.objects.create(
             purpose=purpose,
@@ -56,6 +59,8 @@ def issue(
             address=identifier.address,
             user_id=user_id,
             device=origin.device,
+            pool=pool,
+            is_private=is_private,
             sends=sends,
             tries_left=policy.CODE_MAX_ATTEMPTS,
             expires_at=Now() + policy.CODE_TTL,
@@ -71,9 +76,6 @@ def resend(challenge: Challenge, *, origin: Origin) -> Challenge:
     An attempt out of tries is replaced by a new one, so that a shopper is never stuck (ux 37).
     Raises TooSoon, TooOften, ChannelDown, CodeClosed.
     """
-    to, is_staff = challenge.identifier, challenge.purpose == Purpose.STAFF
-    if not outbox.can_send(channel(to), to_staff=is_staff):
-        raise ChannelDown(to.kind)
     return challenge if _renew(challenge, origin) else _replace(challenge, origin)
 
 
@@ -85,7 +87,7 @@ def check(challenge: Challenge, typed: str, *, origin: Origin) -> None:
     """
     if not challenge.spend_try():
         raise _why_closed(challenge, typed, origin)
-    limits.spend(*limits.guesses(challenge.identifier))
+    limits.spend(*limits.guesses(challenge.identifier, Pool(challenge.pool)))
     if not challenge.accepts(typed):
         raise _wrong(challenge, typed, origin)
 
@@ -99,12 +101,20 @@ def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
         raise CodeClosed
     challenge.close_others()
     if challenge.kind == PHONE and challenge.purpose != Purpose.STAFF:
-        texts.came_back(challenge.identifier)
+        texts.came_back(challenge.identifier, Pool(challenge.pool))
 
 
 def channel(identifier: Identifier) -> str:
     """Name the messaging channel that reaches `identifier`."""
     return outbox.EMAIL if identifier.kind == EMAIL else outbox.SMS
+
+
+def pool_of(visitor: Visitor, user: User | None) -> Pool:
+    """Who asks for a code to come back: a browser that the account of `user` trusts, or any other.
+
+    No stranger has the cookie of somebody else's account, so it tells them nothing (LIM-12, ABU-08).
+    """
+    return Pool.OWNER if user and visitor.knows(user) else Pool.RETURN
 
 
 def stand_in_line(user_id: UUID | None) -> None:
@@ -118,10 +128,12 @@ def stand_in_line(user_id: UUID | None) -> None:
 
 
 def _send(challenge: Challenge, origin: Origin) -> None:
-    identifier = challenge.identifier
-    # Whoever stopped texts must be able to come in and start them again.
-    if challenge.kind == PHONE and challenge.purpose != Purpose.STAFF:
-        texts.spend(identifier, is_real=not challenge.is_decoy)
+    identifier, to_staff = challenge.identifier, challenge.purpose == Purpose.STAFF
+    # Whoever stopped a channel, or texts, must be able to come in and start them again.
+    if not outbox.can_send(channel(identifier), to_staff=to_staff):
+        raise ChannelDown(identifier.kind)
+    if challenge.kind == PHONE and not to_staff:
+        texts.spend(identifier, Pool(challenge.pool))
     by_link = challenge.is_by_link
     outbox.queue(
         "reset" if by_link else "code",
@@ -139,9 +151,9 @@ def _renew(challenge: Challenge, origin: Origin) -> bool:
         stand_in_line(challenge.user_id)
         if not challenge.renew():
             return False
-        identifier = challenge.identifier
-        caps = [] if challenge.purpose == Purpose.STAFF else limits.messages(identifier)
-        limits.spend(*limits.resends(identifier), *caps)
+        identifier, pool = challenge.identifier, Pool(challenge.pool)
+        caps = [] if challenge.purpose == Purpose.STAFF else limits.messages(identifier, pool)
+        limits.spend(*limits.resends(identifier, pool), *caps)
         challenge.refresh_from_db(fields=["sends", "sent_at", "expires_at"])
         _send(challenge, origin)
     return True
@@ -153,6 +165,7 @@ def _replace(challenge: Challenge, origin: Origin) -> Challenge:
         raise CodeClosed
     if challenge.tries_left:
         raise TooSoon(challenge.resend_at)
+    pool = Pool(challenge.pool)
     with transaction.atomic():
         stand_in_line(challenge.user_id)
         if not challenge.close():
@@ -162,7 +175,9 @@ def _replace(challenge: Challenge, origin: Origin) -> Challenge:
             challenge.identifier,
             origin=origin,
             user_id=challenge.user_id,
-            also=limits.resends(challenge.identifier),
+            pool=pool,
+            is_private=challenge.is_private,
+            also=limits.resends(challenge.identifier, pool),
         )
 
 

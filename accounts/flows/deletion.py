@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts import events, policy
+from accounts import events, limits, policy
 from accounts.flows import notices
 from accounts.identifiers import fingerprints
 from accounts.models import Challenge, SecurityEvent, Session, User
@@ -21,8 +21,9 @@ OWNED = "registered signed_in contact_added contact_changed contact_removed".spl
 
 
 def ask(user: User, *, origin: Origin) -> None:
-    """Plan the end of the account and sign out everywhere. Signing in before then undoes it."""
+    """Plan the end of the account and sign out everywhere. Signing in before then undoes it. Raises TooOften."""
     with transaction.atomic():
+        limits.spend(*limits.changes(str(user.pk)))
         due = Now() + policy.DELETION_GRACE
         if not User.objects.filter(pk=user.pk, deletion_due_at=None).update(deletion_due_at=due):
             return

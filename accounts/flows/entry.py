@@ -2,7 +2,7 @@
 
 from django.db.models.functions import Now
 
-from accounts import events
+from accounts import events, limits
 from accounts.familiar import Visitor
 from accounts.flows import notices
 from accounts.identifiers import Identifier
@@ -12,14 +12,25 @@ from accounts.models import User
 def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bool:
     """Note the sign-in, tell the owner of a new device, and undo a deletion that waits; in the caller's transaction.
 
-    `still` are columns that must be as they were. False when the account changed meanwhile (SES-06).
+    `still` are columns that must be as they were. False when the account changed meanwhile (SES-06). Raises TooOften
+    when too many browsers that the account does not trust have come in lately: each leaves a session and messages.
     """
     is_new, undone = not visitor.knows(user), user.deletion_due_at
+    if is_new:
+        limits.spend(*limits.sign_ins(str(user.pk)))
     account = User.objects.filter(pk=user.pk, is_active=True, **still)
     if not account.update(last_login=Now(), deletion_due_at=None):
         return False
     news = [*(["new_device"] if is_new else []), *(["deletion_undone"] if undone else [])]
     events.record("signed_in", *news, origin=visitor.origin, identifier=name, user=user)
     for what in news:
-        notices.tell(user, what, origin=visitor.origin, to=notices.primary(user))
+        to = notices.primary(user)
+        if what == "deletion_undone" and not _counts_as_change(user):
+            to = notices.by_email(user)
+        notices.tell(user, what, origin=visitor.origin, to=to)
     return True
+
+
+def _counts_as_change(user: User) -> bool:
+    """Whether there was room to count one more change: who comes in is never refused for it, only not texted."""
+    return limits.take_all(*limits.changes(str(user.pk)))

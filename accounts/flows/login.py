@@ -9,23 +9,22 @@ from accounts.flows import challenge as challenges
 from accounts.flows import entry, passwords
 from accounts.identifiers import EMAIL, Identifier
 from accounts.models import Challenge, Purpose, User
-from accounts.origin import Origin
 
 
 def by_password(name: Identifier, password: str, *, visitor: Visitor) -> User:
-    """Sign in whoever has this name and password. Raises SignInWrong, PasswordClosed."""
+    """Sign in whoever has this name and password. Raises SignInWrong, PasswordClosed, TooOften."""
     user = User.objects.for_identifier(name).first()
-    right = passwords.look(user, password, name=name, visitor=visitor)
-    if user is None or not right:
-        raise SignInWrong
-    with transaction.atomic():
-        if not entry.enter(user, name, visitor, password=user.password):
+    with passwords.trying(user, password, name=name, visitor=visitor) as right:
+        if user is None or not right:
             raise SignInWrong
+        with transaction.atomic():
+            if not entry.enter(user, name, visitor, password=user.password):
+                raise SignInWrong
     return user
 
 
 def send_code(
-    identifier: Identifier, *, current: Challenge | None = None, origin: Origin
+    identifier: Identifier, *, current: Challenge | None = None, visitor: Visitor
 ) -> Challenge:
     """Send a code that signs in, or go on with `current` while its code is on its way (ux 48).
 
@@ -39,14 +38,15 @@ def send_code(
         Purpose.LOGIN,
         # To the address on the account's row, never to the spelling that was typed (IDN-02).
         (user and user.contact(identifier.kind)) or identifier,
-        origin=origin,
+        origin=visitor.origin,
         user_id=user.pk if user else None,
-        also=limits.code_requests(origin),
+        pool=challenges.pool_of(visitor, user),
+        also=limits.code_requests(visitor.origin),
     )
 
 
 def by_code(challenge: Challenge, typed: str, *, visitor: Visitor) -> User:
-    """Sign in whoever the right code was sent to. Raises the refusals of `challenges.check`."""
+    """Sign in whoever the right code was sent to. Raises the refusals of `challenges.check`, TooOften."""
     challenges.check(challenge, typed, origin=visitor.origin)
     user = challenge.owner
     with transaction.atomic():
@@ -56,5 +56,4 @@ def by_code(challenge: Challenge, typed: str, *, visitor: Visitor) -> User:
         if user is None or not entry.enter(user, contact, visitor, **still):
             raise CodeClosed
         challenges.use_up(challenge)
-    passwords.unlock(user, visitor=visitor)
     return user

@@ -6,9 +6,11 @@ from datetime import timedelta
 from django.db.models.functions import Now
 
 from accounts import policy
+from accounts.errors import TextsStopped
 from accounts.flows import challenge as challenges
-from accounts.identifiers import Identifier
-from accounts.models import Challenge, Purpose, User
+from accounts.flows import texts
+from accounts.identifiers import EMAIL, Identifier
+from accounts.models import Challenge, Pool, Purpose, User
 from accounts.origin import Origin
 from messaging import outbox
 
@@ -24,9 +26,9 @@ def tell(
     """Queue the notice `what` for each of `to`, in the caller's transaction.
 
     Each carries a link of its own, which ends all sessions and starts recovery for whoever reads that mailbox
-    while the link has `life`.
+    while the link has `life`. One that may not be texted goes by email; the activity page has all (ABU-07).
     """
-    for contact in to:
+    for contact in _reachable(user, list(to), life):
         link = Challenge.objects.create(
             purpose=Purpose.NOT_ME,
             kind=contact.kind,
@@ -50,3 +52,27 @@ def tell(
 def primary(user: User) -> list[Identifier]:
     """The one contact that messages go to, if there is any."""
     return user.contacts[:1]
+
+
+def by_email(user: User) -> list[Identifier]:
+    """The email address, if there is one: what goes there costs nothing."""
+    return [contact for contact in user.contacts if contact.kind == EMAIL]
+
+
+def _reachable(user: User, to: list[Identifier], life: timedelta) -> list[Identifier]:
+    """Those of `to` that may be told, and in place of a text that may not leave the email address."""
+    told = [contact for contact in to if contact.kind == EMAIL or _may_text(contact)]
+    # A notice without a link is for somebody who is no owner any more: nobody else reads it for them.
+    instead = by_email(user) if life and len(told) < len(to) else []
+    return list(dict.fromkeys([*told, *instead]))
+
+
+def _may_text(contact: Identifier) -> bool:
+    """Whether a text may leave to `contact`; counts it then."""
+    if not outbox.can_send(outbox.SMS):
+        return False
+    try:
+        texts.spend(contact, Pool.OWNER)
+    except TextsStopped:
+        return False
+    return True

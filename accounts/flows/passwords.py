@@ -1,6 +1,8 @@
 """Looking at a password, for every journey: counted before it is made, and one hash whoever is asked about."""
 
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 
 from django.contrib.auth.hashers import check_password, make_password
@@ -9,57 +11,99 @@ from accounts import events, limits
 from accounts.errors import PasswordClosed
 from accounts.familiar import Visitor
 from accounts.identifiers import Identifier
-from accounts.limits import Limit
+from accounts.limits import Hit
 from accounts.models import User
-
-# Among many strangers at once the right one must not make room for more wrong ones (LIM-02).
-BURST = timedelta(seconds=20)
+from accounts.origin import Origin
 
 
-def look(user: User | None, password: str, *, name: Identifier, visitor: Visitor) -> bool:
-    """Whether `password` is that of `user`, who was asked for as `name`. Raises PasswordClosed.
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """What was reserved for one look: hits that may lock, those of the household, and whether the account is open."""
 
-    The tries are reserved before the hash, in one statement (LIM-02). An account that is locked through
-    another of its names answers like a wrong password: the lock must not tell which names are one person's.
+    own: list[Hit]
+    home: list[Hit]
+    is_open: bool = True
+
+
+@contextmanager
+def trying(
+    user: User | None, password: str, *, name: Identifier, visitor: Visitor
+) -> Iterator[bool]:
+    """Whether `password` is that of `user`, who was asked for as `name` at the door. Raises PasswordClosed.
+
+    The tries are reserved before the hash (LIM-02). Those of a right password are returned when the block ends well,
+    and nothing else is: what strangers left stands (LIM-13). An account that is locked through another of its names
+    answers like a wrong password: the lock must not tell which names are one person's.
     """
-    own, home = _limits(user, name, visitor), limits.passwords_by_ip(visitor.origin)
-    taken = limits.take(*own, *home)
-    hits = [taken[limit] for limit in own if limit in taken]
-    full = [limit for limit in [own[0], *home] if limit not in taken]
-    if full:
-        # Nothing was looked at: the account's tries stay whole, under each of its names.
-        limits.give_back(*hits)
-        raise PasswordClosed(limits.room_at(*full))
-    is_open = own[-1] in taken
-    right = _is_right(user if is_open else None, password)
-    if right:
-        limits.forgive(*hits, shared=home, after=BURST if len(own) > 1 else timedelta())
-        return True
-    last = [hit for hit in hits if hit.fills]
-    if last:
-        limits.close(*last)
-    kinds = ["sign_in_failed", *(["password_locked"] if last else [])]
-    events.record(*kinds, origin=visitor.origin, identifier=name, user=user)
-    return False
-
-
-def unlock(user: User, *, visitor: Visitor | None = None) -> None:
-    """Open the password's way again: whoever proved a contact is no stranger (LIM-03)."""
-    names = [*user.contacts, Identifier.username(user.username or "")]
-    own = [limits.passwords_by_account(str(user.pk)), *map(limits.passwords_by_name, names)]
-    device = visitor.knows(user) if visitor else ""
-    if device:
-        own.append(limits.passwords_by_device(device))
-    limits.forget(*own)
-
-
-def _limits(user: User | None, name: Identifier, visitor: Visitor) -> list[Limit]:
-    """The limits of the name and of the account, or those of a browser that strangers cannot lock out."""
     device = visitor.knows(user) if user else ""
-    if device:
-        return [limits.passwords_by_device(device)]
+    tries = _of_browser(device) if device else _of_stranger(user, name, visitor.origin)
+    right = _is_right(user if tries.is_open else None, password)
+    if not right:
+        _miss(tries, user, name, visitor.origin)
+    yield right
+    if right:
+        limits.give_back(*tries.home, *tries.own)
+
+
+def look(user: User, password: str, *, name: Identifier, visitor: Visitor) -> bool:
+    """Whether `password` is that of `user`, who is signed in. Raises PasswordClosed.
+
+    The tries are the browser's own: neither strangers nor neighbours use them up (LIM-04, LIM-12).
+    """
+    tries = _of_browser(visitor.knows(user) or _signed_in(user))
+    right = _is_right(user, password)
+    if right:
+        limits.give_back(*tries.own)
+    else:
+        _miss(tries, user, name, visitor.origin)
+    return right
+
+
+def unlock(user: User) -> None:
+    """Open the password's way again, under each of the user's names: after a new password, or by staff (LIM-03)."""
+    names = [*user.contacts, Identifier.username(user.username or "")]
+    limits.forget(
+        limits.passwords_by_account(str(user.pk)),
+        limits.passwords_by_device(_signed_in(user)),
+        *map(limits.passwords_by_name, names),
+    )
+
+
+def _of_browser(device: str) -> Tries:
+    """A try of a browser that strangers cannot lock out; its household neither counts it nor stops it (LIM-04)."""
+    own = limits.passwords_by_device(device)
+    taken = limits.take(own)
+    limits.refuse_full([own], taken, PasswordClosed)
+    return Tries([*taken.values()], [])
+
+
+def _of_stranger(user: User | None, name: Identifier, origin: Origin) -> Tries:
+    """A try of the household, then of the name and the account.
+
+    The household's comes first, in a statement of its own: where it is refused, no name gets a bucket (LIM-10).
+    """
+    household = limits.passwords_by_ip(origin)
+    home = limits.take(*household)
+    limits.refuse_full(household, home, PasswordClosed)
     account = str(user.pk) if user else f"nobody {name.kind} {name.key}"
-    return [limits.passwords_by_name(name), limits.passwords_by_account(account)]
+    by_name, by_account = limits.passwords_by_name(name), limits.passwords_by_account(account)
+    own = limits.take(by_name, by_account)
+    # Where the name is full nothing is looked at: the account's tries stay whole, under each of its names.
+    limits.refuse_full([by_name], own, PasswordClosed)
+    return Tries([*own.values()], [*home.values()], is_open=by_account in own)
+
+
+def _miss(tries: Tries, user: User | None, name: Identifier, origin: Origin) -> None:
+    """Write down a wrong password; the last one there was room for locks from now on."""
+    last = [hit for hit in tries.own if hit.fills]
+    locks = bool(last) and limits.close(*last)
+    kinds = ["sign_in_failed", *(["password_locked"] if locks else [])]
+    events.record(*kinds, origin=origin, identifier=name, user=user)
+
+
+def _signed_in(user: User) -> str:
+    """The name of a browser that is signed in and lost the cookie that names it."""
+    return f"signed in {user.pk}"
 
 
 def _is_right(user: User | None, password: str) -> bool:

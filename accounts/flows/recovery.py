@@ -9,14 +9,17 @@ from django.db.models.functions import Now
 
 from accounts import events, limits, policy
 from accounts.errors import LinkDead
+from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
-from accounts.flows import notices, passwords, texts
+from accounts.flows import notices, passwords
 from accounts.identifiers import EMAIL, PHONE, Identifier
 from accounts.models import Challenge, Purpose, Session, User
 from accounts.origin import Origin
 
 
-def begin(identifier: Identifier, *, current: Challenge | None = None, origin: Origin) -> Challenge:
+def begin(
+    identifier: Identifier, *, current: Challenge | None = None, visitor: Visitor
+) -> Challenge:
     """Send a link by email or a code by text, or go on with `current` while that is on its way.
 
     Earlier ones for the same address die (REC-05). For an address without an account, or one that was shut
@@ -30,12 +33,14 @@ def begin(identifier: Identifier, *, current: Challenge | None = None, origin: O
         active = User.objects.for_identifier(identifier).filter(is_active=True, is_staff=False)
         user = active.select_for_update(no_key=True).first()
         Challenge.objects.filter(recipient=identifier.key, purpose=Purpose.RESET).withdraw()
+        pool = challenges.pool_of(visitor, user)
         return challenges.issue(
             Purpose.RESET,
             (user and user.contact(identifier.kind)) or identifier,
-            origin=origin,
+            origin=visitor.origin,
             user_id=user.pk if user else None,
-            also=[*limits.code_requests(origin), *limits.resets(identifier)],
+            pool=pool,
+            also=[*limits.code_requests(visitor.origin), *limits.resets(identifier, pool)],
         )
 
 
@@ -66,8 +71,6 @@ def set_password(token: str, password: str, *, origin: Origin) -> None:
         events.record("password_reset", origin=origin, identifier=challenge.identifier, user=user)
         notices.tell(user, "password_reset", origin=origin, to=user.contacts)
         passwords.unlock(user)
-        if challenge.kind == PHONE:
-            texts.came_back(challenge.identifier)
 
 
 def find_notice(token: str) -> Challenge:

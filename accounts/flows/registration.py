@@ -46,22 +46,16 @@ def begin(
 ) -> Challenge:
     """Send the first code for a registration, or go on with `current` while its code is on its way (ux 48).
 
-    Raises UsernameTaken, AlreadyRegistered (only under the `disclose` policy), TooOften, ChannelDown.
+    Raises UsernameTaken, AlreadyRegistered (only where that may be told), TooOften, ChannelDown.
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         # No message, but still an attempt: what comes along may cost a password hash (LIM-09).
-        limits.spend(*limits.registrations(origin))
+        _come_in(origin)
         return current
     if username and User.objects.filter(username=username).exists():
         raise UsernameTaken
-    if policy.REGISTRATION_DUPLICATE_POLICY == "disclose":
-        _refuse_duplicate(identifier, origin)
-    return challenges.issue(
-        Purpose.REGISTER,
-        identifier,
-        origin=origin,
-        also=[*limits.registrations(origin), *limits.room(limits.duplicate_probes(origin))],
-    )
+    is_private = _come_in(origin) or _is_one_probe_too_many(identifier, origin)
+    return challenges.issue(Purpose.REGISTER, identifier, origin=origin, is_private=is_private)
 
 
 def keep(*, name: str, username: str, password: str) -> Profile:
@@ -124,11 +118,29 @@ def complete(
     return waiting
 
 
-def _refuse_duplicate(identifier: Identifier, origin: Origin) -> None:
-    """Say that the address is taken, ten times an hour. Whoever never finished step 3 may just go on."""
+def _come_in(origin: Origin) -> bool:
+    """Count a registration of the household; whether nobody may learn in it who has an account. Raises TooOften.
+
+    By the switch, or after ten taken addresses (ENU-06): asked before anything is known of the address, so that taken
+    and free ones cost and answer the same then.
+    """
+    is_told = policy.REGISTRATION_DUPLICATE_POLICY == "disclose"
+    household = limits.registrations(origin)
+    probes = limits.room(limits.duplicate_probes(origin)) if is_told else []
+    taken = limits.take(*household, *probes)
+    limits.refuse_full(household, taken)
+    return not is_told or any(limit not in taken for limit in probes)
+
+
+def _is_one_probe_too_many(identifier: Identifier, origin: Origin) -> bool:
+    """Say that the address is taken, ten times an hour; True for those that came at once with the tenth.
+
+    Whoever never finished step 3 may just go on. Raises AlreadyRegistered.
+    """
     if not User.objects.for_identifier(identifier).filter(completed_at__isnull=False).exists():
-        return
-    limits.spend(*limits.registrations(origin), *limits.duplicate_probes(origin))
+        return False
+    if not limits.take_all(*limits.duplicate_probes(origin)):
+        return True
     events.record("duplicate_registration", origin=origin, identifier=identifier)
     raise AlreadyRegistered(identifier.kind)
 

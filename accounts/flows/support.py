@@ -20,10 +20,12 @@ from accounts.errors import Refused
 from accounts.flows import challenge as challenges
 from accounts.flows import passwords
 from accounts.limits import STAMP, Limit
-from accounts.models import Bucket, Challenge, Purpose, SecurityEvent, User
+from accounts.models import Bucket, Challenge, Pool, Purpose, SecurityEvent, User
 from accounts.origin import Origin
 
 MOST_LOCKS = 1000
+# For whom a cap may be full: whoever comes from elsewhere finds it full first.
+ASKERS = (Pool.RETURN, Pool.OWNER)
 # What was asked for makes no sense for this account as it is now.
 CHANGED = _("The account has changed meanwhile. Look at it again.")
 
@@ -46,7 +48,9 @@ def send_recovery(user: User, kind: str, *, by: User, origin: Origin) -> None:
             # Not the browser of staff: the message would name it as the shopper's.
             origin=Origin(),
             user_id=user.pk,
-            also=limits.resets(contact),
+            # Strangers must not use up what support needs to help (LIM-12).
+            pool=Pool.OWNER,
+            also=limits.resets(contact, Pool.OWNER),
             sends=0,
         )
         _note("staff_recovery_sent", "Recovery message sent.", user, by, origin)
@@ -61,11 +65,12 @@ def end_sessions(user: User, *, by: User, origin: Origin) -> None:
 
 
 def lift_lock(user: User, *, by: User, origin: Origin) -> None:
-    """Let passwords be tried again, under each of the user's names. Raises Refused."""
+    """Lift the password's lock and every full cap, under each of the user's names. Raises Refused."""
     with transaction.atomic():
         user = _locked(user)
         passwords.unlock(user)
-        _note("staff_lifted_lock", "Lock of the password lifted.", user, by, origin)
+        limits.forget(*_caps(user))
+        _note("staff_lifted_lock", "Lock of the password and full limits lifted.", user, by, origin)
 
 
 def deactivate(user: User, *, by: User, origin: Origin) -> None:
@@ -92,9 +97,19 @@ def in_force(asked: Iterable[Limit]) -> dict[Limit, datetime]:
     return {limit: moment for limit, moment in until.items() if moment and moment > now()}
 
 
+def full_limits(user: User) -> dict[Limit, datetime]:
+    """What stands in the way of a user, and until when, in one query (LIM-12)."""
+    return in_force([lock_of(user), *_caps(user)])
+
+
+def lock_of(user: User) -> Limit:
+    """The limit that locks the password."""
+    return limits.passwords_by_account(str(user.pk))
+
+
 def locked_until(users: Iterable[User]) -> dict[User, datetime]:
     """Those whose password is locked, and until when, in one query."""
-    by_limit = {limits.passwords_by_account(str(user.pk)): user for user in users}
+    by_limit = {lock_of(user): user for user in users}
     return {by_limit[limit]: until for limit, until in in_force(by_limit).items()}
 
 
@@ -105,6 +120,14 @@ def locked_now() -> list[UUID]:
     newest = locks.order_by("-at").values_list("user_id", flat=True)[:MOST_LOCKS]
     by_limit = {limits.passwords_by_account(str(pk)): pk for pk in newest}
     return [by_limit[limit] for limit in in_force(by_limit)]
+
+
+def _caps(user: User) -> list[Limit]:
+    """All that strangers can fill for one user, as it stands in the way of others and of the owner."""
+    return [
+        *limits.sign_ins(str(user.pk)),
+        *(limit for to in user.contacts for pool in ASKERS for limit in limits.caps(to, pool)),
+    ]
 
 
 def _full_until(bucket: Bucket, limit: Limit) -> datetime | None:

@@ -3,31 +3,32 @@
 from accounts import events, limits
 from accounts.errors import TextsStopped
 from accounts.identifiers import Identifier
-from accounts.models import TextCountry
+from accounts.models import Pool, TextCountry
 from accounts.origin import Origin
 from messaging import alerts
 
 
-def spend(to: Identifier, *, is_real: bool) -> None:
-    """Count one more text to `to`, in the caller's transaction. Raises TextsStopped.
+def spend(to: Identifier, pool: Pool) -> None:
+    """Count one more text to `to`, before it is queued. Raises TextsStopped, and has counted nothing then.
 
-    One that will not leave, for a number without an account, asks the same and counts nothing (ABU-03, ENU-03).
+    One that will not leave, for a number without an account, costs the same in every way (ABU-03, ENU-08).
     """
     country = TextCountry(code=to.country)
-    # The same statement for the first text to a country as for the next: nobody may count a difference (ENU-02).
-    TextCountry.objects.bulk_create([country], ignore_conflicts=True)
-    if not country.count_text(int(is_real)):
+    if not (_count_sign_up(country) if pool == Pool.SIGN_UP else not country.is_stopped()):
         raise TextsStopped(country.code, to)
-    budgets = limits.texts(to)
-    taken = limits.take(*(budgets if is_real else limits.room(budgets)))
-    if len(taken) < len(budgets):
-        full = next(limit for limit in budgets if limit.key not in {hit.key for hit in taken})
-        raise TextsStopped(f"{full.name} {full.subject}", to)
+    budgets = limits.texts(to, pool)
+    taken = limits.take(*budgets)
+    full = [limit for limit in budgets if limit not in taken]
+    if full:
+        # A notice is not sent then, and what it tells of happens all the same.
+        limits.give_back(*taken.values())
+        raise TextsStopped(f"{full[0].name} {full[0].subject}", to)
 
 
-def came_back(number: Identifier) -> None:
-    """Count a code that was typed, for the country it was sent to."""
-    TextCountry(code=number.country).count_proof()
+def came_back(number: Identifier, pool: Pool) -> None:
+    """Count a code that was typed, for the country it was sent to; of sign-ups alone: others tell of accounts."""
+    if pool == Pool.SIGN_UP:
+        TextCountry(code=number.country).count_proof()
 
 
 def stopped(refusal: TextsStopped, *, origin: Origin) -> None:
@@ -35,3 +36,9 @@ def stopped(refusal: TextsStopped, *, origin: Origin) -> None:
     events.record("texts_stopped", origin=origin, identifier=refusal.to)
     TextCountry.objects.filter(code=refusal.scope).judge()
     alerts.sound("texts_stopped", refusal.scope)
+
+
+def _count_sign_up(country: TextCountry) -> bool:
+    # The same statement for the first text to a country as for the next: nobody may count a difference (ENU-02).
+    TextCountry.objects.bulk_create([country], ignore_conflicts=True)
+    return country.count_sign_up()

@@ -52,7 +52,7 @@ class SendCodeView(AnonymousOnly, Step):
     def carry_out(self, form):
         """Send the code and ask for it."""
         current = pending.challenge(self.request, Purpose.LOGIN)
-        challenge = login.send_code(form.found, current=current, origin=self.origin)
+        challenge = login.send_code(form.found, current=current, visitor=self.visitor)
         begun = pending.Pending(
             typed=form.typed,
             destination=responses.local_path(form.cleaned_data["next"]),

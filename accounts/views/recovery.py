@@ -25,7 +25,7 @@ class ResetView(Step):
     def carry_out(self, form):
         """Send it and say what to do with it."""
         current = pending.challenge(self.request, Purpose.RESET)
-        challenge = recovery.begin(form.found, current=current, origin=self.origin)
+        challenge = recovery.begin(form.found, current=current, visitor=self.visitor)
         pending.put(self.request, challenge, pending.Pending(typed=form.typed))
         return responses.go(
             self.request,

@@ -1,0 +1,34 @@
+"""Limits in words, for staff who look for what is in somebody's way."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.models import Pool
+
+LIMITS = {
+    "messages": gettext_lazy("messages to this address"),
+    "resends": gettext_lazy("codes sent again"),
+    "resends by owner": gettext_lazy("codes sent again"),
+    "guesses": gettext_lazy("codes typed"),
+    "resets": gettext_lazy("links for a new password"),
+    "resets by owner": gettext_lazy("links for a new password"),
+    "sign-ins": gettext_lazy("sign-ins in new browsers"),
+    "passwords by name": gettext_lazy("passwords tried for this address"),
+    "passwords by account": gettext_lazy("passwords tried for the account"),
+    "texts": gettext_lazy("texts to everybody"),
+    "texts by country": gettext_lazy("texts to this country"),
+    "texts by prefix": gettext_lazy("texts to numbers like this one"),
+}
+WHOSE = {
+    Pool.SIGN_UP: gettext_lazy("for sign-ups"),
+    Pool.RETURN: gettext_lazy("in new browsers"),
+    Pool.OWNER: gettext_lazy("also for trusted browsers and staff"),
+}
+
+
+def in_words(limit):
+    """What is limited, and for whom."""
+    what = LIMITS[limit.name]
+    if limit.pool is None:
+        return what
+    return _("%(what)s, %(whose)s") % {"what": what, "whose": WHOSE[limit.pool]}
