@@ -25,6 +25,7 @@ from accounts.origin import Origin
 
 STAMP = 13
 AT_ONCE_MS = 5_000
+ONCE_A_MINUTE = (policy.Rate(1, 60),)
 BROKEN_OFF = 3
 
 TEXT = TextField()
@@ -34,12 +35,16 @@ NOW_MS = {
     "postgresql": "(extract(epoch from clock_timestamp()) * 1000)::bigint",
     "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
 }
-NOW = {"postgresql": "clock_timestamp()", "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"}
+# When a hit of now is older than the period, whose seconds are the parameter.
+EXPIRES = {
+    "postgresql": "clock_timestamp() + %s * interval '1 second'",
+    "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '+' || %s || ' seconds')",
+}
 
 TAKE = """
-INSERT INTO accounts_bucket AS kept (key, name, size, period, hits, used_at) VALUES {rows}
+INSERT INTO accounts_bucket AS kept (key, name, size, period, hits, expires_at) VALUES {rows}
 ON CONFLICT (key) DO UPDATE SET
-    name = excluded.name, size = excluded.size, period = excluded.period, used_at = excluded.used_at,
+    name = excluded.name, size = excluded.size, period = excluded.period, expires_at = excluded.expires_at,
     hits = substr(
         kept.hits || excluded.hits,
         CASE WHEN length(kept.hits || excluded.hits) > {stamp} * excluded.size
@@ -100,12 +105,22 @@ class Hit:
 
 def registrations(origin: Origin) -> list[Limit]:
     """How many registrations one household may begin."""
-    return _limits("registrations", origin.network, policy.REGISTER_PER_IP)
+    return _by_household("registrations", origin, policy.REGISTER_PER_IP)
 
 
 def duplicate_probes(origin: Origin) -> list[Limit]:
     """How many addresses one household may learn to be taken (ENU-06)."""
-    return _limits("duplicate probes", origin.network, policy.DUPLICATE_PROBES_PER_IP)
+    return _by_household("duplicate probes", origin, policy.DUPLICATE_PROBES_PER_IP)
+
+
+def username_probes(origin: Origin) -> list[Limit]:
+    """How many usernames one household may find out to be taken or free."""
+    return _by_household("username probes", origin, policy.USERNAME_PROBES_PER_IP)
+
+
+def refused_numbers(origin: Origin) -> list[Limit]:
+    """How many numbers that we do not text one household may type: each refusal is written down (IDN-05)."""
+    return _by_household("refused numbers", origin, policy.CODES_PER_IP)
 
 
 def messages(to: Identifier) -> list[Limit]:
@@ -134,7 +149,7 @@ def guesses(at: Identifier) -> list[Limit]:
 
 def code_requests(origin: Origin) -> list[Limit]:
     """How many codes and links one household may ask for without being signed in."""
-    return _limits("code requests", origin.network, policy.CODES_PER_IP)
+    return _by_household("code requests", origin, policy.CODES_PER_IP)
 
 
 def resets(of: Identifier) -> list[Limit]:
@@ -145,6 +160,11 @@ def resets(of: Identifier) -> list[Limit]:
 def changes(account: str) -> list[Limit]:
     """How often one account may change its contacts and credentials, each change with a notice."""
     return _limits("changes", account, policy.CHANGES_PER_ACCOUNT)
+
+
+def confirmations(account: str) -> list[Limit]:
+    """How often the owner of one account may prove to be there, with the password."""
+    return _limits("confirmations", account, policy.CHANGES_PER_ACCOUNT)
 
 
 def passwords_by_name(name: Identifier) -> Limit:
@@ -164,20 +184,20 @@ def passwords_by_device(device: str) -> Limit:
 
 def passwords_by_ip(origin: Origin) -> list[Limit]:
     """How many passwords may be tried from one household (LIM-05)."""
-    return _limits("passwords by IP", origin.network, policy.LOGIN_FAILURES_PER_IP)
+    return _by_household("passwords by IP", origin, policy.LOGIN_FAILURES_PER_IP)
 
 
 def staff_logins(name: str, origin: Origin) -> list[Limit]:
     """How often a password may be tried at the admin's door (LIM-08)."""
     return [
         *_limits("staff logins by name", name.casefold(), policy.STAFF_LOGINS_PER_NAME),
-        *_limits("staff logins by IP", origin.network, policy.STAFF_LOGINS_PER_IP),
+        *_by_household("staff logins by IP", origin, policy.STAFF_LOGINS_PER_IP),
     ]
 
 
-def notes(origin: Origin) -> Limit:
-    """How often the audit notes that one household ran into a limit: a flood of refusals is no flood of rows."""
-    return Limit("notes", origin.network, policy.Rate(1, 60))
+def notes(kind: str, origin: Origin) -> list[Limit]:
+    """How often the audit notes that one household was refused so: a flood of refusals is no flood of rows."""
+    return _by_household(f"notes of {kind}", origin, ONCE_A_MINUTE)
 
 
 def room(limits: Iterable[Limit]) -> list[Limit]:
@@ -185,8 +205,24 @@ def room(limits: Iterable[Limit]) -> list[Limit]:
     return [replace(limit, counts=False) for limit in limits]
 
 
+def admit(*limits: Limit) -> None:
+    """Take one hit from every limit, or from none, before anything else and for good. Raises TooOften.
+
+    In a transaction of its own, never in a caller's: no later refusal may take the hit back, and a network that is
+    full must keep no rows of the narrower ones in it.
+    """
+    full = _take_all(limits)
+    if full:
+        raise errors.TooOften(room_at(*full))
+
+
+def is_due(*limits: Limit) -> bool:
+    """Take one hit from every limit, or return False when there is no room in one of them and take none."""
+    return not _take_all(limits)
+
+
 def spend(*limits: Limit) -> None:
-    """Take one hit from every limit, or from none. Raises TooOften."""
+    """Take one hit from every limit, or from none, in the caller's transaction if there is one. Raises TooOften."""
     if not limits:
         return
     # One limit is one statement, which needs no transaction of its own.
@@ -245,16 +281,44 @@ def _limits(name: str, subject: str, rates: tuple[policy.Rate, ...]) -> list[Lim
     return [Limit(name, subject, rate) for rate in rates]
 
 
+def _by_household(name: str, origin: Origin, rates: tuple[policy.Rate, ...]) -> list[Limit]:
+    """The limits of each network that may be one household; those of IPv6 are nested (LIM-05)."""
+    return [
+        Limit(name, network, rate._replace(times=times * rate.times))
+        for network, times in origin.networks
+        for rate in rates
+    ]
+
+
+def _take_all(limits: tuple[Limit, ...]) -> list[Limit]:
+    """Take one hit from each of these limits and return none; or take none, and return those that are full."""
+    # One limit is one statement, which needs no transaction of its own.
+    with transaction.atomic(durable=True) if len(limits) > 1 else nullcontext():
+        taken = take(*limits)
+        full = [limit for limit in limits if limit not in taken]
+        if full and len(limits) > 1:
+            transaction.set_rollback(True)
+    return full
+
+
 def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
     vendor = connection.vendor
     # In the order of their keys, so that two requests never wait for each other in a circle.
     ordered = sorted(limits, key=attrgetter("key"))
     hit = {True: f"CAST({NOW_MS[vendor]} AS text)", False: "''"}
-    rows = ", ".join(f"(%s, %s, %s, %s, {hit[limit.counts]}, {NOW[vendor]})" for limit in ordered)
+    rows = ", ".join(
+        f"(%s, %s, %s, %s, {hit[limit.counts]}, {EXPIRES[vendor]})" for limit in ordered
+    )
     values = [
         value
         for limit in ordered
-        for value in (limit.key, limit.name, limit.rate.times, limit.rate.seconds)
+        for value in (
+            limit.key,
+            limit.name,
+            limit.rate.times,
+            limit.rate.seconds,
+            limit.rate.seconds,
+        )
     ]
     statement = TAKE.format(rows=rows, now_ms=NOW_MS[vendor], stamp=STAMP)
 

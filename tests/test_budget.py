@@ -16,9 +16,10 @@ from messaging.models import OutboxMessage, Status
 from storefront import BASE_DIR, celery_app
 from tests.people import COMPLETE, HOME, PASSWORD, REGISTER, VERIFY, Postbox, Shopper
 
-STATEMENTS = 28
+# One of them counts the household before anything else, where no refusal takes it back (LIM-09).
+STATEMENTS = 29
 # Calls of ours, modules, depth. DESIGN.md hoped for 40, 15, 10; DECISIONS.md says what the others are for.
-LADDER = {REGISTER: (99, 18, 12), VERIFY: (97, 19, 13), COMPLETE: (82, 14, 10)}
+LADDER = {REGISTER: (106, 18, 12), VERIFY: (97, 19, 13), COMPLETE: (82, 14, 10)}
 LONGEST, MEDIAN, P95 = 40, 6, 20
 
 OURS = tuple(str(BASE_DIR / app) for app in ("accounts", "messaging", "storefront"))
@@ -78,7 +79,7 @@ def sign_up(browser, who):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_work_is_for_the_worker")
-def test_a_sign_up_costs_at_most_28_statements(record_property):  # BEGIN and COMMIT count
+def test_a_sign_up_costs_at_most_29_statements(record_property):  # BEGIN and COMMIT count
     spent = []
 
     for request in sign_up(Shopper(), "ana@example.com"):

@@ -34,6 +34,7 @@ def send_code(
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
+    limits.admit(*limits.code_requests(origin))
     user = User.objects.for_identifier(identifier).filter(is_active=True).first()
     return challenges.issue(
         Purpose.LOGIN,
@@ -41,7 +42,6 @@ def send_code(
         (user and user.contact(identifier.kind)) or identifier,
         origin=origin,
         user_id=user.pk if user else None,
-        also=limits.code_requests(origin),
     )
 
 

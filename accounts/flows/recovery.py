@@ -24,6 +24,7 @@ def begin(identifier: Identifier, *, current: Challenge | None = None, origin: O
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
+    limits.admit(*limits.code_requests(origin))
     with transaction.atomic():
         # Locked first, as everywhere: of requests at once each ends the link of the one before.
         # Not for staff: one mailbox must not be both steps of their door (ADM-04).
@@ -35,7 +36,7 @@ def begin(identifier: Identifier, *, current: Challenge | None = None, origin: O
             (user and user.contact(identifier.kind)) or identifier,
             origin=origin,
             user_id=user.pk if user else None,
-            also=[*limits.code_requests(origin), *limits.resets(identifier)],
+            also=limits.resets(identifier),
         )
 
 

@@ -10,7 +10,7 @@ from accounts import events, limits, policy
 from accounts.errors import AlreadyRegistered, CodeClosed, LinkDead, UsernameTaken
 from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
-from accounts.flows import entry
+from accounts.flows import entry, usernames
 from accounts.identifiers import Identifier
 from accounts.models import Challenge, Purpose, User
 from accounts.origin import Origin
@@ -48,20 +48,28 @@ def begin(
 
     Raises UsernameTaken, AlreadyRegistered (only under the `disclose` policy), TooOften, ChannelDown.
     """
+    # Before anything else: what comes along may cost a password hash (LIM-09), and a refusal may cost rows.
+    limits.admit(*limits.registrations(origin))
     if current and current.recipient == identifier.key and current.is_waiting:
-        # No message, but still an attempt: what comes along may cost a password hash (LIM-09).
-        limits.spend(*limits.registrations(origin))
         return current
-    if username and User.objects.filter(username=username).exists():
-        raise UsernameTaken
+    if username:
+        usernames.refuse_taken(username, origin=origin)
     if policy.REGISTRATION_DUPLICATE_POLICY == "disclose":
         _refuse_duplicate(identifier, origin)
     return challenges.issue(
         Purpose.REGISTER,
         identifier,
         origin=origin,
-        also=[*limits.registrations(origin), *limits.room(limits.duplicate_probes(origin))],
+        also=limits.room(limits.duplicate_probes(origin)),
     )
+
+
+def count_attempt(*, origin: Origin) -> None:
+    """Count an attempt that goes no further: of a program, which is told the same as a person (ABU-06).
+
+    Raises TooOften.
+    """
+    limits.admit(*limits.registrations(origin))
 
 
 def keep(*, name: str, username: str, password: str) -> Profile:
@@ -107,6 +115,11 @@ def complete(
     `password` is empty for whoever has one already. Doing it twice changes nothing.
     Raises UsernameTaken, TooOften, ChannelDown.
     """
+    if username:
+        usernames.refuse_taken(username, by=user, origin=origin)
+    if contact:
+        # Before the hash: a request that a limit refuses must not cost one.
+        limits.admit(*limits.changes(str(user.pk)), *limits.room(limits.messages(contact)))
     hashed = make_password(password) if password else user.password
     columns = {"name": name, "username": username or None, "completed_at": Now()}
     waiting = None
@@ -128,7 +141,7 @@ def _refuse_duplicate(identifier: Identifier, origin: Origin) -> None:
     """Say that the address is taken, ten times an hour. Whoever never finished step 3 may just go on."""
     if not User.objects.for_identifier(identifier).filter(completed_at__isnull=False).exists():
         return
-    limits.spend(*limits.registrations(origin), *limits.duplicate_probes(origin))
+    limits.admit(*limits.duplicate_probes(origin))
     events.record("duplicate_registration", origin=origin, identifier=identifier)
     raise AlreadyRegistered(identifier.kind)
 
