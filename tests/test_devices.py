@@ -156,13 +156,12 @@ def test_one_of_thousands_is_ended_without_reading_the_others(crowded):  # SES-0
 
     with CaptureQueriesContext(connection) as queries:
         crowded["here"].post(sign_out_of(name))
+    asked = [query["sql"] for query in queries if 'FROM "accounts_session"' in query["sql"]]
 
     assert alive(crowded) == {"here", "phone"}
-    reads = [
-        query["sql"] for query in queries if query["sql"].startswith("SELECT")
-        and 'FROM "accounts_session"' in query["sql"]
-    ]  # fmt: skip
-    assert all(name in sql or "session_key" in sql.partition("WHERE")[2] for sql in reads)
+    assert len(asked) == 2
+    assert '"session_key" = ' in asked[0]
+    assert name in asked[1]
 
 
 def test_this_device_has_no_button(three):
