@@ -35,6 +35,8 @@ MAIL_DOMAINS = (
     "hotmail.co.uk hotmail.fr yahoo.co.uk yahoo.co.in yahoo.fr outlook.fr orange.fr free.fr laposte.net "
     "t-online.de libero.it comcast.net verizon.net btinternet.com naver.com qq.com 163.com yandex.com"
 ).split()
+# Two names of one mail service, for counting.
+SAME_DOMAINS = {"googlemail.com": "gmail.com"}
 # ASCII, 64 at most (RFC 5321 4.5.3.1.1), no leading dash: some mail programs read it as an option.
 LOCAL_PART = re.compile(r"[!-,.-~][!-~]{0,63}")
 USERNAME_SHAPE = re.compile(r"[a-z0-9][a-z0-9._-]{2,31}")
@@ -78,7 +80,7 @@ class Identifier:
         if self.kind == PHONE:
             return self.key
         local, _at, domain = self.key.partition("@")
-        return f"{local.partition('+')[0].replace('.', '')}@{domain}"
+        return f"{local.partition('+')[0].replace('.', '')}@{SAME_DOMAINS.get(domain, domain)}"
 
     @property
     def masked(self) -> str:

@@ -25,6 +25,7 @@ from accounts.models import Bucket, Pool
 from accounts.origin import Origin
 
 STAMP = 13
+ONCE_A_MINUTE = (policy.Rate(1, 60),)
 BROKEN_OFF = 3
 # One in so many hits of a cap that strangers can fill is kept for the owner (LIM-12).
 KEPT = 5
@@ -36,12 +37,16 @@ NOW_MS = {
     "postgresql": "(extract(epoch from clock_timestamp()) * 1000)::bigint",
     "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
 }
-NOW = {"postgresql": "clock_timestamp()", "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now')"}
+# When a hit of now is older than the period, whose seconds are the parameter.
+EXPIRES = {
+    "postgresql": "clock_timestamp() + %s * interval '1 second'",
+    "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '+' || %s || ' seconds')",
+}
 
 TAKE = """
-INSERT INTO accounts_bucket AS kept (key, name, size, period, hits, used_at) VALUES {rows}
+INSERT INTO accounts_bucket AS kept (key, name, size, period, hits, expires_at) VALUES {rows}
 ON CONFLICT (key) DO UPDATE SET
-    name = excluded.name, size = excluded.size, period = excluded.period, used_at = excluded.used_at,
+    name = excluded.name, size = excluded.size, period = excluded.period, expires_at = excluded.expires_at,
     hits = substr(
         kept.hits || excluded.hits,
         CASE WHEN length(kept.hits || excluded.hits) > {stamp} * excluded.size
@@ -98,12 +103,22 @@ class Hit:
 
 def registrations(origin: Origin) -> list[Limit]:
     """How many registrations one household may begin."""
-    return _limits("registrations", origin.network, policy.REGISTER_PER_IP)
+    return _by_household("registrations", origin, policy.REGISTER_PER_IP)
 
 
 def duplicate_probes(origin: Origin) -> list[Limit]:
     """How many addresses one household may learn to be taken (ENU-06)."""
-    return _limits("duplicate probes", origin.network, policy.DUPLICATE_PROBES_PER_IP)
+    return _by_household("duplicate probes", origin, policy.DUPLICATE_PROBES_PER_IP)
+
+
+def username_probes(origin: Origin) -> list[Limit]:
+    """How many usernames one household may find out to be taken or free."""
+    return _by_household("username probes", origin, policy.USERNAME_PROBES_PER_IP)
+
+
+def refused_numbers(origin: Origin) -> list[Limit]:
+    """How many numbers that we do not text one household may type: each refusal is written down (IDN-05)."""
+    return _by_household("refused numbers", origin, policy.CODES_PER_IP)
 
 
 def messages(to: Identifier, pool: Pool) -> list[Limit]:
@@ -142,7 +157,7 @@ def guesses(at: Identifier, pool: Pool) -> list[Limit]:
 
 def code_requests(origin: Origin) -> list[Limit]:
     """How many codes and links one household may ask for without being signed in."""
-    return _limits("code requests", origin.network, policy.CODES_PER_IP)
+    return _by_household("code requests", origin, policy.CODES_PER_IP)
 
 
 def resets(of: Identifier, pool: Pool) -> list[Limit]:
@@ -171,6 +186,11 @@ def sign_ins(account: str) -> list[Limit]:
     return _limits("sign-ins", account, policy.SIGN_INS_PER_ACCOUNT)
 
 
+def confirmations(account: str) -> list[Limit]:
+    """How often the owner of one account may prove to be there, with the password."""
+    return _limits("confirmations", account, policy.CHANGES_PER_ACCOUNT)
+
+
 def passwords_by_name(name: Identifier) -> Limit:
     """How many passwords may be tried for what somebody types, whether or not anybody has that name (ENU-05)."""
     return Limit("passwords by name", f"{name.kind} {name.key}", policy.LOGIN_FAILURES)
@@ -188,14 +208,14 @@ def passwords_by_device(device: str) -> Limit:
 
 def passwords_by_ip(origin: Origin) -> list[Limit]:
     """How many passwords may be tried from one household (LIM-05)."""
-    return _limits("passwords by IP", origin.network, policy.LOGIN_FAILURES_PER_IP)
+    return _by_household("passwords by IP", origin, policy.LOGIN_FAILURES_PER_IP)
 
 
 def staff_logins(name: str, origin: Origin) -> list[Limit]:
     """How often a password may be tried at the admin's door (LIM-08)."""
     return [
         *_limits("staff logins by name", name.casefold(), policy.STAFF_LOGINS_PER_NAME),
-        *_limits("staff logins by IP", origin.network, policy.STAFF_LOGINS_PER_IP),
+        *_by_household("staff logins by IP", origin, policy.STAFF_LOGINS_PER_IP),
     ]
 
 
@@ -203,14 +223,14 @@ def forged_receipts(origin: Origin, provider: str) -> tuple[list[Limit], list[Li
     """How many receipts one household may fail to prove, and how many are heard of in the name of one provider."""
     rates = policy.WEBHOOK_FAILURES_PER_IP
     return (
-        _limits("forged receipts", origin.network, rates),
+        _by_household("forged receipts", origin, rates),
         _limits("forged receipts by provider", provider, rates),
     )
 
 
-def notes(origin: Origin) -> Limit:
-    """How often the audit notes that one household ran into a limit: a flood of refusals is no flood of rows."""
-    return Limit("notes", origin.network, policy.Rate(1, 60))
+def notes(kind: str, origin: Origin) -> list[Limit]:
+    """How often the audit notes that one household was refused so: a flood of refusals is no flood of rows."""
+    return _by_household(f"notes of {kind}", origin, ONCE_A_MINUTE)
 
 
 def room(limits: Iterable[Limit]) -> list[Limit]:
@@ -218,8 +238,30 @@ def room(limits: Iterable[Limit]) -> list[Limit]:
     return [replace(limit, counts=False) for limit in limits]
 
 
+def admit(
+    *limits: Limit,
+    asking: Iterable[Limit] = (),
+    refusal: type[errors.TooOften] = errors.TooOften,
+) -> dict[Limit, Hit]:
+    """Take one hit from every limit, or from none, before anything else and for good. Raises `refusal`.
+
+    In a transaction of its own, never in a caller's: no later refusal may take the hit back, and a network that is
+    full must keep no rows of the narrower ones in it. Returns the hits, and which of `asking` have room.
+    """
+    taken = _take_all(limits, asking)
+    full = [limit for limit in limits if limit not in taken]
+    if full:
+        raise refusal(room_at(*full))
+    return taken
+
+
+def is_due(*limits: Limit) -> bool:
+    """Take one hit from every limit, or return False when there is no room in one of them and take none."""
+    return len(_take_all(limits)) == len(limits)
+
+
 def spend(*limits: Limit) -> None:
-    """Take one hit from every limit, or from none. Raises TooOften."""
+    """Take one hit from every limit, or from none, in the caller's transaction if there is one. Raises TooOften."""
     if not limits:
         return
     # One limit is one statement, which needs no transaction of its own.
@@ -294,6 +336,25 @@ def _limits(name: str, subject: str, rates: tuple[policy.Rate, ...]) -> list[Lim
     return [Limit(name, subject, rate) for rate in rates]
 
 
+def _by_household(name: str, origin: Origin, rates: tuple[policy.Rate, ...]) -> list[Limit]:
+    """The limits of each network that may be one household; those of IPv6 are nested (LIM-05)."""
+    return [
+        Limit(name, network, rate._replace(times=times * rate.times))
+        for network, times in origin.networks
+        for rate in rates
+    ]
+
+
+def _take_all(limits: tuple[Limit, ...], asking: Iterable[Limit] = ()) -> dict[Limit, Hit]:
+    """Take one hit from each of these limits, or from none when one of them is full; returns what had room."""
+    # One limit is one statement, which needs no transaction of its own.
+    with transaction.atomic(durable=True) if len(limits) > 1 else nullcontext():
+        taken = take(*limits, *asking)
+        if len(limits) > 1 and any(limit not in taken for limit in limits):
+            transaction.set_rollback(True)
+    return taken
+
+
 def _carry_over(limits: Iterable[Limit]) -> None:
     """While FINGERPRINT_KEYS are replaced, name buckets by the first key that stand under another one (KEY-01).
 
@@ -346,11 +407,19 @@ def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
     # In the order of their keys, so that two requests never wait for each other in a circle.
     ordered = sorted(limits, key=attrgetter("key"))
     hit = {True: f"CAST({NOW_MS[vendor]} AS text)", False: "''"}
-    rows = ", ".join(f"(%s, %s, %s, %s, {hit[limit.counts]}, {NOW[vendor]})" for limit in ordered)
+    rows = ", ".join(
+        f"(%s, %s, %s, %s, {hit[limit.counts]}, {EXPIRES[vendor]})" for limit in ordered
+    )
     values = [
         value
         for limit in ordered
-        for value in (limit.key, limit.name, limit.rate.times, limit.rate.seconds)
+        for value in (
+            limit.key,
+            limit.name,
+            limit.rate.times,
+            limit.rate.seconds,
+            limit.rate.seconds,
+        )
     ]
     statement = TAKE.format(rows=rows, now_ms=NOW_MS[vendor], stamp=STAMP)
 

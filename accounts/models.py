@@ -21,6 +21,7 @@ __all__ = [
     "Challenge",
     "Pool",
     "Purpose",
+    "RefusalCount",
     "SecurityEvent",
     "Session",
     "TextCountry",
@@ -240,6 +241,7 @@ class Challenge(models.Model):
     key_id = models.CharField(max_length=8, default=codes.current_key_id)
     sends = models.PositiveSmallIntegerField(_("codes sent"), default=1)
     tries_left = models.PositiveSmallIntegerField(_("tries left"))
+    replays = models.PositiveSmallIntegerField(_("typed again after use"), default=0)
     created_at = models.DateTimeField(_("began"), db_default=Now())
     sent_at = models.DateTimeField(_("newest code at"), db_default=Now())
     expires_at = models.DateTimeField(_("code works until"))
@@ -319,6 +321,11 @@ class Challenge(models.Model):
         taken = Challenge.objects.open().filter(pk=self.pk).update(tries_left=F("tries_left") - 1)
         return taken == 1
 
+    def count_replay(self) -> bool:
+        """Count that the used code was typed again, or return False when that was noted often enough (LOG-01)."""
+        noted = Challenge.objects.filter(pk=self.pk, replays__lt=policy.CODE_MAX_ATTEMPTS)
+        return noted.update(replays=F("replays") + 1) == 1
+
     def renew(self) -> bool:
         """Move to the next code with ten minutes of its own, or return False while the cool-down lasts (COD-09)."""
         waited = Challenge.objects.live().filter(sent_at__lte=Now() - policy.CODE_RESEND_COOLDOWN)
@@ -371,7 +378,8 @@ class Bucket(models.Model):
     size = models.PositiveIntegerField(_("hits allowed"))
     period = models.PositiveIntegerField(_("in seconds"))
     hits = models.TextField(blank=True)
-    used_at = models.DateTimeField(_("last used"), db_index=True)
+    # When its newest hit is older than the period: from then on an empty row says the same as none.
+    expires_at = models.DateTimeField(_("holds nobody up from"), db_index=True)
 
     class Meta:
         verbose_name = _("limit")
@@ -379,6 +387,60 @@ class Bucket(models.Model):
 
     def __str__(self):
         return f"{self.name} {self.key[:8]}"
+
+
+# The minute it is, by the database's clock, as the column keeps it.
+THIS_MINUTE = {
+    "postgresql": "date_trunc('minute', clock_timestamp())",
+    "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:00', 'now')",
+}
+# For this statement alone PostgreSQL does not wait for its disk: a flood shares one row, and each request would wait
+# for the disk of all before it. A crash may forget the refusals of its last second.
+AT_ONCE = {
+    "postgresql": "set_config('synchronous_commit', 'off', true) = 'off'",
+    "sqlite": "true",
+}
+ONE_MORE = """
+INSERT INTO accounts_refusalcount AS kept (minute, kind, channel, country, number)
+SELECT {minute}, %s, %s, %s, 1 WHERE {at_once}
+ON CONFLICT (minute, kind, channel, country) DO UPDATE SET number = kept.number + 1
+"""
+
+
+class RefusalCountManager(models.Manager["RefusalCount"]):
+    """Counts refusals."""
+
+    def add(self, kind: str, *, channel: str = "", country: str = "") -> None:
+        """Count one more, in one statement, never in a transaction that matters."""
+        vendor = connection.vendor
+        statement = ONE_MORE.format(minute=THIS_MINUTE[vendor], at_once=AT_ONCE[vendor])
+        with connection.cursor() as cursor:
+            cursor.execute(statement, [kind, channel, country])
+
+
+class RefusalCount(models.Model):
+    """How often something was refused within one minute: a flood of refusals is a number and not a flood of rows."""
+
+    minute = models.DateTimeField(_("minute"))
+    kind = models.CharField(_("what"), max_length=40)
+    channel = models.CharField(_("channel"), max_length=8, blank=True)
+    country = models.CharField(_("country"), max_length=2, blank=True)
+    number = models.PositiveIntegerField(_("number"))
+
+    objects = RefusalCountManager()
+
+    class Meta:
+        verbose_name = _("count of refusals")
+        verbose_name_plural = _("counts of refusals")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["minute", "kind", "channel", "country"], name="refusals_counted_once"
+            )
+        ]
+
+    def __str__(self):
+        return f"{self.kind} {self.minute:%Y-%m-%d %H:%M}"
 
 
 EVERYWHERE = "*"

@@ -11,6 +11,12 @@ from accounts import policy
 AGENT_MAX = 200
 UNKNOWN_IP = "::"
 
+# Who may be one household in IPv6: the length of a prefix, and how many times the allowance of one it has. A /64 is a
+# home, but a /56 or a /48 is what one customer gets, who comes from another /64 with each request (LIM-05).
+PREFIXES = ((64, 1), (56, 4), (48, 16))
+# How IPv4 reaches servers that speak IPv6 alone (RFC 6052): the last 32 bits are the client's own address.
+NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
 # Words of ours only: what a stranger wrote in a header never reaches a message (ABU-04).
 BROWSERS = (
     ("Edg", "Edge"),
@@ -41,11 +47,15 @@ class Origin:
     agent: str = ""
 
     @property
-    def network(self) -> str:
-        """The part of the address one household holds: all of IPv4, the /64 of IPv6 (LIM-05)."""
+    def networks(self) -> list[tuple[str, int]]:
+        """The networks that count as a household, the narrowest first, and how many times the allowance each has."""
         if ":" not in self.ip:
-            return self.ip
-        return str(ipaddress.ip_network(f"{self.ip}/64", strict=False))
+            return [(self.ip, 1)]
+        address = ipaddress.IPv6Address(self.ip)
+        return [
+            (str(ipaddress.IPv6Network((address, length), strict=False)), times)
+            for length, times in PREFIXES
+        ]
 
     @property
     def device(self) -> str:
@@ -78,6 +88,8 @@ def _parsed(text: str) -> str:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
         return ""
+    if address in NAT64:
+        address = ipaddress.IPv4Address(address.packed[-4:])
     mapped = getattr(address, "ipv4_mapped", None)
     return str(mapped or address)
 

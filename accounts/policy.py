@@ -74,6 +74,8 @@ LOGIN_FAILURES_PER_IP = rates(env.str("LOGIN_FAILURES_PER_IP", "30/10m"))
 # In browsers that the account does not trust yet, by password or code.
 SIGN_INS_PER_ACCOUNT = rates(env.str("SIGN_INS_PER_ACCOUNT", "20/h"))
 CODES_PER_IP = rates(env.str("CODES_PER_IP", "30/10m"))
+# How many usernames one household may find out to be taken or free.
+USERNAME_PROBES_PER_IP = rates(env.str("USERNAME_PROBES_PER_IP", "20/m"))
 FAMILIAR_TTL = _seconds("FAMILIAR_TTL", 365 * 86400)
 
 # Recovery, and the account.
@@ -106,15 +108,15 @@ WEBHOOK_FAILURES_PER_IP = rates(env.str("WEBHOOK_FAILURES_PER_IP", "60/10m"))
 # From the right password to the code at the staff's door.
 STAFF_CODE_WITHIN = _seconds("STAFF_CODE_WITHIN", 1800)
 
-# From how many on staff hear of locked passwords, codes sent, and used codes that are typed again (LOG-06).
+# From how many on staff hear of locked passwords, codes sent, used codes that are typed again, and limits (LOG-06).
 ALERT_LOCKS = _rate(env.str("ALERT_LOCKS", "20/10m"))
 ALERT_CODES = _rate(env.str("ALERT_CODES", "2000/10m"))
 ALERT_REPLAYS = _rate(env.str("ALERT_REPLAYS", "20/10m"))
+ALERT_LIMITS = _rate(env.str("ALERT_LIMITS", "2000/10m"))
 
 # How long rows are kept that nobody needs any more (LOG-06). Sessions go when they end; messages: MESSAGES_KEPT.
 CHALLENGES_KEPT = _seconds("CHALLENGES_KEPT", 90 * 86400)
 EVENTS_KEPT = _seconds("EVENTS_KEPT", 400 * 86400)
-BUCKETS_KEPT = _seconds("BUCKETS_KEPT", 30 * 86400)
 
 # Input: refused by size before any work is done on it (security.md IDN-09).
 MAX_BODY = env.int("MAX_BODY", 64 * 1024)

@@ -17,13 +17,17 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import policy
 from accounts.compiled import Compiled
-from accounts.identifiers import fingerprints
 from accounts.origin import Origin
 
 # The session key whose value, the id of a challenge, is also a column: one statement reads both.
 CHALLENGE_KEY = "challenge"
 
 OUR_KEY = re.compile(r"[0-9a-f]{40}")
+
+
+def new_name() -> str:
+    """Make up a name for a session."""
+    return secrets.token_hex(8)
 
 
 class Session(AbstractBaseSession):
@@ -48,6 +52,8 @@ class Session(AbstractBaseSession):
     created_at = models.DateTimeField(_("began"), db_default=Now())
     last_used_at = models.DateTimeField(_("last used"), db_default=Now())
     confirmed_at = models.DateTimeField(_("last proved who is there"), null=True)
+    # A name that may stand on a page: the key itself signs its holder in (SES-05).
+    name = models.CharField(_("name"), max_length=16, default=new_name, editable=False)
 
     class Meta:
         verbose_name = _("session")
@@ -62,16 +68,6 @@ class Session(AbstractBaseSession):
         """Note that the session is in use, so that it idles from now (SES-07)."""
         ends = _ends(staff=bool(self.user and self.user.is_staff))
         Session.objects.filter(pk=self.pk).update(last_used_at=Now(), expire_date=ends)
-
-    @property
-    def name(self):
-        """A name for this row that may stand on a page: the key itself signs its holder in (SES-05)."""
-        return self.names[0]
-
-    @property
-    def names(self):
-        """Every name that a page may still call it, while FINGERPRINT_KEYS are replaced (KEY-01)."""
-        return [each[:16] for each in fingerprints(f"session {self.pk}")]
 
     @property
     def device(self):

@@ -8,16 +8,17 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 
 from django.db import models, transaction
 from django.db.models import Case, Count, F, Sum, Value, When
+from django.db.models.functions import Now, TruncHour
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext_lazy as _
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
 from accounts.identifiers import PHONE, Identifier
-from accounts.models import Challenge, Purpose, SecurityEvent
+from accounts.models import Challenge, Purpose, RefusalCount, SecurityEvent
 from messaging.models import CHANNELS, EMAIL, SMS, OutboxMessage, Status
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -52,6 +53,10 @@ REFUSALS = {
     "staff_sign_in_failed": _("staff: wrong password"),
     "staff_sign_in_limited": _("staff: too often"),
 }
+
+
+# Those that are counted each time, and written down only now and then: their number is that of the counters.
+COUNTED = ("code_replay", "number_refused", "texts_stopped", "limit_hit", "staff_sign_in_limited")
 
 
 class What(models.TextChoices):
@@ -142,6 +147,14 @@ def catch_up() -> int:
         counted += 1
     Tally.objects.filter(span=Span.HOUR, at__lt=now() - HOURS_KEPT).delete()
     return counted
+
+
+def settled_refusals() -> models.QuerySet[RefusalCount]:
+    """Counts of refusals that the board has taken over for good, or that are older than it reaches."""
+    mark = Tally.objects.filter(span=Span.HOUR, what=What.COUNTED, number=FINAL)
+    is_final = models.Exists(mark.filter(at=models.OuterRef("hour")))
+    counts = RefusalCount.objects.alias(hour=TruncHour("minute", tzinfo=UTC))
+    return counts.filter(is_final | models.Q(minute__lte=Now() - REACH))
 
 
 def day_of(moment: datetime) -> datetime:
@@ -292,10 +305,15 @@ def _messages(hour: datetime) -> Counts:
 
 def _events(hour: datetime) -> Counts:
     """Who became a user in this hour, and what was refused."""
-    kinds = SecurityEvent.objects.filter(kind__in=["registered", *REFUSALS]).order_by()
-    groups = kinds.filter(**_within("at", hour)).values_list("kind", "channel", "country")
+    each = [kind for kind in ("registered", *REFUSALS) if kind not in COUNTED]
+    happened = SecurityEvent.objects.filter(kind__in=each, **_within("at", hour)).order_by()
+    refused = RefusalCount.objects.filter(**_within("minute", hour)).order_by()
+    columns = ("kind", "channel", "country")
     counts: Counts = Counter()
-    for kind, channel, country, count in groups.annotate(Count("pk")):
+    for kind, channel, country, count in chain(
+        happened.values_list(*columns).annotate(Count("pk")),
+        refused.values_list(*columns).annotate(Sum("number")),
+    ):
         what, detail = (What.SIGN_UPS, "") if kind == "registered" else (What.REFUSED, kind)
         counts[what, CHANNEL_OF.get(channel, ""), country, "", detail] += count
     return counts

@@ -23,7 +23,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from accounts import events, limits, origin, pending, policy, responses
+from accounts import events, limits, origin, pending, policy, refusals, responses
 from accounts.errors import ChannelDown, CodeClosed, Refused, TooOften
 from accounts.flows import challenge as challenges
 from accounts.flows import staff, watch
@@ -68,9 +68,9 @@ class StaffSignInForm(AdminAuthenticationForm):
         come_from, name = origin.of(self.request), self.cleaned_data.get("username", "")
         about = {"origin": come_from, "identifier": Identifier.username(name.casefold())}
         try:
-            limits.spend(*limits.staff_logins(name, come_from))
+            limits.admit(*limits.staff_logins(name, come_from))
         except TooOften as refusal:
-            events.record("staff_sign_in_limited", **about)
+            refusals.note("staff_sign_in_limited", **about)
             raise ValidationError(str(refusal.message)) from None
         try:
             return super().clean()

@@ -134,4 +134,5 @@ def time_passes(**span):
     for bucket in Bucket.objects.all():
         hits = [int(bucket.hits[at : at + 13]) for at in range(0, len(bucket.hits), 13)]
         bucket.hits = "".join(f"{hit - int(back.total_seconds() * 1000):013d}" for hit in hits)
-        bucket.save(update_fields=["hits"])
+        bucket.expires_at -= back
+        bucket.save(update_fields=["hits", "expires_at"])

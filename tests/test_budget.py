@@ -16,10 +16,10 @@ from messaging.models import OutboxMessage, Status
 from storefront import BASE_DIR, celery_app
 from tests.people import COMPLETE, HOME, PASSWORD, REGISTER, VERIFY, Postbox, Shopper
 
-# One of them counts the household before anything else (LIM-10).
+# One of them counts the household before anything else, where no refusal takes it back (LIM-09).
 STATEMENTS = 29
 # Calls of ours, modules, depth. DESIGN.md hoped for 40, 15, 10; DECISIONS.md says what the others are for.
-LADDER = {REGISTER: (108, 18, 12), VERIFY: (99, 19, 13), COMPLETE: (82, 14, 10)}
+LADDER = {REGISTER: (106, 18, 12), VERIFY: (97, 19, 13), COMPLETE: (82, 14, 10)}
 LONGEST, MEDIAN, P95 = 40, 6, 20
 
 OURS = tuple(str(BASE_DIR / app) for app in ("accounts", "messaging", "storefront"))

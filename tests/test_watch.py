@@ -7,9 +7,11 @@ from django.conf import settings
 from django.core.management import call_command
 from django.utils.timezone import now
 
+from accounts import refusals
 from accounts.flows import watch
 from accounts.models import SecurityEvent
 from accounts.policy import Rate
+from accounts.tallies import COUNTED
 from accounts.tasks import look_out
 from messaging.models import Alert
 from tests.staff import make_staff, sign_in_staff
@@ -26,6 +28,10 @@ def _few(db, monkeypatch):
 
 def happens(kind, times, ago=timedelta()):
     """Something happened so many times, so long ago."""
+    if kind in COUNTED:
+        for _time in range(times):
+            refusals.count(kind)
+        return
     SecurityEvent.objects.bulk_create(
         SecurityEvent(kind=kind, at=now() - ago) for _time in range(times)
     )
@@ -37,6 +43,7 @@ def happens(kind, times, ago=timedelta()):
         ("password_locked", "many_passwords_locked"),
         ("code_sent", "many_codes_sent"),
         ("code_replay", "used_codes_typed_again"),
+        ("limit_hit", "limits_hit_often"),
     ],
 )
 @pytest.mark.parametrize(("times", "heard"), [(2, 0), (3, 1), (4, 1)])

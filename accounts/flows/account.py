@@ -7,7 +7,7 @@ from accounts import events, limits
 from accounts.errors import CodeClosed, PasswordWrong, UsernameTaken
 from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
-from accounts.flows import notices, passwords
+from accounts.flows import notices, passwords, usernames
 from accounts.identifiers import Identifier
 from accounts.models import Challenge, Purpose, Session, User
 from accounts.origin import Origin
@@ -15,12 +15,14 @@ from accounts.origin import Origin
 
 def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
     """Change what the shopper is called, and the name to sign in with. Raises UsernameTaken, TooOften."""
+    renamed = (username or None) != user.username
+    if renamed and username:
+        usernames.refuse_taken(username, by=user, origin=origin)
     try:
         with transaction.atomic():
             challenges.stand_in_line(user.pk)
             limits.spend(*limits.changes(str(user.pk)))
             User.objects.filter(pk=user.pk).update(name=name, username=username or None)
-            renamed = (username or None) != user.username
             what = "username_changed" if renamed else "profile_changed"
             events.record(what, origin=origin, user=user)
             if renamed:
@@ -32,24 +34,24 @@ def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
 
 def change_password(user: User, *, current: str, new: str, keep: str, visitor: Visitor) -> None:
     """Put `new` in the place of the `current` password (PWD-07). Raises PasswordWrong, PasswordClosed, TooOften."""
-    confirm_by_password(user, current, visitor=visitor)
+    limits.admit(*limits.changes(str(user.pk)))
+    _prove(user, current, visitor=visitor)
     _set_password(user, new, "password_changed", keep=keep, origin=visitor.origin)
 
 
 def set_password(user: User, *, new: str, keep: str, visitor: Visitor) -> None:
     """Give a password to an account that has none (PWD-06). Raises TooOften."""
+    limits.admit(*limits.changes(str(user.pk)))
     _set_password(user, new, "password_set", keep=keep, origin=visitor.origin)
 
 
 def confirm_by_password(user: User, password: str, *, visitor: Visitor) -> None:
     """Prove with the password that the owner is there. Misses count towards the lock.
 
-    Raises PasswordWrong, PasswordClosed.
+    Raises PasswordWrong, PasswordClosed, TooOften.
     """
-    name = user.contacts[0] if user.contacts else Identifier.username(user.username or "")
-    if not passwords.look(user, password, name=name, visitor=visitor):
-        raise PasswordWrong
-    events.record("confirmed", origin=visitor.origin, user=user)
+    limits.admit(*limits.confirmations(str(user.pk)))
+    _prove(user, password, visitor=visitor)
 
 
 def send_code(user: User, *, current: Challenge | None = None, origin: Origin) -> Challenge:
@@ -71,12 +73,21 @@ def confirm_by_code(user: User, challenge: Challenge, typed: str, *, origin: Ori
         events.record("confirmed", origin=origin, identifier=challenge.identifier, user=user)
 
 
+def _prove(user: User, password: str, *, visitor: Visitor) -> None:
+    name = user.contacts[0] if user.contacts else Identifier.username(user.username or "")
+    if not passwords.look(user, password, name=name, visitor=visitor):
+        raise PasswordWrong
+    events.record("confirmed", origin=visitor.origin, user=user)
+
+
 def _set_password(user: User, new: str, what: str, *, keep: str, origin: Origin) -> None:
-    """Write the password, end all sessions but the one with the key `keep`, withdraw what waits, tell."""
+    """Write the password, end all sessions but the one with the key `keep`, withdraw what waits, tell.
+
+    The change was counted by whoever calls, before the hash.
+    """
     hashed = make_password(new)
     with transaction.atomic():
         challenges.stand_in_line(user.pk)
-        limits.spend(*limits.changes(str(user.pk)))
         # Only over the password that was looked at: of two changes at once one wins.
         if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
             raise PasswordWrong

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
-from accounts import events, limits, policy
+from accounts import events, limits, policy, refusals
 from accounts.errors import (
     ChannelDown,
     CodeClosed,
@@ -188,13 +188,20 @@ def _why_closed(challenge: Challenge, typed: str, origin: Origin) -> Refused:
         return CodeClosed()
     if row.proved_at or row.closed_at:
         if row.accepts(typed):
-            events.record(
-                "code_replay", origin=origin, identifier=row.identifier, user_id=row.user_id
-            )
+            _note_replay(row, origin)
         return CodeClosed()
     if not row.tries_left:
         return CodeUsedUp()
     return CodeExpired(renewed=_renewed(row, origin))
+
+
+def _note_replay(challenge: Challenge, origin: Origin) -> None:
+    """Count that a used code was typed again; the first times are events of their own (LOG-01)."""
+    refusals.count("code_replay", challenge.identifier)
+    if challenge.count_replay():
+        events.record(
+            "code_replay", origin=origin, identifier=challenge.identifier, user_id=challenge.user_id
+        )
 
 
 def _renewed(challenge: Challenge, origin: Origin) -> bool:

@@ -1,7 +1,7 @@
 """Where a shopper is signed in, and how to end it."""
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Case, QuerySet, When
 from django.db.models.functions import Now
 
 from accounts import events
@@ -9,20 +9,19 @@ from accounts.models import Session, User
 from accounts.origin import Origin
 
 
-def of(user: User) -> QuerySet[Session]:
-    """The browsers in which `user` is signed in, the one used last first."""
-    return user.sessions.filter(expire_date__gt=Now()).order_by("-last_used_at")
+def of(user: User, *, here: str) -> QuerySet[Session]:
+    """The browsers in which `user` is signed in: the one with the key `here`, then the one used last."""
+    is_here = Case(When(pk=here, then=0), default=1)
+    return user.sessions.filter(expire_date__gt=Now()).order_by(is_here, "-last_used_at", "pk")
 
 
 def end(user: User, name: str, *, origin: Origin) -> bool:
     """End the session of this name, if it is one of `user` (SES-05). Returns whether there was one."""
-    found = next((session for session in of(user) if name in session.names), None)
-    if found is None:
-        return False
     with transaction.atomic():
-        user.sessions.filter(pk=found.pk).delete()
-        events.record("device_signed_out", origin=origin, user=user)
-    return True
+        ended = bool(user.sessions.filter(expire_date__gt=Now(), name=name).delete()[0])
+        if ended:
+            events.record("device_signed_out", origin=origin, user=user)
+    return ended
 
 
 def end_others(user: User, *, keep: str, origin: Origin) -> int:
@@ -30,5 +29,6 @@ def end_others(user: User, *, keep: str, origin: Origin) -> int:
     with transaction.atomic():
         ended = user.sessions.exclude(pk=keep).delete()[0]
         user.challenges.withdraw()
-        events.record("devices_signed_out", origin=origin, user=user)
+        if ended:
+            events.record("devices_signed_out", origin=origin, user=user)
     return ended

@@ -2,7 +2,9 @@
 
 from django.db.models import Q
 
+from accounts import events, limits
 from accounts.models import Challenge, Purpose, User
+from accounts.origin import Origin
 from messaging import outbox
 
 PERSON = (
@@ -14,6 +16,13 @@ CHALLENGE = (
 )
 SESSION = "ip agent created_at last_used_at confirmed_at expire_date".split()
 EVENT = "kind at channel ip agent".split()
+
+
+def download(user: User, *, origin: Origin) -> dict[str, object]:
+    """What the shopper takes away, which is an event of the account. Raises TooOften."""
+    limits.admit(*limits.changes(str(user.pk)))
+    events.record("data_downloaded", origin=origin, user=user)
+    return of(user)
 
 
 def of(user: User) -> dict[str, object]:

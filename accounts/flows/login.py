@@ -33,6 +33,7 @@ def send_code(
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
+    limits.admit(*limits.code_requests(visitor.origin))
     user = User.objects.for_identifier(identifier).filter(is_active=True).first()
     return challenges.issue(
         Purpose.LOGIN,
@@ -41,7 +42,6 @@ def send_code(
         origin=visitor.origin,
         user_id=user.pk if user else None,
         pool=challenges.pool_of(visitor, user),
-        also=limits.code_requests(visitor.origin),
     )
 
 

@@ -82,9 +82,7 @@ def _of_stranger(user: User | None, name: Identifier, origin: Origin) -> Tries:
 
     The household's comes first, in a statement of its own: where it is refused, no name gets a bucket (LIM-10).
     """
-    household = limits.passwords_by_ip(origin)
-    home = limits.take(*household)
-    limits.refuse_full(household, home, PasswordClosed)
+    home = limits.admit(*limits.passwords_by_ip(origin), refusal=PasswordClosed)
     account = str(user.pk) if user else f"nobody {name.kind} {name.key}"
     by_name, by_account = limits.passwords_by_name(name), limits.passwords_by_account(account)
     own = limits.take(by_name, by_account)

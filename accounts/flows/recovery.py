@@ -27,6 +27,7 @@ def begin(
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
+    limits.admit(*limits.code_requests(visitor.origin))
     with transaction.atomic():
         # Locked first, as everywhere: of requests at once each ends the link of the one before.
         # Not for staff: one mailbox must not be both steps of their door (ADM-04).
@@ -40,7 +41,7 @@ def begin(
             origin=visitor.origin,
             user_id=user.pk if user else None,
             pool=pool,
-            also=[*limits.code_requests(visitor.origin), *limits.resets(identifier, pool)],
+            also=limits.resets(identifier, pool),
         )
 
 

@@ -10,7 +10,7 @@ from accounts import events, limits, policy
 from accounts.errors import AlreadyRegistered, CodeClosed, LinkDead, UsernameTaken
 from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
-from accounts.flows import entry
+from accounts.flows import entry, usernames
 from accounts.identifiers import Identifier
 from accounts.models import Challenge, Purpose, User
 from accounts.origin import Origin
@@ -48,14 +48,22 @@ def begin(
 
     Raises UsernameTaken, AlreadyRegistered (only where that may be told), TooOften, ChannelDown.
     """
+    # Before anything else: what comes along may cost a password hash (LIM-09), and a refusal may cost rows.
+    is_private = _come_in(origin)
     if current and current.recipient == identifier.key and current.is_waiting:
-        # No message, but still an attempt: what comes along may cost a password hash (LIM-09).
-        _come_in(origin)
         return current
-    if username and User.objects.filter(username=username).exists():
-        raise UsernameTaken
-    is_private = _come_in(origin) or _is_one_probe_too_many(identifier, origin)
+    if username:
+        usernames.refuse_taken(username, origin=origin)
+    is_private = is_private or _is_one_probe_too_many(identifier, origin)
     return challenges.issue(Purpose.REGISTER, identifier, origin=origin, is_private=is_private)
+
+
+def count_attempt(*, origin: Origin) -> None:
+    """Count an attempt that goes no further: of a program, which is told the same as a person (ABU-06).
+
+    Raises TooOften.
+    """
+    limits.admit(*limits.registrations(origin))
 
 
 def keep(*, name: str, username: str, password: str) -> Profile:
@@ -101,6 +109,11 @@ def complete(
     `password` is empty for whoever has one already. Doing it twice changes nothing.
     Raises UsernameTaken, TooOften, ChannelDown.
     """
+    if username:
+        usernames.refuse_taken(username, by=user, origin=origin)
+    if contact:
+        # Before the hash: a request that a limit refuses must not cost one.
+        limits.admit(*limits.changes(str(user.pk)), *limits.room(limits.messages(contact)))
     hashed = make_password(password) if password else user.password
     columns = {"name": name, "username": username or None, "completed_at": Now()}
     waiting = None
@@ -125,10 +138,8 @@ def _come_in(origin: Origin) -> bool:
     and free ones cost and answer the same then.
     """
     is_told = policy.REGISTRATION_DUPLICATE_POLICY == "disclose"
-    household = limits.registrations(origin)
     probes = limits.room(limits.duplicate_probes(origin)) if is_told else []
-    taken = limits.take(*household, *probes)
-    limits.refuse_full(household, taken)
+    taken = limits.admit(*limits.registrations(origin), asking=probes)
     return not is_told or any(limit not in taken for limit in probes)
 
 
@@ -139,7 +150,7 @@ def _is_one_probe_too_many(identifier: Identifier, origin: Origin) -> bool:
     """
     if not User.objects.for_identifier(identifier).filter(completed_at__isnull=False).exists():
         return False
-    if not limits.take_all(*limits.duplicate_probes(origin)):
+    if not limits.is_due(*limits.duplicate_probes(origin)):
         return True
     events.record("duplicate_registration", origin=origin, identifier=identifier)
     raise AlreadyRegistered(identifier.kind)

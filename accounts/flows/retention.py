@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from accounts import policy
+from accounts import policy, tallies
 from accounts.models import Bucket, Challenge, SecurityEvent, SecurityEventQuerySet, Session
 
 BATCH = 1000
@@ -17,7 +17,7 @@ SECONDS = 20.0
 
 
 def purge(seconds: float = SECONDS) -> dict[str, int]:
-    """Delete sessions that ended, old attempts, old events and unused limits; returns how many of each.
+    """Delete sessions that ended, old attempts, old events and empty limits; returns how many of each.
 
     Every batch is a short transaction that waits for nobody and takes only rows that nobody holds: it may be
     broken off, run again, or run twice at once.
@@ -43,9 +43,8 @@ def happenings() -> QuerySet[SecurityEvent]:
 
 
 def counts() -> QuerySet[Bucket]:
-    """Limits that nobody came near for BUCKETS_KEPT, and that no longer hold anybody up."""
-    kept = policy.BUCKETS_KEPT
-    return Bucket.objects.filter(used_at__lte=Now() - kept, period__lte=int(kept.total_seconds()))
+    """Limits whose newest hit is older than their period: they hold nobody up."""
+    return Bucket.objects.filter(expires_at__lte=Now())
 
 
 OLD: dict[str, Callable[[], QuerySet[Any]]] = {
@@ -53,6 +52,7 @@ OLD: dict[str, Callable[[], QuerySet[Any]]] = {
     "challenges": attempts,
     "events": happenings,
     "limits": counts,
+    "refusals": tallies.settled_refusals,
 }
 
 

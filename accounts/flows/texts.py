@@ -1,6 +1,6 @@
 """What texts may cost: budgets, a switch for each country and for all, and a guard against codes nobody types."""
 
-from accounts import events, limits
+from accounts import limits, refusals
 from accounts.errors import TextsStopped
 from accounts.identifiers import Identifier
 from accounts.models import Pool, TextCountry
@@ -31,9 +31,15 @@ def came_back(number: Identifier, pool: Pool) -> None:
         TextCountry(code=number.country).count_proof()
 
 
+def refuse_number(number: Identifier, *, origin: Origin) -> None:
+    """Write down a number that costs more than we pay (IDN-05). Raises TooOften."""
+    limits.admit(*limits.refused_numbers(origin))
+    refusals.note("number_refused", origin=origin, identifier=number)
+
+
 def stopped(refusal: TextsStopped, *, origin: Origin) -> None:
     """Write down that texts were refused, outside the transaction that was rolled back, and tell staff (LOG-02)."""
-    events.record("texts_stopped", origin=origin, identifier=refusal.to)
+    refusals.note("texts_stopped", origin=origin, identifier=refusal.to)
     TextCountry.objects.filter(code=refusal.scope).judge()
     alerts.sound("texts_stopped", refusal.scope)
 

@@ -1,16 +1,17 @@
-"""What staff must hear of soon: bursts of locked passwords, of codes, of used codes typed again (LOG-06)."""
+"""What staff must hear of soon: bursts of locked passwords, of codes, of used codes typed again, of limits (LOG-06)."""
 
 from datetime import timedelta
 from uuid import UUID
 
+from django.db.models import Sum
 from django.db.models.functions import Now
 
 from accounts import limits, policy
-from accounts.errors import TooOften
 from accounts.flows import challenge as challenges
-from accounts.models import SecurityEvent, User
+from accounts.models import RefusalCount, SecurityEvent, User
 from accounts.origin import Origin
 from accounts.policy import Rate
+from accounts.tallies import COUNTED
 from messaging import alerts, outbox
 
 # What is counted, the alert it sounds, and from how many on.
@@ -18,15 +19,16 @@ BURSTS: dict[str, tuple[str, Rate]] = {
     "password_locked": ("many_passwords_locked", policy.ALERT_LOCKS),
     "code_sent": ("many_codes_sent", policy.ALERT_CODES),
     "code_replay": ("used_codes_typed_again", policy.ALERT_REPLAYS),
+    "limit_hit": ("limits_hit_often", policy.ALERT_LIMITS),
 }
+MINUTE = timedelta(minutes=1)
 
 
 def watch() -> None:
-    """Sound an alert for each burst that is going on. Counts no further than it has to."""
+    """Sound an alert for each burst that is going on."""
     for kind, (alert, rate) in BURSTS.items():
-        since = Now() - timedelta(seconds=rate.seconds)
-        newest = SecurityEvent.objects.filter(kind=kind, at__gt=since).order_by("-at", "-pk")
-        if newest[: rate.times].count() == rate.times:
+        number = _refusals(kind, rate) if kind in COUNTED else _events(kind, rate)
+        if number >= rate.times:
             alerts.sound(alert, f"{rate.times} or more within {rate.seconds // 60} min")
 
 
@@ -60,9 +62,20 @@ def forged_receipt(provider: str, *, origin: Origin) -> None:
     Raises TooOften past what a household may get wrong. No event: a stranger must not fill the trail.
     """
     own, named = limits.forged_receipts(origin, provider)
-    taken = limits.take(*own, *named)
+    taken = limits.admit(*own) | limits.take(*named)
     if any(hit.fills for hit in taken.values()):
         alerts.sound("many_receipts_forged", f"in the name of {provider or 'nobody we know'}")
-    full = [limit for limit in own if limit not in taken]
-    if full:
-        raise TooOften(limits.room_at(*full))
+
+
+def _events(kind: str, rate: Rate) -> int:
+    """How many there were lately. Counts no further than it has to."""
+    since = Now() - timedelta(seconds=rate.seconds)
+    newest = SecurityEvent.objects.filter(kind=kind, at__gt=since).order_by("-at", "-pk")
+    return newest[: rate.times].count()
+
+
+def _refusals(kind: str, rate: Rate) -> int:
+    """How many were counted lately, with all of the minute in which the time began."""
+    since = Now() - timedelta(seconds=rate.seconds) - MINUTE
+    lately = RefusalCount.objects.filter(kind=kind, minute__gt=since)
+    return lately.aggregate(number=Sum("number"))["number"] or 0

@@ -17,7 +17,7 @@ from accounts.flows import account, contacts, deletion, devices, export
 from accounts.forms import ChangePasswordForm, EmptyForm, NamesForm, NewPasswordForm
 from accounts.views.base import Completed, Door, Fresh, Step
 
-EVENTS_SHOWN = 50
+EVENTS_SHOWN = DEVICES_SHOWN = 50
 
 
 class AccountView(Completed):
@@ -127,13 +127,15 @@ class DevicesView(Completed):
     """Where the shopper is signed in."""
 
     def get(self, request):
-        """Show the list."""
+        """Show the list, the browser that asks first."""
+        here = request.session.session_key
+        pages = Paginator(devices.of(request.user, here=here), DEVICES_SHOWN)
         return responses.show(
             request,
             "accounts/account/devices.html",
             heading=gettext_lazy("Your devices"),
-            devices=devices.of(request.user),
-            here=request.session.session_key,
+            devices=pages.get_page(request.GET.get("page")),
+            here=here,
         )
 
 
@@ -179,8 +181,8 @@ class DownloadView(Fresh, Step):
 
     def carry_out(self, form):
         """Give the file."""
-        events.record("data_downloaded", origin=self.origin, user=self.request.user)
-        body = json.dumps(export.of(self.request.user), cls=DjangoJSONEncoder, indent=2)
+        found = export.download(self.request.user, origin=self.origin)
+        body = json.dumps(found, cls=DjangoJSONEncoder, indent=2)
         response = HttpResponse(body, content_type="application/json")
         name = f"account-{now():%Y-%m-%d}.json"
         response["Content-Disposition"] = f'attachment; filename="{name}"'

@@ -7,7 +7,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
-from accounts import events, limits, pending, responses
+from accounts import pending, refusals, responses
 from accounts.errors import Refused, TextsStopped, TooOften
 from accounts.flows import texts
 
@@ -58,9 +58,9 @@ class Door(View):
         if isinstance(refusal, TextsStopped):
             texts.stopped(refusal, origin=self.origin)
         # A limit that was reached; not a cool-down, nor a lock, which has an event of its own (LOG-01).
-        if type(refusal) is TooOften and limits.take(limits.notes(self.origin)):
+        if type(refusal) is TooOften:
             user = self.request.user
-            events.record(
+            refusals.note(
                 "limit_hit",
                 origin=self.origin,
                 identifier=identifier,
@@ -182,8 +182,12 @@ class Step(Door, FormView):
 
     def form_invalid(self, form):
         """Show the form again with everything that was typed; note a number that costs more than we pay (IDN-05)."""
-        for number in form.not_texted:
-            events.record("number_refused", origin=self.origin, identifier=number)
+        try:
+            for number in form.not_texted:
+                texts.refuse_number(number, origin=self.origin)
+        except TooOften as refusal:
+            self.note(refusal)
+            return self.refused(form, refusal)
         return self.show(form, status=422)
 
     def get(self, request, *args, **kwargs):

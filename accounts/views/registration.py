@@ -45,6 +45,7 @@ class IdentifyView(AnonymousOnly, Step):
         """Send the code, unless the address looks mistyped and nobody has said to keep it."""
         if policy.BOT_CHECK and bots.is_program(self.request, form.data):
             # Told the same as a person, and nothing was sent (ABU-06).
+            registration.count_attempt(origin=self.origin)
             return responses.go(self.request, reverse("accounts:register-verify"), message=SENT)
         if form.suggestion:
             return self.show(form, suggestion=form.suggestion, typed=form.typed)

@@ -1,0 +1,17 @@
+"""Usernames are public: whether one is taken is always said, and how often somebody may ask is limited."""
+
+from accounts import limits
+from accounts.errors import UsernameTaken
+from accounts.models import User
+from accounts.origin import Origin
+
+
+def refuse_taken(username: str, *, by: User | None = None, origin: Origin) -> None:
+    """Refuse a username that is somebody else's, before anything is done for whoever wants it.
+
+    Counted first and for good: to be told that it is free is a probe, too. Raises UsernameTaken, TooOften.
+    """
+    limits.admit(*limits.username_probes(origin))
+    others = User.objects.exclude(pk=by.pk) if by else User.objects.all()
+    if others.filter(username=username).exists():
+        raise UsernameTaken

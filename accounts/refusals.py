@@ -1,0 +1,27 @@
+"""What was refused: counted each time, and written down once a minute for each household and kind (LOG-01, LOG-02).
+
+Never in a transaction, which could take it back.
+"""
+
+from accounts import events, limits
+from accounts.identifiers import Identifier
+from accounts.models import RefusalCount, User
+from accounts.origin import Origin
+
+
+def note(
+    kind: str, *, origin: Origin, identifier: Identifier | None = None, user: User | None = None
+) -> None:
+    """Count one refusal of this `kind`, and record it unless this household had one within the last minute."""
+    count(kind, identifier)
+    if limits.is_due(*limits.notes(kind, origin)):
+        events.record(kind, origin=origin, identifier=identifier, user=user)
+
+
+def count(kind: str, identifier: Identifier | None = None) -> None:
+    """Count one refusal, for the board and the alerts."""
+    channel = identifier.kind if identifier else ""
+    # Nothing bounds how often a limit is hit: with the country of whatever was typed, one address could add a row
+    # for each country and minute.
+    country = identifier.country if identifier and kind != "limit_hit" else ""
+    RefusalCount.objects.add(kind, channel=channel, country=country)
