@@ -5,13 +5,13 @@ from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import connection, models, transaction
-from django.db.models import Case, F, Value, When
+from django.db.models import Case, ExpressionWrapper, F, Value, When
 from django.db.models.functions import Now
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import codes, policy
-from accounts.identifiers import EMAIL, PHONE, USERNAME, Identifier
+from accounts.identifiers import EMAIL, PHONE, USERNAME, Identifier, fingerprint
 from accounts.origin import Origin
 from accounts.sessions import Session
 
@@ -187,8 +187,9 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
         return standing.update(closed_at=Now())
 
     def by_link(self, token: str) -> "Challenge | None":
-        """The row whose emailed link carries `token`, or None."""
-        row = self.filter(pk=codes.token_row(token)).first()
+        """The row whose emailed link carries `token`, with what is left of its life as `link_life`, or None."""
+        left = ExpressionWrapper(F("link_expires_at") - Now(), models.DurationField())
+        row = self.filter(pk=codes.token_row(token)).annotate(link_life=left).first()
         return row if row and codes.same(row.link_token, token) else None
 
 
@@ -249,6 +250,11 @@ class Challenge(models.Model):
     def link_token(self) -> str:
         """The token of the emailed link: one for the whole attempt, under a purpose of its own."""
         return codes.token(self.pk, bytes(self.seed), self.key_id, *self._facts)
+
+    @property
+    def link_name(self) -> str:
+        """A name for the emailed link that may stand on a page: it opens nothing without the browser's cookie."""
+        return fingerprint(f"link {self.pk}")[:16]
 
     @property
     def resend_at(self):

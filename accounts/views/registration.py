@@ -216,7 +216,7 @@ class LinkView(TokenPage):
         begun = self._begun_here
         profile = begun.profile if begun else registration.Profile()
         proven = registration.confirm_by_link(self.token, profile=profile, visitor=self.visitor)
-        return self.used(enter(self.request, proven, begun.destination if begun else ""))
+        return enter(self.request, proven, begun.destination if begun else "")
 
     def told(self):
         """Say whose address it is: masked, unless it was typed here."""
