@@ -23,6 +23,9 @@ from accounts.origin import Origin
 # The session key whose value, the id of a challenge, is also a column: one statement reads both.
 CHALLENGE_KEY = "challenge"
 
+# How somebody proved who they are, beside EMAIL and PHONE.
+PASSWORD = "password"  # noqa: S105  the word, not one
+
 OUR_KEY = re.compile(r"[0-9a-f]{40}")
 
 
@@ -48,6 +51,8 @@ class Session(AbstractBaseSession):
     created_at = models.DateTimeField(_("began"), db_default=Now())
     last_used_at = models.DateTimeField(_("last used"), db_default=Now())
     confirmed_at = models.DateTimeField(_("last proved who is there"), null=True)
+    # By PASSWORD, or by a code or link to the contact of this kind.
+    confirmed_by = models.CharField(_("proved by"), max_length=8, blank=True, db_default="")
 
     class Meta:
         verbose_name = _("session")
@@ -92,8 +97,9 @@ class SessionStore(DatabaseStore):
     row: Session | None = None
     origin = Origin()
     ended = False
-    # Set at the moments when somebody proves who they are, and read when the row is written.
-    confirmed = staff = signed_in = False
+    # Set at the moments when somebody proves who they are, `confirmed` by what, and read when the row is written.
+    confirmed = ""
+    staff = signed_in = False
     # A new value for the cookie that names the accounts this browser has signed in to; "" leaves it alone.
     familiar = ""
     _former_key: str | None = None
@@ -159,7 +165,9 @@ class SessionStore(DatabaseStore):
     def _values(self, data):
         user_id = data.get(SESSION_KEY)
         idle = policy.STAFF_SESSION_IDLE if self.staff else policy.SESSION_IDLE
-        proved = {"confirmed_at": Now()} if self.confirmed else {}
+        proved = {}
+        if self.confirmed:
+            proved = {"confirmed_at": Now(), "confirmed_by": self.confirmed}
         return proved | {
             "session_data": self.encode(data),
             "user_id": user_id,

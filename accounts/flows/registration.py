@@ -12,7 +12,7 @@ from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import entry
 from accounts.identifiers import Identifier
-from accounts.models import Challenge, Purpose, User
+from accounts.models import Challenge, FormerUsername, Purpose, User
 from accounts.origin import Origin
 
 
@@ -52,7 +52,7 @@ def begin(
         # No message, but still an attempt: what comes along may cost a password hash (LIM-09).
         limits.spend(*limits.registrations(origin))
         return current
-    if username and User.objects.filter(username=username).exists():
+    if username and User.objects.has_username(username):
         raise UsernameTaken
     if policy.REGISTRATION_DUPLICATE_POLICY == "disclose":
         _refuse_duplicate(identifier, origin)
@@ -115,6 +115,7 @@ def complete(
             unfinished = User.objects.filter(pk=user.pk, completed_at=None)
             if not unfinished.update(password=hashed, **columns):
                 return None
+            FormerUsername.objects.keep_from(user.pk, username)
             events.record("profile_completed", origin=origin, user=user)
             if contact:
                 waiting = challenges.issue(Purpose.CONTACT, contact, origin=origin, user_id=user.pk)

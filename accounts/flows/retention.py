@@ -9,7 +9,14 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import policy
-from accounts.models import Bucket, Challenge, SecurityEvent, SecurityEventQuerySet, Session
+from accounts.models import (
+    Bucket,
+    Challenge,
+    FormerUsername,
+    SecurityEvent,
+    SecurityEventQuerySet,
+    Session,
+)
 
 BATCH = 1000
 # One run ends by then, whatever is left: the next one goes on where it stopped.
@@ -17,7 +24,7 @@ SECONDS = 20.0
 
 
 def purge(seconds: float = SECONDS) -> dict[str, int]:
-    """Delete sessions that ended, old attempts, old events and unused limits; returns how many of each.
+    """Delete sessions that ended, old attempts, events and usernames, and unused limits; returns how many of each.
 
     Every batch is a short transaction that waits for nobody and takes only rows that nobody holds: it may be
     broken off, run again, or run twice at once.
@@ -48,11 +55,17 @@ def counts() -> QuerySet[Bucket]:
     return Bucket.objects.filter(used_at__lte=Now() - kept, period__lte=int(kept.total_seconds()))
 
 
+def usernames() -> QuerySet[FormerUsername]:
+    """Former usernames that no notice brings back any more."""
+    return FormerUsername.objects.filter(given_up_at__lte=Now() - policy.NOT_ME_TTL)
+
+
 OLD: dict[str, Callable[[], QuerySet[Any]]] = {
     "sessions": sessions,
     "challenges": attempts,
     "events": happenings,
     "limits": counts,
+    "usernames": usernames,
 }
 
 
