@@ -80,7 +80,23 @@ class LinkDead(Refused):
     """An emailed link that is used, expired, or never was."""
 
     status = 410
+    heading = gettext_lazy("This link no longer works")
     message = gettext_lazy("This link no longer works. It was used already, or it is too old.")
+    advice = gettext_lazy(
+        "This link has been used or is too old. Nothing is lost: start again and we send you a new one."
+    )
+
+
+class LinkNotOpen(LinkDead):
+    """A page names an emailed link that this browser does not hold, or no longer; nothing is spent."""
+
+    status = 409
+    heading = gettext_lazy("Open the link once more")
+    message = gettext_lazy(
+        "This page has lost its link, for example because you signed in or out meanwhile. "
+        "Open the link in our message once more."
+    )
+    advice = message
 
 
 class TooOften(Refused):

@@ -2,7 +2,9 @@
 
 import hashlib
 import secrets
+import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Protocol
 from uuid import UUID
 
@@ -31,31 +33,41 @@ class Visitor:
 
     def knows(self, user: Owner) -> str:
         """Return the name of this browser if it has signed in to `user` before, else "" (LIM-04)."""
+        return self._trust(user)[0]
+
+    def trusted_since(self, user: Owner) -> datetime | None:
+        """When this browser first signed in to `user` and has been known to the account since, or None."""
+        since = self._trust(user)[1]
+        return datetime.fromtimestamp(int(since), UTC) if since else None
+
+    def _trust(self, user: Owner) -> tuple[str, str]:
         password = user.former_password or user.password
         return recognise(self.cookie, owner=str(user.pk), password=password)
 
 
-def recognise(cookie: str, *, owner: str, password: str) -> str:
-    """Return the name of this browser if it has signed in to the account of `owner` before, else "".
+def recognise(cookie: str, *, owner: str, password: str) -> tuple[str, str]:
+    """Return the name of this browser and since when it is trusted, if the account of `owner` knows it, else "", "".
 
     A token holds for one password: a new one makes every browser a stranger (REC-06).
     """
     for token in _tokens(cookie):
         try:
-            return _signer(owner, password).unsign(token)
+            name, _dot, since = _signer(owner, password).unsign(token).partition(".")
         except BadSignature:
             continue
-    return ""
+        return name, since
+    return "", ""
 
 
 def remember(cookie: str, *, owner: str, password: str, former: str = "") -> str:
     """Return the cookie with a token for the account of `owner` in front.
 
-    `former` is the password's hash before a change, whose token goes.
+    `former` is the password's hash before a change, whose token goes; since when the browser is trusted stays.
     """
-    name = recognise(cookie, owner=owner, password=former or password)
+    name, since = recognise(cookie, owner=owner, password=former or password)
     others = [token for token in _tokens(cookie) if not name or not token.startswith(f"{name}.")]
-    token = _signer(owner, password).sign(name or secrets.token_hex(8))
+    trust = f"{name}.{since}" if name else f"{secrets.token_hex(8)}.{int(time.time())}"
+    token = _signer(owner, password).sign(trust)
     return BETWEEN.join([token, *others][:COOKIE_ACCOUNTS_MAX])
 
 

@@ -493,12 +493,6 @@ class EmptyForm(RefusableForm):
     """Nothing but a button."""
 
 
-class LinkForm(RefusableForm):
-    """The token of an emailed link."""
-
-    token = Text(required=False, max_length=64, widget=forms.HiddenInput)
-
-
 def _as_error(problem):
     """What could not be read, as an error of its field; a number that is not texted comes along."""
     number = {"number": problem.number} if isinstance(problem, NotTexted) else None

@@ -55,11 +55,17 @@ NEWS = {
     ),
     "contact_changed": (
         gettext_lazy("A contact of your account was changed"),
-        gettext_lazy("An email address or mobile number of your account was replaced."),
+        gettext_lazy(
+            "An email address or mobile number of your account was replaced. "
+            "All other devices were signed out."
+        ),
     ),
     "contact_removed": (
         gettext_lazy("A contact was removed from your account"),
-        gettext_lazy("An email address or mobile number was removed from your account."),
+        gettext_lazy(
+            "An email address or mobile number was removed from your account. "
+            "All other devices were signed out."
+        ),
     ),
     "primary_changed": (
         gettext_lazy("Messages go elsewhere now"),
@@ -146,20 +152,22 @@ def reset(ref: str) -> Facts | None:
 def notice(ref: str) -> Facts | None:
     """The facts of what happened to an account, and the way to say "this was not me"."""
     pk, _colon, what = ref.partition(":")
-    sent = Challenge.objects.filter(pk=pk, purpose=Purpose.NOT_ME, closed_at=None).first()
+    sent = Challenge.objects.filter(pk=pk, purpose=Purpose.NOT_ME).first()
     owner = sent.owner if sent else None
     if sent is None or owner is None or not owner.is_active:
         return None
     if what == "new_device" and _is_one_of_many(sent, owner):
         return None
     title, sentence = NEWS[what]
+    # A link that was ended, or never began, does not take the news along.
+    has_link = sent.closed_at is None and sent.link_expires_at > now()
     return {
         "title": title,
         "sentence": sentence,
         "advice": _advice(what, owner),
         "at": sent.created_at,
         "device": sent.device,
-        "link": _page("not-me", sent) if sent.link_expires_at > now() else "",
+        "link": _page("not-me", sent) if has_link else "",
     }
 
 

@@ -12,7 +12,7 @@ from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 from django.utils.timezone import now
 
-from accounts import origin, policy
+from accounts import opened, origin, policy
 
 TOUCH_EVERY = timedelta(minutes=5)
 SERVER_ERROR = 500
@@ -35,13 +35,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = request.session
         if session.accessed:
             patch_vary_headers(response, ("Cookie",))
-        if session.familiar:
-            _set_cookie(
-                response,
-                settings.FAMILIAR_COOKIE_NAME,
-                session.familiar,
-                int(policy.FAMILIAR_TTL.total_seconds()),
-            )
+        _hand_over(request, response)
         if session.ended and session.is_empty():
             response.delete_cookie(
                 settings.SESSION_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE
@@ -59,6 +53,21 @@ class AuthenticationMiddleware(middleware.AuthenticationMiddleware):
     def process_request(self, request):
         """Look no further than the session row until somebody asks."""
         request.user = SimpleLazyObject(lambda: _user(request.session))
+
+
+def _hand_over(request, response):
+    """Let the browser know whose it is from now on, if that has changed."""
+    session = request.session
+    if session.familiar:
+        _set_cookie(
+            response,
+            settings.FAMILIAR_COOKIE_NAME,
+            session.familiar,
+            int(policy.FAMILIAR_TTL.total_seconds()),
+        )
+    if session.signed_in or session.familiar or session.ended:
+        # Somebody signed in or out, or has a new password: a link that was opened before may be another person's.
+        opened.forget_all(request, response)
 
 
 def _save(session, response):

@@ -4,14 +4,14 @@ import uuid
 from datetime import timedelta
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import connection, models, transaction
-from django.db.models import Case, F, Value, When
+from django.db import IntegrityError, connection, models, transaction
+from django.db.models import Case, ExpressionWrapper, F, Value, When
 from django.db.models.functions import Now
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import codes, policy
-from accounts.identifiers import EMAIL, PHONE, USERNAME, Identifier
+from accounts.identifiers import EMAIL, PHONE, USERNAME, Identifier, fingerprint
 from accounts.origin import Origin
 from accounts.sessions import Session
 
@@ -19,6 +19,7 @@ __all__ = [
     "ANYBODY",
     "Bucket",
     "Challenge",
+    "FormerUsername",
     "Pool",
     "Purpose",
     "RefusalCount",
@@ -38,13 +39,29 @@ class UserManager(BaseUserManager["User"]):
         return self.filter(**{column: identifier.key})
 
     def register(self, identifier: Identifier, **profile: object) -> "User":
-        """Insert the user who has just proved `identifier`. Raises IntegrityError when a key is taken."""
+        """Insert the user who has just proved `identifier`, in the caller's transaction.
+
+        Raises IntegrityError when a key is taken, or the username is kept for somebody.
+        """
         columns = User.proven(identifier) | {"primary": identifier.kind, "last_login": Now()}
         user = self.model(**columns, **profile)
         if not user.password:
             user.set_unusable_password()
         user.save(force_insert=True)
+        FormerUsername.objects.keep_from(user.pk, user.username)
         return user
+
+    def has_username(self, username: str, *, by: "User | None" = None) -> bool:
+        """Whether the name is that of anybody but `by`, or kept for them."""
+        taken = self.filter(username=username).exclude(pk=by and by.pk)
+        kept = FormerUsername.objects.kept().filter(username=username).exclude(user_id=by and by.pk)
+        return taken.exists() or kept.exists()
+
+    def drop_contact(self, pk: uuid.UUID, kind: str) -> bool:
+        """Take the contact of `kind` off the user, or return False when it is the only one (REC-08)."""
+        other = PHONE if kind == EMAIL else EMAIL
+        having_other = self.filter(pk=pk, **{f"{other}__isnull": False})
+        return having_other.update(primary=other, **User.without(kind)) == 1
 
     def create_superuser(self, username: str, password: str, **fields: object) -> "User":
         """Make a member of staff who may do everything; for the command of the same name."""
@@ -156,6 +173,36 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.contacts[0].address if self.contacts else self.username or ""
 
 
+class FormerUsernameQuerySet(models.QuerySet["FormerUsername"]):
+    """Names that were given up."""
+
+    def kept(self):
+        """Those that a notice may still bring back."""
+        return self.filter(given_up_at__gt=Now() - policy.NOT_ME_TTL)
+
+    def keep_from(self, pk: uuid.UUID, username: str | None) -> None:
+        """Raise IntegrityError, as a taken name does, when `username`, which the user `pk` took, is kept for another.
+
+        Asked after it was written, in the same transaction: the unique key of usernames makes whoever takes a name
+        wait until it is given up, and the row of that stands by then.
+        """
+        if username and self.kept().filter(username=username).exclude(user_id=pk).exists():
+            raise IntegrityError("The username is kept for somebody who had it.")
+
+
+class FormerUsername(models.Model):
+    """What a user's username was until then, null for none: kept for them for as long as "not me" may bring it back."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="former_usernames")
+    username = models.CharField(max_length=policy.USERNAME_MAX, null=True, db_index=True)
+    given_up_at = models.DateTimeField(db_default=Now(), db_index=True)
+
+    objects = FormerUsernameQuerySet.as_manager()
+
+    def __str__(self):
+        return self.username or ""
+
+
 class Purpose(models.TextChoices):
     """What a proof is good for; a code of one purpose is no code of another (COD-08)."""
 
@@ -208,12 +255,16 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
 
     def withdraw(self) -> int:
         """End every attempt that stands, but the notices: whoever got one may still say "not me" (REG-05)."""
-        standing = self.filter(proved_at=None, closed_at=None).exclude(purpose=Purpose.NOT_ME)
-        return standing.update(closed_at=Now())
+        return self.exclude(purpose=Purpose.NOT_ME).end()
+
+    def end(self) -> int:
+        """End every attempt that stands, the links of notices among them."""
+        return self.filter(proved_at=None, closed_at=None).update(closed_at=Now())
 
     def by_link(self, token: str) -> "Challenge | None":
-        """The row whose emailed link carries `token`, or None."""
-        row = self.filter(pk=codes.token_row(token)).first()
+        """The row whose emailed link carries `token`, with what is left of its life as `link_life`, or None."""
+        left = ExpressionWrapper(F("link_expires_at") - Now(), models.DurationField())
+        row = self.filter(pk=codes.token_row(token)).annotate(link_life=left).first()
         return row if row and codes.same(row.link_token, token) else None
 
 
@@ -281,6 +332,11 @@ class Challenge(models.Model):
     def link_token(self) -> str:
         """The token of the emailed link: one for the whole attempt, under a purpose of its own."""
         return codes.token(self.pk, bytes(self.seed), self.key_id, *self._facts)
+
+    @property
+    def link_name(self) -> str:
+        """A name for the emailed link that may stand on a page: it opens nothing without the browser's cookie."""
+        return fingerprint(f"link {self.pk}")[:16]
 
     @property
     def resend_at(self):
@@ -557,6 +613,7 @@ EVENT_WORDS = {
     "contact_added": _("A contact was added"),
     "contact_changed": _("A contact was replaced"),
     "contact_removed": _("A contact was removed"),
+    "contact_restored": _("A contact is back through a notice"),
     "primary_changed": _("Messages go to another contact"),
     "device_signed_out": _("A device was signed out"),
     "devices_signed_out": _("All other devices were signed out"),
@@ -568,6 +625,7 @@ EVENT_WORDS = {
     "staff_recovery_sent": _("Our staff sent you a link for a new password"),
     "staff_ended_sessions": _("Our staff signed out all devices"),
     "staff_lifted_lock": _("Our staff let passwords be tried again"),
+    "staff_removed_contact": _("Our staff removed a contact"),
     "staff_deactivated": _("Our staff closed the account"),
     "staff_reactivated": _("Our staff opened the account again"),
     "staff_acted": _("You acted for a shopper on the staff pages"),

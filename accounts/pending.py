@@ -19,6 +19,9 @@ NAME_KEY = "pending_verification_username"
 # The new contact of somebody who is signed in; the pointer above is for proofs of who is there.
 CONTACT_KEY = "contact"
 
+# Names that were typed and wait for a proof of who is there.
+NAMES_KEY = "names"
+
 
 @dataclass(frozen=True, slots=True)
 class Pending:
@@ -65,10 +68,11 @@ def visitor(request: HttpRequest) -> Visitor:
     return Visitor(session.origin, request.COOKIES.get(settings.FAMILIAR_COOKIE_NAME, ""))
 
 
-def sign_in(request: HttpRequest, user: User, *, remember: bool = True) -> None:
+def sign_in(request: HttpRequest, user: User, *, by: str, remember: bool = True) -> None:
     """Sign `user` in with a new session id and nothing of what the anonymous session held (SES-01, SES-02).
 
-    Without `remember` the cookie lasts until the browser is closed.
+    They proved who they are `by` PASSWORD, or by what went to their EMAIL or PHONE. Without `remember` the cookie
+    lasts until the browser is closed.
     """
     forget(request)
     session = cast(SessionStore, request.session)
@@ -76,7 +80,7 @@ def sign_in(request: HttpRequest, user: User, *, remember: bool = True) -> None:
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     if not remember:
         session.set_expiry(0)
-    session.confirmed = session.signed_in = True
+    session.confirmed, session.signed_in = by, True
     _make_familiar(request, user)
 
 
@@ -91,10 +95,10 @@ def renew(request: HttpRequest) -> None:
     request.session.cycle_key()
 
 
-def confirm(request: HttpRequest) -> None:
-    """Note that the owner has just proved to be there."""
+def confirm(request: HttpRequest, *, by: str) -> None:
+    """Note that the owner has just proved to be there, and how."""
     renew(request)
-    cast(SessionStore, request.session).confirmed = True
+    cast(SessionStore, request.session).confirmed = by
 
 
 def _make_familiar(request: HttpRequest, user: User) -> None:

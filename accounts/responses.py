@@ -1,5 +1,7 @@
 """One answer, three faces: a page, an HTMX fragment, or JSON. Views never ask which."""
 
+from urllib.parse import parse_qs
+
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.messages.storage.cookie import CookieStorage
@@ -28,7 +30,8 @@ def show(request, template, *, status=200, headers=None, **context):
     if wants_json(request):
         told = [context.get(name) for name in ("notice", "said", "heading")]
         said = context.get("refusal") or _sentence(form) or next(filter(None, told))
-        response = _json(status, said, _errors(form))
+        errors = _errors(form)
+        response = _json(status, said, {"errors": errors} if errors else {})
     else:
         fragment = _wants_fragment(request)
         context = {"notice": _news(request), **context, "fragment": fragment}
@@ -38,10 +41,10 @@ def show(request, template, *, status=200, headers=None, **context):
     return _finish(response, headers)
 
 
-def go(request, url, *, message):
-    """Lead on to `url`; JSON clients read `message` instead."""
+def go(request, url, *, message, **facts):
+    """Lead on to `url`; JSON clients read `message` and `facts` instead."""
     if wants_json(request):
-        return _finish(_json(200, message))
+        return _finish(_json(200, message, facts))
     if request.htmx:
         # A plain 302 would be followed by the XHR and pasted into the card.
         return _finish(HttpResponseClientRedirect(url))
@@ -103,24 +106,32 @@ def wants_json(request):
 def local_path(path):
     """Return `path` if it leads to a page of ours, else "" (WEB-03).
 
-    One slash at the start, no backslash or control character, a page that answers GET, and not the sign-out.
+    One slash at the start, no backslash or control character, a page that answers GET, and neither the sign-out
+    nor an emailed link: whoever wrote the address must not choose whose link is open here.
     """
     if not path.startswith("/") or path.startswith("//") or len(path) > policy.NEXT_MAX:
         return ""
     if "\\" in path or not path.isascii() or not path.isprintable():
         return ""
+    page, _mark, query = path.partition("#")[0].partition("?")
     try:
-        match = resolve(path.partition("?")[0].partition("#")[0])
+        match = resolve(page)
     except Resolver404:
         return ""
-    return path if _answers_get(match) else ""
+    return (
+        path
+        if _answers_get(match) and "token" not in parse_qs(query, keep_blank_values=True)
+        else ""
+    )
 
 
 def _answers_get(match):
     if "admin" in match.app_names:
         return match.url_name != "logout"
     page = getattr(match.func, "view_class", None)
-    return "get" in page.http_method_names if page and hasattr(page, "get") else False
+    if page is None or not hasattr(page, "get"):
+        return False
+    return "get" in page.http_method_names and getattr(page, "is_destination", True)
 
 
 def _news(request):
@@ -136,10 +147,8 @@ def _wants_fragment(request):
     return htmx and not htmx.boosted and not htmx.history_restore_request
 
 
-def _json(status, message, errors=None):
-    body = {"success": status < BAD_REQUEST, "message": str(message)}
-    if errors:
-        body["errors"] = errors
+def _json(status, message, facts=None):
+    body = {"success": status < BAD_REQUEST, "message": str(message), **(facts or {})}
     return JsonResponse(body, status=BAD_REQUEST if status == UNPROCESSABLE else status)
 
 

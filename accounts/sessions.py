@@ -22,6 +22,9 @@ from accounts.origin import Origin
 # The session key whose value, the id of a challenge, is also a column: one statement reads both.
 CHALLENGE_KEY = "challenge"
 
+# How somebody proved who they are, beside EMAIL and PHONE.
+PASSWORD = "password"  # noqa: S105  the word, not one
+
 OUR_KEY = re.compile(r"[0-9a-f]{40}")
 
 
@@ -54,6 +57,8 @@ class Session(AbstractBaseSession):
     confirmed_at = models.DateTimeField(_("last proved who is there"), null=True)
     # A name that may stand on a page: the key itself signs its holder in (SES-05).
     name = models.CharField(_("name"), max_length=16, default=new_name, editable=False)
+    # By PASSWORD, or by a code or link to the contact of this kind.
+    confirmed_by = models.CharField(_("proved by"), max_length=8, blank=True, db_default="")
 
     class Meta:
         verbose_name = _("session")
@@ -93,8 +98,9 @@ class SessionStore(DatabaseStore):
     row: Session | None = None
     origin = Origin()
     ended = False
-    # Set at the moments when somebody proves who they are, and read when the row is written.
-    confirmed = staff = signed_in = False
+    # Set at the moments when somebody proves who they are, `confirmed` by what, and read when the row is written.
+    confirmed = ""
+    staff = signed_in = False
     # A new value for the cookie that names the accounts this browser has signed in to; "" leaves it alone.
     familiar = ""
     _former_key: str | None = None
@@ -160,7 +166,9 @@ class SessionStore(DatabaseStore):
     def _values(self, data):
         user_id = data.get(SESSION_KEY)
         idle = policy.STAFF_SESSION_IDLE if self.staff else policy.SESSION_IDLE
-        proved = {"confirmed_at": Now()} if self.confirmed else {}
+        proved = {}
+        if self.confirmed:
+            proved = {"confirmed_at": Now(), "confirmed_by": self.confirmed}
         return proved | {
             "session_data": self.encode(data),
             "user_id": user_id,

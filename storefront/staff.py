@@ -264,7 +264,7 @@ def let_in(request, user):
     pending.forget(request)
     request.session.staff = True
     login(request, user, backend=DOOR)
-    request.session.confirmed = request.session.signed_in = True
+    request.session.confirmed, request.session.signed_in = user.primary, True
 
 
 def _sentence(refusal):

@@ -23,6 +23,7 @@ LINK = "/verify-email/"
 HOME = "/"
 LOGOUT = "/logout/"
 LOGIN = "/login/"
+LINK_PAGES = [LINK, "/password-reset/new/", "/not-me/"]
 
 FACES = ["page", "htmx", "json"]
 PASSWORD = "correct horse battery"
@@ -33,29 +34,31 @@ class Shopper:
 
     def __init__(self, face="page", *, ip="203.0.113.7", **headers):
         self.face = face
+        # The name of the emailed link on the page in front, which its form sends along.
+        self.link = ""
         self.client = Client(REMOTE_ADDR=ip, headers=headers)
 
     def get(self, url, **kwargs):
         """Open a page."""
-        return self.client.get(url, headers=self._headers(), **kwargs)
+        return self._look(self.client.get(url, headers=self._headers(), **kwargs))
 
     def open(self, link, **kwargs):
         """Open an emailed link, and see the page it leads to; JSON clients are answered at once (REC-04)."""
         answer = self.get(link, **kwargs)
-        to = answer.headers.get("Location") or answer.headers.get("HX-Redirect")
-        return self.get(to) if to else answer
+        return self.get(answer.to) if answer.to else answer
 
     def post(self, url, fields=None, **more):
         """Send a form; returns the response, whose `to` is where it leads (or None)."""
         fields = {**(fields or {}), **more}
+        if url in LINK_PAGES and "token" not in fields:
+            fields = {"link": self.link, **fields}
         if self.face == "json":
             response = self.client.post(
                 url, json.dumps(fields), content_type="application/json", headers=self._headers()
             )
         else:
             response = self.client.post(url, fields, headers=self._headers())
-        response.to = response.headers.get("Location") or response.headers.get("HX-Redirect")
-        return response
+        return self._look(response)
 
     def identify(self, who, **more):
         """Step 1."""
@@ -87,10 +90,25 @@ class Shopper:
         cookie = self.client.cookies.get("__Host-session")
         return cookie.value if cookie else None
 
+    def _look(self, response):
+        """Note where an answer leads, and which emailed link its page shows."""
+        response.to = response.headers.get("Location") or response.headers.get("HX-Redirect")
+        named = re.search(r"[?&]link=(\w+)", response.to or "") or re.search(
+            r'"link"(?:: | value=)"(\w+)"', response.content.decode(errors="replace")
+        )
+        self.link = named[1] if named else self.link
+        return response
+
     def _headers(self):
         return {"htmx": {"HX-Request": "true"}, "json": {"Accept": "application/json"}}.get(
             self.face, {}
         )
+
+
+def link_cookies(shopper):
+    """The emailed links that this browser keeps: their cookies, by name."""
+    cookies = shopper.client.cookies.items()
+    return {name: each for name, each in cookies if name.startswith("__Host-link") and each.value}
 
 
 class Postbox:

@@ -970,7 +970,7 @@ BY_VALUE = {
     "news": {"new_device", "deletion_undone"},
     "kind": {
         *("staff_recovery_sent", "staff_ended_sessions", "staff_lifted_lock"),
-        *("staff_deactivated", "staff_reactivated"),
+        *("staff_removed_contact", "staff_deactivated", "staff_reactivated"),
     },
 }
 

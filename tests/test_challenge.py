@@ -23,7 +23,7 @@ from accounts.flows import challenge as challenges
 from accounts.flows import contacts, recovery, registration
 from accounts.flows.registration import Profile
 from accounts.identifiers import parse
-from accounts.models import ANYBODY, POOLS, Challenge, Pool, Purpose, SecurityEvent, User
+from accounts.models import ANYBODY, POOLS, Challenge, Pool, Purpose, SecurityEvent, Session, User
 from accounts.origin import Origin
 from accounts.policy import rates
 from messaging.models import OutboxMessage
@@ -603,7 +603,7 @@ def test_a_proof_ends_a_contact_that_waits_with_somebody_else(
     prove(attempt, code)
 
     with pytest.raises(CodeClosed):
-        contacts.confirm(eve, waiting, hers, origin=HERE)
+        contacts.confirm(eve, waiting, hers, session=Session(), visitor=Visitor(HERE))
     assert User.objects.get(pk=eve.pk).phone is None
     assert contacts.waiting(eve, str(contact.pk)) is None
 

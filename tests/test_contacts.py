@@ -261,7 +261,8 @@ def test_a_shopper_removes_a_contact(both, postbox, kind, gone, kept):  # REC-08
 
     removed = both.post(f"/account/contacts/{kind}/remove/")
 
-    assert removed.to == ACCOUNT or removed.json()["message"] == "It is removed."
+    said = "It is removed. Other devices are signed out."
+    assert removed.to == ACCOUNT or removed.json()["message"] == said
     assert [contact.address for contact in User.objects.get().contacts] == [kept]
     assert may_sign_in(kept)
     assert not may_sign_in(gone)

@@ -121,6 +121,7 @@ def test_the_file_says_who_i_am(me):
 # Where each table's rows about a person stand in the file.
 SECTIONS = {
     "accounts.session": "sessions",
+    "accounts.formerusername": "former_usernames",
     "accounts.challenge": "confirmations",
     "accounts.securityevent": "activity",
     "messaging.outboxmessage": "messages",
@@ -150,6 +151,7 @@ def test_the_file_is_complete(bea, postbox):
     me = whole_life()
     user = User.objects.get()
     mine = {EMAIL, OTHER_EMAIL, PHONE}
+    me.post("/account/names/", name="Ana", username="another")
     joins(bea, email="bea@example.com")
     len(postbox)
 
@@ -767,7 +769,9 @@ def test_whatever_is_typed_into_a_page_that_is_open_while_the_account_goes(ana, 
     refused = [
         refusal_of(login.by_code, sent[0], "000000", visitor=visitor),
         refusal_of(recovery.exchange, sent[1], "000000", origin=origin),
-        refusal_of(contact_flow.confirm, user, sent[2], "000000", origin=origin),
+        refusal_of(
+            contact_flow.confirm, user, sent[2], "000000", session=Session(), visitor=visitor
+        ),
         refusal_of(account.confirm_by_code, user, proof, "000000", origin=origin),
         refusal_of(account.confirm_by_password, user, NEW, visitor=visitor),
     ]

@@ -110,6 +110,7 @@ def tabs(shopper, count, faces=MOSTLY_JSON):
 
 def _tab(shopper, face):
     tab = Shopper(face)
+    tab.link = shopper.link
     tab.client.cookies.load(
         {name: morsel.value for name, morsel in shopper.client.cookies.items() if morsel.value}
     )

@@ -24,7 +24,16 @@ from tests.test_admin import PHONE, WHO, crawl, secrets
 USERS, CHALLENGES = "/admin/accounts/user/", "/admin/accounts/challenge/"
 EVENTS, OUTBOX = "/admin/accounts/securityevent/", "/admin/messaging/outboxmessage/"
 LOOKUP = "/admin/lookup/"
-DEEDS = ["recover", "recover-by-text", "end-sessions", "lift-lock", "deactivate", "reactivate"]
+DEEDS = [
+    "recover",
+    "recover-by-text",
+    "end-sessions",
+    "remove-email",
+    "remove-phone",
+    "lift-lock",
+    "deactivate",
+    "reactivate",
+]
 WINDOWS = [
     "accounts.view_user",
     "accounts.view_challenge",
@@ -501,6 +510,8 @@ def test_a_deactivated_shopper_is_out_and_comes_back_when_reactivated(staff, sho
         ("recover", "staff_recovery_sent"),
         ("recover-by-text", "staff_recovery_sent"),
         ("end-sessions", "staff_ended_sessions"),
+        ("remove-email", "staff_removed_contact"),
+        ("remove-phone", "staff_removed_contact"),
         ("lift-lock", "staff_lifted_lock"),
         ("deactivate", "staff_deactivated"),
         ("reactivate", "staff_reactivated"),

@@ -39,6 +39,7 @@ WORDS = EVENT_WORDS | {
     "staff_recovery_sent": gettext_lazy("Staff sent a recovery message"),
     "staff_ended_sessions": gettext_lazy("Staff ended all sessions"),
     "staff_lifted_lock": gettext_lazy("Staff lifted the lock of the password"),
+    "staff_removed_contact": gettext_lazy("Staff removed a contact"),
     "staff_deactivated": gettext_lazy("Staff deactivated the account"),
     "staff_reactivated": gettext_lazy("Staff activated the account again"),
     "staff_acted": gettext_lazy("Staff acted for a shopper"),

@@ -71,6 +71,12 @@ def _recovery(name, kind, label, asks):
     return Deed(name, label, asks, done, send, lambda user: user.is_active and user.contact(kind))
 
 
+def _removal(name, kind, label, asks):
+    done = gettext_lazy("The contact is removed.")
+    remove = partial(support.remove_contact, kind=kind)
+    return Deed(name, label, asks, done, remove, lambda user: len(user.contacts) > 1)
+
+
 DEEDS = (
     _recovery(
         "recover",
@@ -94,11 +100,29 @@ DEEDS = (
         "end-sessions",
         gettext_lazy("End sessions"),
         gettext_lazy(
-            "The user is signed out in every browser, and codes on their way stop working."
+            "The user is signed out in every browser. Codes on their way and the links in our notices stop working."
         ),
         gettext_lazy("All sessions have ended."),
         support.end_sessions,
         lambda user: True,
+    ),
+    _removal(
+        "remove-email",
+        EMAIL,
+        gettext_lazy("Remove email address"),
+        gettext_lazy(
+            "For an address that is not the user's any more. It opens nothing from now on, and no link in a notice "
+            "brings it back. The user is signed out in every browser."
+        ),
+    ),
+    _removal(
+        "remove-phone",
+        PHONE,
+        gettext_lazy("Remove mobile number"),
+        gettext_lazy(
+            "For a number that is not the user's any more. It opens nothing from now on, and no link in a notice "
+            "brings it back. The user is signed out in every browser."
+        ),
     ),
     Deed(
         "lift-lock",

@@ -9,25 +9,30 @@ from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import notices, passwords, usernames
 from accounts.identifiers import Identifier
-from accounts.models import Challenge, Purpose, Session, User
+from accounts.models import Challenge, FormerUsername, Purpose, Session, User
 from accounts.origin import Origin
 
 
 def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
-    """Change what the shopper is called, and the name to sign in with. Raises UsernameTaken, TooOften."""
+    """Change what the shopper is called, and the name to sign in with. Raises UsernameTaken, TooOften.
+
+    The name that was is kept for its owner while the notice of the change may bring it back.
+    """
     renamed = (username or None) != user.username
     if renamed and username:
         usernames.refuse_taken(username, by=user, origin=origin)
+    what = "username_changed" if renamed else "profile_changed"
     try:
         with transaction.atomic():
             challenges.stand_in_line(user.pk)
             limits.spend(*limits.changes(str(user.pk)))
-            User.objects.filter(pk=user.pk).update(name=name, username=username or None)
-            what = "username_changed" if renamed else "profile_changed"
-            events.record(what, origin=origin, user=user)
             if renamed:
-                # A name to sign in with is a credential (ASVS 6.3.7).
+                # A name to sign in with is a credential (ASVS 6.3.7). Before the change, to be taken back through it.
                 notices.tell(user, what, origin=origin, to=user.contacts)
+                user.former_usernames.create(username=user.username)
+            User.objects.filter(pk=user.pk).update(name=name, username=username or None)
+            FormerUsername.objects.keep_from(user.pk, username if renamed else None)
+            events.record(what, origin=origin, user=user)
     except IntegrityError:
         raise UsernameTaken from None
 

@@ -1,14 +1,19 @@
 """The ways to reach a shopper: each counts only once its own code has proven it (REG-04, REC-08)."""
 
+from datetime import timedelta
+
 from django.db import IntegrityError, transaction
+from django.db.models import DateTimeField, Q, Subquery, Value
+from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from accounts import events, limits
+from accounts import events, limits, policy
 from accounts.errors import CodeClosed, ContactKept
+from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import notices
-from accounts.identifiers import EMAIL, PHONE, Identifier
-from accounts.models import Challenge, Purpose, User
+from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprint
+from accounts.models import Challenge, Purpose, Session, User
 from accounts.origin import Origin
 
 ALREADY = {
@@ -44,42 +49,48 @@ def waiting(user: User, pk: str | None) -> Challenge | None:
     return user.challenges.live().filter(pk=pk, purpose=Purpose.CONTACT).first()
 
 
-def confirm(user: User, challenge: Challenge, typed: str, *, origin: Origin) -> None:
+def confirm(
+    user: User, challenge: Challenge, typed: str, *, session: Session, visitor: Visitor
+) -> None:
     """Put the contact that the right code proves in the place of the older one. Raises as `challenges.check`.
 
-    The older one and the other one are told; whatever else waits for the account is withdrawn (REC-05).
+    The older one and the other one are told, and sessions that the older one may have opened end, all but
+    `session`; whatever else waits for the account is withdrawn (REC-05).
     """
-    challenges.check(challenge, typed, origin=origin)
+    challenges.check(challenge, typed, origin=visitor.origin)
     contact = challenge.identifier
-    what = "contact_changed" if user.contact(contact.kind) else "contact_added"
+    former = user.contact(contact.kind)
+    what = "contact_changed" if former else "contact_added"
     try:
         with transaction.atomic():
             challenges.stand_in_line(user.pk)
             # Before the change: what is proven after a notice can be taken back through it.
-            notices.tell(user, what, origin=origin, to=user.contacts)
+            _tell(user, what, former, session, visitor)
             User.objects.filter(pk=user.pk).update(**User.proven(contact))
             challenges.use_up(challenge)
             user.challenges.withdraw()
-            events.record(what, origin=origin, identifier=contact, user=user)
+            events.record(what, origin=visitor.origin, identifier=contact, user=user)
     except IntegrityError:
         # Somebody else proved it first: the constraint decides.
         raise CodeClosed from None
 
 
-def remove(user: User, kind: str, *, origin: Origin) -> None:
-    """Take a contact off the account, never the last one. Raises ContactKept, TooOften."""
-    contact, other = user.contact(kind), PHONE if kind == EMAIL else EMAIL
+def remove(user: User, kind: str, *, session: Session, visitor: Visitor) -> None:
+    """Take a contact off the account, never the last one, and end all sessions but `session`.
+
+    Raises ContactKept, TooOften.
+    """
+    contact = user.contact(kind)
     if contact is None:
         return
     with transaction.atomic():
         challenges.stand_in_line(user.pk)
         limits.spend(*limits.changes(str(user.pk)))
-        having_other = User.objects.filter(pk=user.pk, **{f"{other}__isnull": False})
-        if not having_other.update(primary=other, **User.without(kind)):
+        if not User.objects.drop_contact(user.pk, kind):
             raise ContactKept
         user.challenges.withdraw()
-        events.record("contact_removed", origin=origin, identifier=contact, user=user)
-        notices.tell(user, "contact_removed", origin=origin, to=user.contacts)
+        events.record("contact_removed", origin=visitor.origin, identifier=contact, user=user)
+        _tell(user, "contact_removed", contact, session, visitor)
 
 
 def make_primary(user: User, kind: str, *, origin: Origin) -> None:
@@ -93,3 +104,52 @@ def make_primary(user: User, kind: str, *, origin: Origin) -> None:
         User.objects.filter(pk=user.pk, **{f"{kind}__isnull": False}).update(primary=kind)
         events.record("primary_changed", origin=origin, identifier=contact, user=user)
         notices.tell(user, "primary_changed", origin=origin, to=user.contacts)
+
+
+def _tell(
+    user: User, what: str, leaving: Identifier | None, session: Session, visitor: Visitor
+) -> None:
+    """Tell all contacts, and end every session but `session` if one of them leaves: it may have opened them."""
+    stays = [contact for contact in user.contacts if contact != leaving]
+    notices.tell(user, what, origin=visitor.origin, to=stays)
+    if leaving is None:
+        return
+    user.sessions.exclude(pk=session.pk).delete()
+    life = timedelta() if _leaves_for_good(user, leaving, session, visitor) else policy.NOT_ME_TTL
+    notices.tell(user, what, origin=visitor.origin, to=[leaving], life=life)
+
+
+def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor: Visitor) -> bool:
+    """End the links by which a contact that leaves could come back; False when it keeps them.
+
+    All of them when it is surely the owner who acts. After a password alone, which a thief may know, it comes
+    back once: only those end that were sent since it last did.
+    """
+    links = user.challenges.filter(purpose=Purpose.NOT_ME, recipient=leaving.key)
+    if not _is_surely_the_owner(user, leaving, session, visitor):
+        proved_at = user.email_proved_at if leaving.kind == EMAIL else user.phone_proved_at
+        returns = user.events.filter(
+            kind="contact_restored", fingerprint=fingerprint(leaving.key), at__gte=proved_at
+        )
+        if not returns.exists():
+            return False
+        last = returns.order_by("-at").values("at")[:1]
+        links = links.filter(created_at__gte=Subquery(last))
+    links.end()
+    return True
+
+
+def _is_surely_the_owner(
+    user: User, leaving: Identifier, session: Session, visitor: Visitor
+) -> bool:
+    """Whether `session` was proven by more than a password: by a code to the contact that stays, or in a known browser.
+
+    Both must have been the owner's for longer than a thief would have gone unnoticed, who would bring their own.
+    """
+    long_ago = Now() - policy.NOT_ME_TTL
+    since = Value(visitor.trusted_since(user), DateTimeField())
+    proofs = Q(trusted_since__lte=long_ago)
+    stays = PHONE if leaving.kind == EMAIL else EMAIL
+    if session.confirmed_by == stays:
+        proofs |= Q(**{f"{stays}_proved_at__lte": long_ago})
+    return User.objects.filter(pk=user.pk).annotate(trusted_since=since).filter(proofs).exists()

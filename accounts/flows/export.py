@@ -14,7 +14,7 @@ PERSON = (
 CHALLENGE = (
     "purpose kind address device sends created_at sent_at expires_at proved_at closed_at".split()
 )
-SESSION = "ip agent created_at last_used_at confirmed_at expire_date".split()
+SESSION = "ip agent created_at last_used_at confirmed_at confirmed_by expire_date".split()
 EVENT = "kind at channel ip agent".split()
 
 
@@ -36,6 +36,7 @@ def of(user: User) -> dict[str, object]:
     return {
         "account": {name: getattr(user, name) for name in PERSON},
         "has_password": user.has_usable_password(),
+        "former_usernames": list(user.former_usernames.values("username", "given_up_at")),
         "sessions": list(user.sessions.order_by("created_at").values(*SESSION)),
         "confirmations": list(theirs.order_by("created_at").values(*CHALLENGE)),
         "messages": outbox.history(sent.values(), about=sent),

@@ -1,10 +1,10 @@
 """A shopper cannot get in, or says that somebody else is in: a new password for whoever reads a proven contact."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q
+from django.db.models import F, Q, Subquery
 from django.db.models.functions import Now
 
 from accounts import events, limits, policy
@@ -80,7 +80,7 @@ def find_notice(token: str) -> Challenge:
 
 
 def disown(token: str, *, origin: Origin) -> str:
-    """Somebody else did it: end every session, the password, a deletion and contacts proven since; start recovery.
+    """Somebody else did it: end every session, the password, a deletion, a username and contacts since; start recovery.
 
     Returns the token with which this browser may choose a new password. Raises LinkDead.
     """
@@ -93,6 +93,7 @@ def disown(token: str, *, origin: Origin) -> str:
                 raise LinkDead
             _end_everything(user)
             User.objects.filter(pk=user.pk).update(password=nothing, deletion_due_at=None)
+            _restore_username(user, notice)
             _restore_contacts(user, notice, origin)
             events.record("disowned", origin=origin, identifier=notice.identifier, user=user)
             return _recovery_for(user, notice, origin).link_token
@@ -125,6 +126,18 @@ def _end_everything(user: User) -> None:
     Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).withdraw()
 
 
+def _restore_username(user: User, notice: Challenge) -> None:
+    """Let the username stand again that was the user's when the notice was sent."""
+    # Compared where both were written: SQLite keeps fewer digits of a moment than it is asked for.
+    sent_at = Challenge.objects.filter(pk=notice.pk).values("created_at")
+    since = user.former_usernames.filter(given_up_at__gte=Subquery(sent_at))
+    first = since.order_by("given_up_at", "pk").first()
+    if first:
+        User.objects.filter(pk=user.pk).update(username=first.username)
+        # What came after it was not the owner's: no other notice brings it back, and it is kept for nobody.
+        since.delete()
+
+
 def _restore_contacts(user: User, notice: Challenge, origin: Origin) -> None:
     """Let the contact the notice went to stand again; what was proven after it was sent goes, and is told."""
     proved_at = {EMAIL: user.email_proved_at, PHONE: user.phone_proved_at}
@@ -135,16 +148,29 @@ def _restore_contacts(user: User, notice: Challenge, origin: Origin) -> None:
         and (proved_at[contact.kind] or notice.created_at) >= notice.created_at
     ]
     # What went to the contact that goes gives no right to come back.
-    sent_there = user.challenges.filter(recipient__in=[contact.key for contact in newer])
-    sent_there.filter(proved_at=None, closed_at=None).update(closed_at=Now())
+    user.challenges.filter(recipient__in=[contact.key for contact in newer]).end()
     notices.tell(user, "disowned", origin=origin, to=newer, life=timedelta())
     columns: dict[str, object] = {"primary": notice.kind}
     for contact in newer:
         columns |= User.without(contact.kind)
     if notice.recipient not in [contact.key for contact in user.contacts]:
-        # As proven long ago: another notice of the same event must not take it back.
-        columns |= User.proven(notice.identifier) | {f"{notice.kind}_proved_at": F("date_joined")}
+        # As proven when it was: another notice of the same event must not take it back, but an earlier one may.
+        columns |= User.proven(notice.identifier) | {f"{notice.kind}_proved_at": _proved_at(notice)}
+        events.record("contact_restored", origin=origin, identifier=notice.identifier, user=user)
     User.objects.filter(pk=user.pk).update(**columns)
+
+
+def _proved_at(notice: Challenge) -> datetime | F:
+    """When the contact of a notice was added to the account, or when the account began."""
+    added = Challenge.objects.filter(
+        user=notice.user_id,
+        recipient=notice.recipient,
+        purpose=Purpose.CONTACT,
+        proved_at__isnull=False,
+    )
+    return added.order_by("-proved_at").values_list("proved_at", flat=True).first() or F(
+        "date_joined"
+    )
 
 
 def _recovery_for(user: User, notice: Challenge, origin: Origin) -> Challenge:

@@ -12,7 +12,7 @@ from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import entry, usernames
 from accounts.identifiers import Identifier
-from accounts.models import Challenge, Purpose, User
+from accounts.models import Challenge, FormerUsername, Purpose, User
 from accounts.origin import Origin
 
 
@@ -122,6 +122,7 @@ def complete(
             unfinished = User.objects.filter(pk=user.pk, completed_at=None)
             if not unfinished.update(password=hashed, **columns):
                 return None
+            FormerUsername.objects.keep_from(user.pk, username)
             events.record("profile_completed", origin=origin, user=user)
             if contact:
                 waiting = challenges.issue(Purpose.CONTACT, contact, origin=origin, user_id=user.pk)

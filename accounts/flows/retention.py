@@ -9,7 +9,14 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import policy, tallies
-from accounts.models import Bucket, Challenge, SecurityEvent, SecurityEventQuerySet, Session
+from accounts.models import (
+    Bucket,
+    Challenge,
+    FormerUsername,
+    SecurityEvent,
+    SecurityEventQuerySet,
+    Session,
+)
 
 BATCH = 1000
 # One run ends by then, whatever is left: the next one goes on where it stopped.
@@ -47,12 +54,18 @@ def counts() -> QuerySet[Bucket]:
     return Bucket.objects.filter(expires_at__lte=Now())
 
 
+def usernames() -> QuerySet[FormerUsername]:
+    """Former usernames that no notice brings back any more."""
+    return FormerUsername.objects.filter(given_up_at__lte=Now() - policy.NOT_ME_TTL)
+
+
 OLD: dict[str, Callable[[], QuerySet[Any]]] = {
     "sessions": sessions,
     "challenges": attempts,
     "events": happenings,
     "limits": counts,
     "refusals": tallies.settled_refusals,
+    "usernames": usernames,
 }
 
 

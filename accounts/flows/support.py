@@ -18,7 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import events, limits, policy
 from accounts.errors import Refused
 from accounts.flows import challenge as challenges
-from accounts.flows import passwords
+from accounts.flows import notices, passwords
 from accounts.limits import STAMP, Limit
 from accounts.models import Bucket, Challenge, Pool, Purpose, SecurityEvent, User
 from accounts.origin import Origin
@@ -57,7 +57,7 @@ def send_recovery(user: User, kind: str, *, by: User, origin: Origin) -> None:
 
 
 def end_sessions(user: User, *, by: User, origin: Origin) -> None:
-    """Sign the user out everywhere and withdraw what waits. Raises Refused."""
+    """Sign the user out everywhere and end what waits, the links of notices too. Raises Refused."""
     with transaction.atomic():
         user = _locked(user)
         _end_everything(user)
@@ -71,6 +71,26 @@ def lift_lock(user: User, *, by: User, origin: Origin) -> None:
         passwords.unlock(user)
         limits.forget(*_caps(user))
         _note("staff_lifted_lock", "Lock of the password and full limits lifted.", user, by, origin)
+
+
+def remove_contact(user: User, kind: str, *, by: User, origin: Origin) -> None:
+    """Take a contact off that is not the user's any more, and end all ways back of its holder. Raises Refused.
+
+    Never the last one. Both contacts are told; the one that goes gets no link.
+    """
+    with transaction.atomic():
+        user = _locked(user)
+        contact = user.contact(kind)
+        if contact is None or not User.objects.drop_contact(user.pk, kind):
+            raise Refused(str(CHANGED))
+        _end_everything(user)
+        # Not the browser of staff: the message would name it as the shopper's.
+        stays = [other for other in user.contacts if other != contact]
+        notices.tell(user, "contact_removed", origin=Origin(), to=stays)
+        notices.tell(user, "contact_removed", origin=Origin(), to=[contact], life=timedelta())
+        # For the trail of former contacts, which erasure follows.
+        events.record("contact_removed", origin=Origin(ip=""), identifier=contact, user=user)
+        _note("staff_removed_contact", "Contact removed.", user, by, origin)
 
 
 def deactivate(user: User, *, by: User, origin: Origin) -> None:
@@ -150,6 +170,8 @@ def _end_everything(user: User) -> None:
     user.sessions.all().delete()
     contacts = [contact.key for contact in user.contacts]
     Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).withdraw()
+    # For good: whoever opens the account again does not open these.
+    user.challenges.end()
 
 
 def _note(kind: str, words: str, user: User, by: User, origin: Origin) -> None:

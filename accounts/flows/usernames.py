@@ -12,6 +12,5 @@ def refuse_taken(username: str, *, by: User | None = None, origin: Origin) -> No
     Counted first and for good: to be told that it is free is a probe, too. Raises UsernameTaken, TooOften.
     """
     limits.admit(*limits.username_probes(origin))
-    others = User.objects.exclude(pk=by.pk) if by else User.objects.all()
-    if others.filter(username=username).exists():
+    if User.objects.has_username(username, by=by):
         raise UsernameTaken

@@ -15,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from accounts import events, pending, policy, responses
 from accounts.flows import account, contacts, deletion, devices, export
 from accounts.forms import ChangePasswordForm, EmptyForm, NamesForm, NewPasswordForm
+from accounts.sessions import PASSWORD
 from accounts.views.base import Completed, Door, Fresh, Step
 
 EVENTS_SHOWN = DEVICES_SHOWN = 50
@@ -46,20 +47,26 @@ class LogoutView(Door):
         return left(request, _("You are signed out."))
 
 
-class NamesView(Completed, Step):
-    """What the shopper is called, and the name to sign in with."""
+class NamesView(Fresh, Step):
+    """What the shopper is called, and the name to sign in with, which alone asks for a fresh proof (ASVS 6.3.7)."""
 
     template_name = "accounts/form.html"
     form_class = NamesForm
     heading = gettext_lazy("Your names")
+    needs_proof = False
 
     def get_initial(self):
-        """What they are now."""
-        return {"name": self.request.user.name, "username": self.request.user.username or ""}
+        """What they are now, or what was typed before the proof."""
+        now_called = {"name": self.request.user.name, "username": self.request.user.username or ""}
+        return self.request.session.pop(pending.NAMES_KEY, None) or now_called
 
     def carry_out(self, form):
         """Write them."""
         said = form.cleaned_data
+        renames = said["username"] != (self.request.user.username or "")
+        if renames and not self.request.session.row.is_fresh:
+            self.request.session[pending.NAMES_KEY] = said
+            return self.prove_first()
         account.rename(
             self.request.user, name=said["name"], username=said["username"], origin=self.origin
         )
@@ -109,7 +116,10 @@ class PasswordView(Fresh, Step):
         else:
             account.set_password(user, new=said["password"], keep=keep, visitor=self.visitor)
         pending.keep_signed_in(self.request, user)
-        pending.confirm(self.request)
+        if "current" in said:
+            pending.confirm(self.request, by=PASSWORD)
+        else:
+            pending.renew(self.request)
         return done(self.request, _("Your password is saved. Other devices are signed out."))
 
     def told(self):

@@ -131,6 +131,10 @@ class Fresh(Completed):
         away = super().turn_away()
         if away or not self.needs_proof or self.request.session.row.is_fresh:
             return away
+        return self.prove_first()
+
+    def prove_first(self):
+        """Send somebody to prove it, and back."""
         page = responses.local_path(self.request.path) or reverse(self.way_back)
         return responses.turn_away(
             self.request,

@@ -8,6 +8,7 @@ from accounts import pending, responses
 from accounts.flows import account
 from accounts.forms import ConfirmForm
 from accounts.models import Purpose
+from accounts.sessions import PASSWORD
 from accounts.views.base import Completed, Step
 from accounts.views.codes import CodePage, InProgress, ResendPage
 
@@ -27,7 +28,7 @@ class ConfirmView(Completed, Step):
         """Look at the password and go on."""
         said = form.cleaned_data
         account.confirm_by_password(self.request.user, said["current"], visitor=self.visitor)
-        return go_on(self.request, said["next"])
+        return go_on(self.request, said["next"], by=PASSWORD)
 
     def told(self):
         """Say which ways there are."""
@@ -96,7 +97,7 @@ class ConfirmVerifyView(InProgress, Completed, CodePage):
         account.confirm_by_code(
             self.request.user, self.challenge, form.cleaned_data["code"], origin=self.origin
         )
-        return go_on(self.request, destination)
+        return go_on(self.request, destination, by=self.challenge.kind)
 
     def told(self):
         """Say where the code went."""
@@ -112,9 +113,9 @@ class ConfirmResendView(ResendPage, ConfirmVerifyView):
     """A new code for it."""
 
 
-def go_on(request, destination):
+def go_on(request, destination, *, by):
     """Note the proof, under a new session id, and lead on (SES-01)."""
-    pending.confirm(request)
+    pending.confirm(request, by=by)
     return responses.go(
         request,
         responses.local_path(destination) or reverse("accounts:account"),

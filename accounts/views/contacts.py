@@ -10,7 +10,7 @@ from accounts.flows import contacts
 from accounts.forms import ContactForm, EmptyForm
 from accounts.identifiers import EMAIL, PHONE
 from accounts.views.account import done
-from accounts.views.base import Completed, Fresh, Step
+from accounts.views.base import Fresh, Step
 from accounts.views.codes import CodePage, ResendPage
 
 HEADINGS = {
@@ -88,14 +88,22 @@ class ContactRemoveView(Having, Step):
 
     def carry_out(self, form):
         """Take it off."""
-        contacts.remove(self.request.user, self.kwargs["kind"], origin=self.origin)
-        return done(self.request, _("It is removed."))
+        contacts.remove(
+            self.request.user,
+            self.kwargs["kind"],
+            session=self.request.session.row,
+            visitor=self.visitor,
+        )
+        return done(self.request, _("It is removed. Other devices are signed out."))
 
     def told(self):
         """Say what that means."""
         contact = self.request.user.contact(self.kwargs["kind"])
         return {
-            "lead": _("After that you cannot sign in with %(contact)s or get messages there.")
+            "lead": _(
+                "After that you cannot sign in with %(contact)s or get messages there, "
+                "and all other devices are signed out."
+            )
             % {"contact": contact.address},
             "button": _("Remove"),
             "button_id": "remove-contact",
@@ -126,8 +134,18 @@ class ContactPrimaryView(Having, Step):
         }
 
 
-class Waiting(Completed):
-    """For shoppers with a contact that waits for its code, in the browser that asked for it (COD-08)."""
+class Waiting(Fresh):
+    """For shoppers with a contact that waits for its code, in the browser that asked for it (COD-08).
+
+    They proved a short while ago who they are, as when they asked for it: a code may wait for longer (REC-08).
+    """
+
+    way_back = "accounts:contact-verify"
+
+    @property
+    def needs_proof(self):
+        """Whoever has nothing waiting is sent to their account."""
+        return self.challenge is not None
 
     @cached_property
     def challenge(self):
@@ -159,7 +177,11 @@ class ContactVerifyView(Waiting, CodePage):
     def carry_out(self, form):
         """Add the contact, under a new session id (SES-01)."""
         contacts.confirm(
-            self.request.user, self.challenge, form.cleaned_data["code"], origin=self.origin
+            self.request.user,
+            self.challenge,
+            form.cleaned_data["code"],
+            session=self.request.session.row,
+            visitor=self.visitor,
         )
         del self.request.session[pending.CONTACT_KEY]
         pending.renew(self.request)

@@ -1,12 +1,11 @@
 """The page that an emailed link opens. Opening it changes nothing; its button does (REC-01)."""
 
-from django.conf import settings
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from accounts import codes, policy, responses
-from accounts.errors import LinkDead
+from accounts import opened, responses
+from accounts.errors import LinkDead, LinkNotOpen
 from accounts.views.base import Step, posted
 
 
@@ -14,22 +13,22 @@ class TokenPage(Step):
     """A step for whoever holds the token of a link. A subclass says how to `find` its attempt."""
 
     start: str  # the name of the URL where a new link can be asked for
+    # Nobody is led here by a `next` that a stranger wrote.
+    is_destination = False
 
     def get(self, request, *args, **kwargs):
         """Take the token out of the address, then show the step (REC-04)."""
         if "token" not in request.GET or responses.wants_json(request):
             self.challenge  # noqa: B018  raises LinkDead
             return super().get(request)
-        return carry(
-            request, request.GET["token"], request.path, message=_("Open the page to go on.")
-        )
+        return self._take_out(request.GET["token"])
 
     def dispatch(self, request, *args, **kwargs):
         """Answer a dead link with one page, whatever it died of (REC-03)."""
         try:
             return super().dispatch(request, *args, **kwargs)
         except LinkDead as refusal:
-            return self.used(self._dead(refusal))
+            return self._dead(refusal)
 
     def find(self, token):
         """The attempt that `token` speaks of. Raises LinkDead."""
@@ -37,15 +36,23 @@ class TokenPage(Step):
 
     @cached_property
     def challenge(self):
-        """The attempt of the link that was opened here. Raises LinkDead."""
+        """The attempt of the link that this page shows. Raises LinkDead."""
         return self.find(self.token)
 
     @cached_property
     def token(self):
-        """The token: from the cookie that opening the link left, or from a client that sends it along."""
-        sent = posted(self.request) if self.request.method == "POST" else self.request.GET
-        token = sent.get("token") or self.request.COOKIES.get(settings.LINK_COOKIE_NAME, "")
-        return token if isinstance(token, str) else ""
+        """The token: of the link that the page names, or from a client that sends it along. Raises LinkNotOpen."""
+        if "token" in self._sent:
+            return self._text("token")
+        token = opened.token(self.request, self.link)
+        if self.link and not token:
+            raise LinkNotOpen
+        return token
+
+    @property
+    def link(self):
+        """The name of the link that the page shows, which its form sends along."""
+        return self._text("link")
 
     def refused(self, form, refusal):
         """Show what the flow said; a dead link is a page of its own, not an error of the form."""
@@ -53,35 +60,51 @@ class TokenPage(Step):
             raise refusal
         return super().refused(form, refusal)
 
-    def used(self, response):
-        """Forget the token."""
-        response.delete_cookie(settings.LINK_COOKIE_NAME, samesite="Lax")
-        return response
+    def show(self, form, **context):
+        """Show the page, whose form names its link."""
+        return super().show(form, link=self.link, **context)
+
+    @property
+    def _sent(self):
+        return posted(self.request) if self.request.method == "POST" else self.request.GET
+
+    def _text(self, name):
+        value = self._sent.get(name, "")
+        return value if isinstance(value, str) else ""
+
+    def _take_out(self, token):
+        """Lead on to this page without the token; a link that is dead leaves everything here as it was."""
+        message = _("Open the page to go on.")
+        try:
+            return carry(self.request, self.find(token), self.request.path, message=message)
+        except LinkDead:
+            return _unmentioned(responses.go(self.request, self.request.path, message=message))
 
     def _dead(self, refusal):
-        return responses.show(
+        response = responses.show(
             self.request,
             "accounts/dead_link.html",
             status=refusal.status,
             form=None,
-            heading=_("This link no longer works"),
+            heading=refusal.heading,
+            lead=refusal.advice,
             refusal=refusal.message,
             start_url=reverse(self.start),
         )
+        opened.forget(self.request, response, self.link)
+        return response
 
 
-def carry(request, token, page, *, message):
-    """Lead on to `page` with the token in a cookie: in no address, no history, no `Referer` (REC-04)."""
-    response = responses.go(request, page, message=message)
+def carry(request, challenge, page, *, message):
+    """Lead on to `page` with the token of `challenge` in a cookie: in no address, history or `Referer` (REC-04)."""
+    link = challenge.link_name
+    response = responses.go(request, f"{page}?link={link}", message=message, link=link)
+    opened.keep(request, response, challenge)
+    return _unmentioned(response)
+
+
+def _unmentioned(response):
     # Only here, where the address holds the token: a page under this policy would post its form with
     # "Origin: null", which the CSRF check refuses.
     response["Referrer-Policy"] = "no-referrer"
-    response.set_cookie(
-        settings.LINK_COOKIE_NAME,
-        token if codes.token_row(token) else "",
-        max_age=int(policy.LINK_TTL.total_seconds()),
-        secure=settings.SESSION_COOKIE_SECURE,
-        httponly=True,
-        samesite="Lax",
-    )
     return response

@@ -11,6 +11,7 @@ from accounts.errors import CodeClosed
 from accounts.flows import login
 from accounts.forms import SendCodeForm, SignInForm
 from accounts.models import Purpose
+from accounts.sessions import PASSWORD
 from accounts.views.base import AnonymousOnly, Step
 from accounts.views.codes import CodePage, InProgress, ResendPage
 
@@ -30,7 +31,7 @@ class LoginView(AnonymousOnly, Step):
         """Look at the password and let the shopper in."""
         said = form.cleaned_data
         user = login.by_password(form.found, said["password"], visitor=self.visitor)
-        return enter(self.request, user, said["next"], remember=said["remember"])
+        return enter(self.request, user, said["next"], by=PASSWORD, remember=said["remember"])
 
 
 class SendCodeView(AnonymousOnly, Step):
@@ -85,7 +86,8 @@ class LoginVerifyView(InProgress, AnonymousOnly, CodePage):
             return responses.turn_away(
                 self.request, begun.destination or reverse("home"), message=_("You are signed in.")
             )
-        return enter(self.request, user, begun.destination, remember=begun.remember)
+        kind = self.challenge.kind
+        return enter(self.request, user, begun.destination, by=kind, remember=begun.remember)
 
     def told(self):
         """Say where the code went, if there is an account, and what to do when it did not come."""
@@ -103,10 +105,10 @@ class LoginResendView(ResendPage, LoginVerifyView):
     """A new code to sign in with."""
 
 
-def enter(request, user, destination, *, remember):
+def enter(request, user, destination, *, by, remember):
     """Sign in and lead on: to step 3 whoever never finished it, home, or where the shopper came for."""
     undone = user.deletion_due_at
-    pending.sign_in(request, user, remember=remember)
+    pending.sign_in(request, user, by=by, remember=remember)
     message = _("You are signed in.")
     if undone:
         message = _("Welcome back. Your account will not be deleted.")

@@ -107,7 +107,7 @@ class NewPasswordView(TokenPage):
         logout(self.request)
         message = _("Your password is changed. Sign in with it.")
         responses.tell(self.request, message)
-        return self.used(responses.go(self.request, reverse("accounts:login"), message=message))
+        return responses.go(self.request, reverse("accounts:login"), message=message)
 
     def told(self):
         """Name the button; let a password manager know whose it is (ux 54)."""
@@ -153,7 +153,7 @@ def choose(request, token):
     """Lead on to the new password, with the token in a cookie as if a link had been opened."""
     return carry(
         request,
-        token,
+        recovery.find_link(token),
         reverse("accounts:password-reset-new"),
         message=_("Choose a new password."),
     )

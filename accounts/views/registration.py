@@ -116,7 +116,7 @@ class VerifyView(Registering, CodePage):
             )
         except CodeClosed:
             return self._closed(code)
-        return enter(self.request, proven, self.pending.destination)
+        return enter(self.request, proven, self.challenge.kind, self.pending.destination)
 
     def told(self):
         """Say where the code went and what to do when it did not come."""
@@ -217,7 +217,8 @@ class LinkView(TokenPage):
         begun = self._begun_here
         profile = begun.profile if begun else registration.Profile()
         proven = registration.confirm_by_link(self.token, profile=profile, visitor=self.visitor)
-        return self.used(enter(self.request, proven, begun.destination if begun else ""))
+        destination = begun.destination if begun else ""
+        return enter(self.request, proven, self.challenge.kind, destination)
 
     def told(self):
         """Say whose address it is: masked, unless it was typed here."""
@@ -232,10 +233,10 @@ class LinkView(TokenPage):
         return pending.of(self.request) if here else None
 
 
-def enter(request, proven, destination):
-    """Sign the new user in and lead on: to step 3, or home when step 1 brought everything."""
+def enter(request, proven, kind, destination):
+    """Sign in who proved a contact of this kind and lead on: to step 3, or home when step 1 brought everything."""
     undone = proven.user.deletion_due_at
-    pending.sign_in(request, proven.user)
+    pending.sign_in(request, proven.user, by=kind)
     message = _("OTP verified successfully. You are now logged in!")
     if undone:
         message = _("Welcome back. Your account will not be deleted.")
