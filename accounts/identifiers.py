@@ -200,6 +200,11 @@ def fingerprint(text: str) -> str:
     return salted_hmac("accounts.identifiers", text, algorithm="sha256").hexdigest()[:40]
 
 
+def fingerprints(text: str) -> list[str]:
+    """Every keyed hash that rows may know an identifier by."""
+    return [fingerprint(text)]
+
+
 def is_format(letter: str) -> bool:
     """Whether `letter` only shapes its neighbours, like the joiners that names in some scripts need."""
     return unicodedata.category(letter) == "Cf"
