@@ -175,6 +175,11 @@ def staff_logins(name: str, origin: Origin) -> list[Limit]:
     ]
 
 
+def staff_lookups(account: str) -> list[Limit]:
+    """How many addresses one member of staff may look up."""
+    return _limits("staff look-ups", account, policy.STAFF_LOOKUPS)
+
+
 def notes(origin: Origin) -> Limit:
     """How often the audit notes that one household ran into a limit: a flood of refusals is no flood of rows."""
     return Limit("notes", origin.network, policy.Rate(1, 60))

@@ -5,6 +5,7 @@ Nobody chooses a password, a code or an address for somebody else (ADM-06).
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID
 
 from django.contrib.admin.models import CHANGE, LogEntry
@@ -16,9 +17,10 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import events, limits, policy
-from accounts.errors import Refused
+from accounts.errors import Refused, TooOften
 from accounts.flows import challenge as challenges
 from accounts.flows import passwords
+from accounts.identifiers import Identifier
 from accounts.limits import STAMP, Limit
 from accounts.models import Bucket, Challenge, Purpose, SecurityEvent, User
 from accounts.origin import Origin
@@ -83,6 +85,18 @@ def reactivate(user: User, *, by: User, origin: Origin) -> None:
         user = _locked(user, is_active=False)
         User.objects.filter(pk=user.pk).update(is_active=True)
         _note("staff_reactivated", "Activated again.", user, by, origin)
+
+
+def look_up(who: Identifier, *, by: User, origin: Origin) -> None:
+    """Write down that a member of staff looks an address up, before it is looked up. Raises TooOften."""
+    note = partial(events.record, origin=origin, identifier=who, user=by)
+    try:
+        limits.spend(*limits.staff_lookups(str(by.pk)))
+    except TooOften:
+        if limits.take(limits.notes(origin)):
+            note("limit_hit")
+        raise
+    note("staff_looked_up")
 
 
 def in_force(asked: Iterable[Limit]) -> dict[Limit, datetime]:
