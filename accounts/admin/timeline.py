@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 
 from django.db.models import Prefetch, Value
@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.admin import states
-from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprint
+from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprints
 from accounts.models import EVENT_WORDS, Challenge, Purpose, SecurityEvent
 from messaging.admin.badges import OFF, badge, of_status
 from messaging.models import OutboxMessage, Receipt
@@ -94,9 +94,10 @@ def before(text):
     """The moment in an address of ours, or None."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        # At the ends of time there is no such moment here.
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else None
 
 
 def messages(challenges: Iterable[Challenge]):
@@ -146,7 +147,7 @@ def _page(entries):
 def _events(user, until):
     """By user, and by what the user is called: two questions, an index for each."""
     names = [contact.key for contact in user.contacts] + [user.username or ""]
-    prints = [fingerprint(name) for name in names if name]
+    prints = [each for name in names if name for each in fingerprints(name)]
     past = SecurityEvent.objects.filter(at__lt=until).order_by("-at", "-pk")
     own, others = past.filter(user=user), past.filter(user=None, fingerprint__in=prints)
     return chain(own[: PAGE + 1], others[: PAGE + 1])
