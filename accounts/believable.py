@@ -168,11 +168,15 @@ USERS: dict[str, str] = {
     "completed_at": "CASE WHEN chance(n, 41) < 0.93 THEN least(joined + interval '80 seconds', now()) END",
     "deletion_due_at": "CASE WHEN chance(n, 45) < 0.003 THEN now() + chance(n, 46) * interval '14 days' END",
 }
+# HMAC-SHA-256 as accounts.identifiers.fingerprint has it.
+FINGERPRINT = """left(encode(sha256(%(outer)s::bytea || sha256(
+    %(inner)s::bytea || convert_to(recipient, 'UTF8'))), 'hex'), 40)"""
 CHALLENGES: dict[str, str] = {
     "id": "id",
     "purpose": "purpose",
     "kind": "kind",
     "recipient": "recipient",
+    "fingerprint": FINGERPRINT,
     "address": "recipient",
     "user_id": "user_id",
     "device": "(%(devices)s::text[])[device]",
@@ -192,9 +196,7 @@ EVENTS: dict[str, str] = {
     "kind": "what",
     "at": "least(moment, now())",
     "user_id": "user_id",
-    # HMAC-SHA-256 as accounts.identifiers.fingerprint has it.
-    "fingerprint": """CASE WHEN named THEN left(encode(sha256(%(outer)s::bytea || sha256(
-        %(inner)s::bytea || convert_to(recipient, 'UTF8'))), 'hex'), 40) ELSE '' END""",
+    "fingerprint": f"CASE WHEN named THEN {FINGERPRINT} ELSE '' END",
     "channel": "CASE WHEN named THEN kind ELSE '' END",
     "country": "CASE WHEN named AND kind = 'phone' THEN (%(countries)s::text[])[1 + mod(n, 10)] ELSE '' END",
     "ip": "ip",

@@ -233,6 +233,11 @@ def notes(kind: str, origin: Origin) -> list[Limit]:
     return _by_household(f"notes of {kind}", origin, ONCE_A_MINUTE)
 
 
+def staff_lookups(account: str) -> list[Limit]:
+    """How many addresses one member of staff may look up."""
+    return _limits("staff look-ups", account, policy.STAFF_LOOKUPS)
+
+
 def room(limits: Iterable[Limit]) -> list[Limit]:
     """The same limits, only asked and not spent."""
     return [replace(limit, counts=False) for limit in limits]

@@ -277,6 +277,8 @@ class Challenge(models.Model):
         _("channel"), max_length=8, choices=[(EMAIL, _("email")), (PHONE, _("text message"))]
     )
     recipient = models.CharField(_("recipient"), max_length=policy.EMAIL_MAX)
+    # Of the recipient, as the audit has it: erasure finds what only the audit still knows to be somebody's.
+    fingerprint = models.CharField(max_length=40, blank=True, db_default="", editable=False)
     address = models.CharField(max_length=policy.EMAIL_MAX)
     user = models.ForeignKey(
         User, models.CASCADE, null=True, related_name="challenges", verbose_name=_("user")
@@ -308,10 +310,21 @@ class Challenge(models.Model):
         indexes = [
             models.Index(fields=["recipient", "-created_at"]),
             models.Index(fields=["-created_at"]),
+            models.Index(
+                fields=["fingerprint"],
+                name="challenge_of_nobody",
+                condition=models.Q(user__isnull=True),
+            ),
         ]
 
     def __str__(self):
         return f"{self.get_purpose_display()} {self.pk}"
+
+    def save(self, *args, **kwargs):
+        """Write the row, a new one with the fingerprint of its recipient."""
+        if self._state.adding:
+            self.fingerprint = fingerprint(self.recipient)
+        super().save(*args, **kwargs)
 
     @property
     def identifier(self) -> Identifier:

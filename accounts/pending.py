@@ -37,6 +37,8 @@ def put(request: HttpRequest, challenge: Challenge, pending: Pending) -> None:
     """Point this browser's session at `challenge` and remember what was typed."""
     request.session[CHALLENGE_KEY] = str(challenge.pk)
     request.session[KEY] = asdict(pending)
+    # Of the attempt pointed at alone: whoever erases it erases all that is kept here.
+    request.session.pop(NAME_KEY, None)
     if challenge.purpose == Purpose.REGISTER:
         request.session[NAME_KEY] = pending.profile.username or pending.typed
 

@@ -100,6 +100,8 @@ STAFF_SESSION_IDLE = _seconds("STAFF_SESSION_IDLE", 1800)
 STAFF_SESSION_ABSOLUTE = _seconds("STAFF_SESSION_ABSOLUTE", 12 * 3600)
 STAFF_LOGINS_PER_IP = rates(env.str("STAFF_LOGINS_PER_IP", "30/10m"))
 STAFF_LOGINS_PER_NAME = rates(env.str("STAFF_LOGINS_PER_NAME", "5/30m"))
+# How many addresses one member of staff may look up.
+STAFF_LOOKUPS = rates(env.str("STAFF_LOOKUPS", "100/h"))
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
 # Receipts of providers that nothing proves, and from how many on staff hear of it; a genuine one always passes.

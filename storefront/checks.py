@@ -168,6 +168,18 @@ def switches_are_known(app_configs, **kwargs):
 
 
 @checks.register(TAG)
+def erasure_finds_everything(app_configs, **kwargs):
+    """Messages go before the attempts they tell of, and attempts before the trail that knows whose they were."""
+    told = settings.MESSAGES_KEPT + policy.LINK_TTL + policy.NOT_ME_TTL
+    if not told <= policy.CHALLENGES_KEPT <= policy.EVENTS_KEPT:
+        yield checks.Error(
+            "MESSAGES_KEPT, CHALLENGES_KEPT and EVENTS_KEPT leave rows that erasure would not find.",
+            "Keep attempts longer than messages, and events at least as long as attempts.",
+            id="storefront.E020",
+        )
+
+
+@checks.register(TAG)
 def production_is_whole(app_configs, **kwargs):
     """With DEBUG off: no mailbox, a shared cache, a way for mail, https (LIM-07)."""
     if settings.DEBUG or "pytest" in sys.modules:

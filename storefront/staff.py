@@ -4,12 +4,13 @@ Not in `accounts.admin`: that package registers itself with the site while the s
 """
 
 from datetime import timedelta
+from functools import wraps
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import BACKEND_SESSION_KEY, login
 from django.contrib.auth.views import LoginView
-from django.core.exceptions import ValidationError
+from django.core.exceptions import BadRequest, ValidationError
 from django.core.validators import MaxLengthValidator
 from django.http import HttpResponseRedirect
 from django.shortcuts import redirect
@@ -211,12 +212,13 @@ class StaffSite(admin.AdminSite):
         )
 
     def get_urls(self):
-        """Add the second step."""
+        """Add the second step; leave out what no page here asks: completions of what is typed, pages of the shop."""
+        unasked = ("autocomplete", "view_on_site")
         code, again = CodeStep.as_view(site=self), CodeAgain.as_view(site=self)
         return [
             path("login/code/", code, name="code"),
             path("login/code/again/", again, name="code_again"),
-            *super().get_urls(),
+            *(page for page in super().get_urls() if getattr(page, "name", "") not in unasked),
         ]
 
     def index(self, request, extra_context=None):
@@ -248,6 +250,14 @@ class StaffSite(admin.AdminSite):
         alerts.sound(kind, entry.object_repr)
         watch.warn(kind, entry=entry.pk, by=entry.user_id)
 
+    def look_up(self):
+        """Let the browser send what was typed to the look-up, as it sent it here: by POST."""
+        return redirect("lookup", preserve_request=True)
+
+    def admin_view(self, view, cacheable=False):
+        """As Django has it, for text that a row can hold (IDN-09)."""
+        return super().admin_view(_readable(view), cacheable)
+
     def logout(self, request, extra_context=None):
         """End the session, and note it."""
         if request.method == "POST" and request.user.is_authenticated:
@@ -257,6 +267,23 @@ class StaffSite(admin.AdminSite):
     def password_change(self, request, extra_context=None):
         """The account's own page: with its limits, its notice and its place in the audit."""
         return redirect("accounts:password")
+
+
+def _readable(view):
+    """Refuse an address or a form with a NUL in it: no text of PostgreSQL may have one."""
+
+    @wraps(view)
+    def readable(request, *args, **kwargs):
+        sent = [request.path, *_texts(request.GET), *_texts(request.POST)]
+        if any("\0" in text for text in sent):
+            raise BadRequest
+        return view(request, *args, **kwargs)
+
+    return readable
+
+
+def _texts(sent):
+    return (text for name, values in sent.lists() for text in (name, *values))
 
 
 def let_in(request, user):

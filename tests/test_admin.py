@@ -171,16 +171,17 @@ def test_lists_take_any_address(staff, shop, query):  # ADM-02
         assert WHO not in shown.content.decode().replace(f'value="{WHO}"', "")
 
 
-def test_a_search_without_an_at_looks_at_no_address(staff, shop):  # ADM-02
+def test_a_search_looks_at_no_address(staff, shop):  # ADM-02
     found = [
         len(re.findall(r'class="field-date_joined', page.content.decode()))
         for page in (
             staff.client.get("/admin/accounts/user/?q=ana.maria"),
+            staff.client.get(f"/admin/accounts/user/?q={WHO}"),
             staff.client.get("/admin/accounts/user/?q=ana"),
         )
     ]
 
-    assert found == [0, 1]
+    assert found == [0, 0, 1]
 
 
 def written(about):
@@ -423,5 +424,5 @@ def test_pages_of_the_admin_are_not_kept(staff, url):  # SES-08, WEB-06
 
 @pytest.mark.parametrize("window", WINDOWS)
 def test_a_window_on_nothing_is_no_fault(staff, window):  # IDN-08
-    for pk in ("x", "%00", "0", "9" * 40, "../..", "00000000-0000-0000-0000-000000000000"):
+    for pk in ("x", "%01", "0", "9" * 40, "../..", "00000000-0000-0000-0000-000000000000"):
         assert staff.client.get(f"/admin/{window}/{pk}/change/").status_code in (302, 404), pk

@@ -1,8 +1,9 @@
 """The audit trail, as staff see it."""
 
-from uuid import UUID
+import re
 
 from django.contrib import admin
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from accounts import identifiers
@@ -10,8 +11,11 @@ from accounts.admin.timeline import WORDS
 from accounts.identifiers import EMAIL, PHONE, USERNAME, fingerprints
 from accounts.models import SecurityEvent
 from messaging.admin.badges import with_note
-from messaging.admin.choices import ChoiceFilter, WithChoices
-from messaging.admin.window import Window
+from messaging.admin.choices import ChoiceFilter
+from messaging.admin.window import Window, by_id
+
+# Longer than any username.
+FINGERPRINT = re.compile(r"\b[0-9a-f]{40}\b")
 
 
 class KindFilter(ChoiceFilter):
@@ -29,7 +33,7 @@ class ChannelFilter(ChoiceFilter):
 
 
 @admin.register(SecurityEvent)
-class SecurityEventAdmin(WithChoices, Window):
+class SecurityEventAdmin(Window):
     """The audit trail."""
 
     list_display = ("at", "what", "user", "channel", "device", "about")
@@ -38,7 +42,10 @@ class SecurityEventAdmin(WithChoices, Window):
     date_hierarchy = "at"
     ordering = ("-at",)
     search_fields = ("fingerprint",)
-    search_help_text = _("A user's id, or a whole email address, mobile number or username")
+    search_help_text = _(
+        "A user's id, a keyed hash or a whole username. An email address or a mobile number is looked up instead, "
+        "and that is written down."
+    )
     fields = (
         "at",
         "what",
@@ -52,15 +59,10 @@ class SecurityEventAdmin(WithChoices, Window):
         "fingerprint",
     )
 
-    def get_search_results(self, request, queryset, search_term):
-        """What happened to a user, or to exactly this identifier (ADM-02)."""
-        if not search_term:
-            return queryset, False
-        try:
-            return queryset.filter(user_id=UUID(search_term.strip())), False
-        except ValueError:
-            key = identifiers.parse_name(search_term).key
-            return queryset.filter(fingerprint__in=fingerprints(key)), False
+    def meant(self, text):
+        """What happened to a user, to these keyed hashes, or to exactly this username (ADM-02)."""
+        prints = FINGERPRINT.findall(text) or fingerprints(identifiers.parse_name(text).key)
+        return by_id(text, "user_id") or Q(fingerprint__in=prints)
 
     @admin.display(description=_("what"), ordering="kind")
     def what(self, event):

@@ -15,13 +15,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import FormView
 
-from accounts import events, identifiers, limits, origin, policy
+from accounts import identifiers, limits, policy
 from accounts.admin import advice, states, timeline
 from accounts.admin.limits import in_words
-from accounts.errors import clock
+from accounts.errors import TooOften, clock
 from accounts.flows import support
 from accounts.flows.challenge import channel
-from accounts.identifiers import PHONE, Unreadable
+from accounts.identifiers import PHONE, Unreadable, fingerprints
 from accounts.models import EVERYWHERE, Challenge, Pool, Purpose, TextCountry, User
 from messaging import outbox
 from messaging.models import Breaker, OutboxMessage, Provider
@@ -91,30 +91,29 @@ class LookupView(FormView):
     admin_site = None
 
     def dispatch(self, request, *args, **kwargs):
-        """For those who may see attempts."""
-        if not request.user.has_perm("accounts.view_challenge"):
+        """For those who may see people."""
+        if not request.user.has_perm("accounts.view_user"):
             raise PermissionDenied
         return super().dispatch(request, *args, **kwargs)
 
     def form_valid(self, form):
-        """Show what is known, and write down that somebody asked."""
-        who = form.cleaned_data["who"]
-        found = {"found": look(who)}
-        events.record(
-            "staff_looked_up",
-            origin=origin.of(self.request),
-            identifier=who,
-            user=self.request.user,
-        )
+        """Write down that somebody asks, then show what is known."""
+        who, request = form.cleaned_data["who"], self.request
+        try:
+            support.look_up(who, by=request.user, origin=request.session.origin)
+        except TooOften as refusal:
+            form.add_error("who", str(refusal.message))
+            return self.render_to_response(
+                self.get_context_data(form=form),
+                status=refusal.status,
+                headers={"Retry-After": str(refusal.retry_after)},
+            )
         # An empty box: the address is not on the page that answers.
-        return self.render_to_response(self.get_context_data(form=LookupForm(), **found))
+        return self.render_to_response(self.get_context_data(form=LookupForm(), found=look(who)))
 
     def get_context_data(self, **kwargs):
         """Add what every page of the admin has."""
-        page = self.admin_site.each_context(self.request) | {
-            "title": _("Why no code?"),
-            "may_view_user": self.request.user.has_perm("accounts.view_user"),
-        }
+        page = self.admin_site.each_context(self.request) | {"title": _("Why no code?")}
         return super().get_context_data(**page, **kwargs)
 
 
@@ -137,6 +136,8 @@ def look(who):
         "account": account,
         "attempts": attempts,
         "limits": [(in_words(limit), clock(until)) for limit, until in full.items()],
+        # How the list of events finds them: by keyed hashes, for the address stands in no URL.
+        "events": "+".join(fingerprints(who.key)),
         "tell": advice.sentence(_facts(who, account, attempts, full, state)),
     }
 

@@ -3,12 +3,17 @@
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
+from django.db.models import Q
 
-from messaging.admin.noted import Noted
+from messaging.admin.window import Shutter
 
 admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(Noted, GroupAdmin):
+class RoleAdmin(Shutter, GroupAdmin):
     """Who may do what."""
+
+    def meant(self, text):
+        """A part of a name."""
+        return Q(name__icontains=text)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain
 
 from django.db.models import Prefetch, Value
@@ -95,9 +95,10 @@ def before(text):
     """The moment in an address of ours, or None."""
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError:
+        # At the ends of time there is no such moment here.
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return moment if moment.tzinfo else None
 
 
 def messages(challenges: Iterable[Challenge]):

@@ -1,6 +1,5 @@
 """A shopper leaves: asked for, waited for, then erased from every table but keyed hashes in the audit."""
 
-from itertools import chain
 from uuid import UUID
 
 from django.contrib.admin.models import LogEntry
@@ -11,13 +10,16 @@ from django.db.models.functions import Now
 from accounts import events, limits, policy
 from accounts.flows import notices
 from accounts.identifiers import fingerprints
-from accounts.models import Challenge, SecurityEvent, Session, User
+from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
 from accounts.origin import Origin
 from messaging import outbox
 
 BATCH = 100
 # What only the owner of an identifier makes happen.
-OWNED = "registered signed_in contact_added contact_changed contact_removed".split()
+OWNED = (
+    "registered signed_in confirmed contact_added contact_changed contact_removed primary_changed password_reset "
+    "disowned staff_signed_in staff_contact_set"
+).split()
 
 
 def ask(user: User, *, origin: Origin) -> None:
@@ -54,24 +56,41 @@ def _erase(pk: UUID) -> bool:
 
 def _forget_traces(user: User) -> None:
     """Take the person out of rows that outlive the account; what stays is a kind, a time and a keyed hash."""
-    keys = {contact.key for contact in user.contacts}
-    theirs = Challenge.objects.filter(Q(user=user) | Q(user=None, recipient__in=keys))
-    sent = {str(pk): address for pk, address in theirs.values_list("pk", "address")}
-    outbox.forget(sent.values(), about=sent)
-    keys |= {*theirs.filter(proved_at__isnull=False).values_list("recipient", flat=True)}
-    # Former contacts, too: the trail knows them for longer than the attempts do.
-    named = (
-        user.events.filter(kind__in=OWNED)
-        .exclude(fingerprint="")
-        .values_list("fingerprint", flat=True)
-    )
-    prints = {*chain.from_iterable(map(fingerprints, keys)), *named}
+    prints = _prints(user)
+    attempts = _attempts(user, prints)
+    outbox.forget(attempts.values(), about=map(str, attempts))
     # Before the rows forget, so that this one does, too.
-    events.record("erased", origin=Origin(), identifier=user.contacts[0] if keys else None)
+    contact = next(iter(user.contacts), None)
+    events.record("erased", origin=Origin(), identifier=contact)
     seen = SecurityEvent.objects.filter(Q(user=user) | Q(user=None, fingerprint__in=prints))
     seen.update(country="", ip=None, agent="")
     SecurityEvent.objects.filter(about=f"user {user.pk}").update(about="")
     # Browsers that asked for a code and never came back.
-    Session.objects.filter(challenge__in=theirs).delete()
-    theirs.delete()
+    Session.objects.filter(challenge__in=attempts).delete()
+    Challenge.objects.filter(pk__in=attempts).delete()
     LogEntry.objects.filter(object_id=str(user.pk)).delete()
+
+
+def _prints(user: User) -> set[str]:
+    """Keyed hashes of every name and contact that was the account's, but for what another account proved since."""
+    # A code for a new contact goes to whatever was typed; all others went to contacts of the account.
+    typed = Q(purpose=Purpose.CONTACT, proved_at=None)
+    sent_to = user.challenges.exclude(typed).values_list("recipient", flat=True).distinct()
+    keys = {*sent_to, *(contact.key for contact in user.contacts)}
+    proven = SecurityEvent.objects.filter(kind__in=OWNED).exclude(fingerprint="")
+    # The trail knows former contacts for longer than the attempts do.
+    named = proven.filter(user=user).values_list("fingerprint", flat=True)
+    prints = {*named, *(each for key in keys for each in fingerprints(key))}
+    by_anybody = proven.filter(user__isnull=False, fingerprint__in=prints).order_by("at", "pk")
+    newest = dict(by_anybody.values_list("fingerprint", "user_id"))
+    return {each for each in prints if newest.get(each, user.pk) == user.pk}
+
+
+def _attempts(user: User, prints: set[str]) -> dict[UUID, str]:
+    """Their own attempts and those of nobody at what was theirs, each with the address it went to."""
+    nobodys = Challenge.objects.filter(user=None, fingerprint__in=prints)
+    return {
+        pk: address
+        for rows in (user.challenges.all(), nobodys)
+        for pk, address in rows.values_list("pk", "address")
+    }

@@ -15,10 +15,11 @@ from django.db.models.functions import Now
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
-from accounts import events, limits, policy
-from accounts.errors import Refused
+from accounts import events, limits, policy, refusals
+from accounts.errors import Refused, TooOften
 from accounts.flows import challenge as challenges
 from accounts.flows import notices, passwords
+from accounts.identifiers import Identifier
 from accounts.limits import STAMP, Limit
 from accounts.models import Bucket, Challenge, Pool, Purpose, SecurityEvent, User
 from accounts.origin import Origin
@@ -108,6 +109,16 @@ def reactivate(user: User, *, by: User, origin: Origin) -> None:
         user = _locked(user, is_active=False)
         User.objects.filter(pk=user.pk).update(is_active=True)
         _note("staff_reactivated", "Activated again.", user, by, origin)
+
+
+def look_up(who: Identifier, *, by: User, origin: Origin) -> None:
+    """Write down that a member of staff looks an address up, before it is looked up. Raises TooOften."""
+    try:
+        limits.spend(*limits.staff_lookups(str(by.pk)))
+    except TooOften:
+        refusals.note("limit_hit", origin=origin, identifier=who, user=by)
+        raise
+    events.record("staff_looked_up", origin=origin, identifier=who, user=by)
 
 
 def in_force(asked: Iterable[Limit]) -> dict[Limit, datetime]:

@@ -20,12 +20,3 @@ class ChoiceFilter(admin.SimpleListFilter):
     def narrow(self, queryset, chosen):
         """The rows of one choice."""
         return queryset.filter(**{self.column: chosen})
-
-
-class WithChoices:
-    """A window with such filters: their names may stand in the address, too."""
-
-    def lookup_allowed(self, lookup, value, request=None):
-        """Allow these names; everything else is judged as before (ADM-02)."""
-        named = {getattr(chosen, "parameter_name", None) for chosen in self.list_filter}
-        return lookup in named or super().lookup_allowed(lookup, value, request)

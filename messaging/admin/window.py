@@ -2,13 +2,18 @@
 
 import datetime
 import json
+import re
+from itertools import takewhile
+from uuid import UUID
 
 from django.contrib import admin
-from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import EmptyResultSet, PermissionDenied
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
+from django.core.exceptions import BadRequest, EmptyResultSet, PermissionDenied, ValidationError
 from django.core.paginator import Paginator
 from django.db import connection
-from django.db.models import Max, Min
+from django.db.models import Max, Min, Q
+from django.http import HttpResponseRedirect
 from django.utils.formats import date_format
 from django.utils.functional import cached_property
 from django.utils.text import capfirst
@@ -25,6 +30,10 @@ CHEAP = 1_000
 FEW = 200
 # The last page of a long list: each page further costs a little more, and nobody reads on.
 LAST_PAGE = 100
+# What the search box posts, under the name that the look-up reads it by.
+SOUGHT = "who"
+# The parts of a date in the address of a list, each with what it may be; a smaller one needs those before it.
+PARTS = {"year": range(1970, 3000), "month": range(1, 13), "day": range(1, 32)}
 
 
 class About(int):
@@ -102,17 +111,37 @@ class Shutter(Noted, admin.ModelAdmin):
     # To count what each filter would find is to read the whole table, once for each.
     show_facets = admin.ShowFacets.NEVER
 
-    def lookup_allowed(self, lookup, value, request=None):
-        """Filter by the offered filters only: anything else answers questions about what is hidden (ADM-02)."""
-        offered = {*map(_asked_as, self.list_filter), self.date_hierarchy}
-        return lookup.partition("__")[0] in offered
+    def lookup_allowed(self, lookup, value, request):
+        """Filter by what the list offers only: anything else answers questions about what is hidden (ADM-02)."""
+        field, _sep, part = lookup.rpartition("__")
+        if field == self.date_hierarchy and part in PARTS:
+            return _is_date(field, part, value, request.GET)
+        return lookup in {name for offered in self.list_filter for name in _asked_as(offered)}
+
+    def get_search_results(self, request, queryset, search_term):
+        """By names and ids, as `meant` says; addresses and numbers are looked up where that is noted (ADM-02)."""
+        text = search_term.strip()
+        if not text:
+            return queryset, False
+        meant = None if is_contact(text) else self.meant(text)
+        return queryset.filter(meant) if meant else queryset.none(), False
+
+    def meant(self, text):
+        """The condition that `text` stands for in the search box, or None; here an id."""
+        return by_id(text, "pk")
+
+    def get_object(self, request, object_id, from_field=None):
+        """Find a row by its id; an empty name of another column is none."""
+        return super().get_object(request, object_id, from_field or None)
 
     def get_changelist(self, request, **kwargs):
         """The list that can be of any length."""
         return WindowList
 
     def changelist_view(self, request, extra_context=None):
-        """Call the list by what is in it."""
+        """Call the list by what is in it; the search box posts to it, for an address must stand in no URL."""
+        if request.method == "POST" and SOUGHT in request.POST:
+            return self._search(request, request.POST[SOUGHT].strip())
         title = {"title": capfirst(str(self.opts.verbose_name_plural))}
         return super().changelist_view(request, title | (extra_context or {}))
 
@@ -121,6 +150,24 @@ class Shutter(Noted, admin.ModelAdmin):
         if self.sortable_by is not None or not self.date_hierarchy:
             return super().get_sortable_by(request)
         return (self.date_hierarchy,)
+
+    def response_action(self, request, queryset):
+        """Do something to the rows that were ticked. Raises BadRequest for what is no id of a row."""
+        try:
+            for pk in request.POST.getlist(ACTION_CHECKBOX_NAME):
+                self.opts.pk.clean(pk, None)
+        except ValidationError:
+            raise BadRequest from None
+        return super().response_action(request, queryset)
+
+    def _search(self, request, text):
+        """Lead a name or an id to the list, and hand an address or a number to the look-up."""
+        if is_contact(text):
+            return self.admin_site.look_up()
+        query = request.GET.copy()
+        query.pop(PAGE_VAR, None)
+        query[SEARCH_VAR] = text
+        return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
 
 
 class Window(Shutter):
@@ -146,9 +193,26 @@ class Window(Shutter):
 
     def changelist_view(self, request, extra_context=None):
         """Say no to a forged action instead of ignoring it."""
-        if request.method == "POST":
+        if request.method == "POST" and SOUGHT not in request.POST:
             raise PermissionDenied
         return super().changelist_view(request, extra_context)
+
+
+def is_contact(text):
+    """Whether `text` looks like an email address or a mobile number, or like a part of one."""
+    number = text.lower().removeprefix("tel:")
+    return bool(re.search("[@\uff20]", text)) or (
+        any(map(str.isdigit, number)) and not any(map(str.isalpha, number))
+    )
+
+
+def by_id(text, *columns):
+    """Rows of which one of `columns` is the id in `text`; None if it is no id."""
+    try:
+        pk = UUID(text)
+    except ValueError:
+        return None
+    return Q(*((column, pk) for column in columns), _connector=Q.OR)
 
 
 def is_large(model):
@@ -182,8 +246,15 @@ def _count(rows):
 
 
 def _asked_as(offered):
-    """How a filter is called in the address: a column, or a filter of ours."""
-    return offered if isinstance(offered, str) else offered.parameter_name
+    """What a filter is called in the address: a column and its one look-up, or a filter of ours."""
+    return [offered, f"{offered}__exact"] if isinstance(offered, str) else [offered.parameter_name]
+
+
+def _is_date(field, part, value, query):
+    """Whether `value` may be that part of a date, in an address that names the larger ones, too."""
+    larger = takewhile(lambda name: name != part, PARTS)
+    is_number = bool(re.fullmatch("[0-9]{1,4}", value)) and int(value) in PARTS[part]
+    return is_number and all(f"{field}__{name}" in query for name in larger)
 
 
 def _rounded(number):

@@ -86,7 +86,7 @@ def staff_pages(studio, username, password, contact, sought):
         shoot(page, f"staff-users-{scheme}")
         staff.search.fill(sought)
         staff.search.press("Enter")
-        staff.rows().first.locator("th a, td a").first.click()
+        staff.main.locator("[href*='/accounts/user/'][href$='/change/']").first.click()
         shoot(page, f"staff-user-{scheme}", full_page=True)
         staff.open("/admin/signups/?span=30")
         shoot(page, f"staff-board-{scheme}", full_page=True)
