@@ -53,8 +53,9 @@ class UserManager(BaseUserManager["User"]):
 
     def has_username(self, username: str, *, by: "User | None" = None) -> bool:
         """Whether the name is that of anybody but `by`, or kept for them."""
-        taken = self.filter(username=username).exclude(pk=by and by.pk)
-        kept = FormerUsername.objects.kept().filter(username=username).exclude(user_id=by and by.pk)
+        own = by.pk if by else None
+        taken = self.filter(username=username).exclude(pk=own)
+        kept = FormerUsername.objects.kept().filter(username=username).exclude(user_id=own)
         return taken.exists() or kept.exists()
 
     def drop_contact(self, pk: uuid.UUID, kind: str) -> bool:

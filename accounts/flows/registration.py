@@ -12,7 +12,7 @@ from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import entry, usernames
 from accounts.identifiers import Identifier
-from accounts.models import Challenge, FormerUsername, Purpose, User
+from accounts.models import POOLS, Challenge, FormerUsername, Purpose, User
 from accounts.origin import Origin
 
 
@@ -113,7 +113,8 @@ def complete(
         usernames.refuse_taken(username, by=user, origin=origin)
     if contact:
         # Before the hash: a request that a limit refuses must not cost one.
-        limits.admit(*limits.changes(str(user.pk)), *limits.room(limits.messages(contact)))
+        caps = limits.room(limits.messages(contact, POOLS[Purpose.CONTACT]))
+        limits.admit(*limits.changes(str(user.pk)), *caps)
     hashed = make_password(password) if password else user.password
     columns = {"name": name, "username": username or None, "completed_at": Now()}
     waiting = None
