@@ -25,10 +25,10 @@ OWNED = (
 def ask(user: User, *, origin: Origin) -> None:
     """Plan the end of the account and sign out everywhere. Signing in before then undoes it. Raises TooOften."""
     with transaction.atomic():
-        limits.spend(*limits.changes(str(user.pk)))
         due = Now() + policy.DELETION_GRACE
         if not User.objects.filter(pk=user.pk, deletion_due_at=None).update(deletion_due_at=due):
             return
+        limits.spend(*limits.changes(str(user.pk)))
         user.sessions.all().delete()
         user.challenges.withdraw()
         events.record("deletion_asked", origin=origin, user=user)

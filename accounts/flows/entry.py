@@ -16,11 +16,12 @@ def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bo
     when too many browsers that the account does not trust have come in lately: each leaves a session and messages.
     """
     is_new, undone = not visitor.knows(user), user.deletion_due_at
-    if is_new:
-        limits.spend(*limits.sign_ins(str(user.pk)))
     account = User.objects.filter(pk=user.pk, is_active=True, **still)
     if not account.update(last_login=Now(), deletion_due_at=None):
         return False
+    if is_new:
+        # After the user, as everywhere; and all of it is undone when there is no room.
+        limits.spend(*limits.sign_ins(str(user.pk)))
     news = [*(["new_device"] if is_new else []), *(["deletion_undone"] if undone else [])]
     events.record("signed_in", *news, origin=visitor.origin, identifier=name, user=user)
     for what in news:
