@@ -35,6 +35,14 @@ class UserManager(BaseUserManager["User"]):
         column = {EMAIL: "email_key", PHONE: "phone", USERNAME: "username"}[identifier.kind]
         return self.filter(**{column: identifier.key})
 
+    def shoppers(self, identifier: Identifier | None = None) -> models.QuerySet["User"]:
+        """Whom the doors of the shop know, all of them or the one who proved `identifier`.
+
+        For the shop a staff account does not exist (ADM-04).
+        """
+        people = self.for_identifier(identifier) if identifier else self.all()
+        return people.filter(is_staff=False)
+
     def register(self, identifier: Identifier, **profile: object) -> "User":
         """Insert the user who has just proved `identifier`. Raises IntegrityError when a key is taken."""
         columns = User.proven(identifier) | {"primary": identifier.kind, "last_login": Now()}
@@ -164,10 +172,15 @@ class Purpose(models.TextChoices):
     RESET = "reset", _("new password")
     NOT_ME = "not_me", _("notice to the owner")
     STAFF = "staff", _("sign-in to the staff pages")
+    STAFF_CHANGE = "staff_change", _("change of a staff account")
+    STAFF_CONTACT = "staff_contact", _("new contact of a staff account")
 
 
 # Purposes that somebody who is not signed in may begin for any address: without a user, nothing is sent (ENU-03).
 ANYBODY = (Purpose.LOGIN, Purpose.RESET)
+# Purposes of the staff pages. Only a right staff password begins them: no stranger, switch or budget of the shop is in
+# their way.
+OF_STAFF = (Purpose.STAFF, Purpose.STAFF_CHANGE, Purpose.STAFF_CONTACT)
 
 
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
@@ -185,6 +198,10 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
         """End every attempt that stands, but the notices: whoever got one may still say "not me" (REG-05)."""
         standing = self.filter(proved_at=None, closed_at=None).exclude(purpose=Purpose.NOT_ME)
         return standing.update(closed_at=Now())
+
+    def end(self) -> int:
+        """End every attempt that stands, the links of notices with them."""
+        return self.filter(proved_at=None, closed_at=None).update(closed_at=Now())
 
     def by_link(self, token: str) -> "Challenge | None":
         """The row whose emailed link carries `token`, or None."""
@@ -241,6 +258,12 @@ class Challenge(models.Model):
         return User.objects.filter(pk=self.user_id).first() if self.user_id else None
 
     @property
+    def shopper(self) -> User | None:
+        """The owner, if the shop would let them in: neither shut out nor staff."""
+        active = User.objects.shoppers().filter(is_active=True)
+        return active.filter(pk=self.user_id).first() if self.user_id else None
+
+    @property
     def code(self) -> str:
         """The newest code: for the message that leaves, and for nobody else."""
         return self._code(self.sends)
@@ -268,6 +291,11 @@ class Challenge(models.Model):
     def is_decoy(self) -> bool:
         """Whether it was begun for an address without an account: it looks like any other, and no code is right."""
         return self.user_id is None and self.purpose in ANYBODY
+
+    @property
+    def is_of_staff(self) -> bool:
+        """Whether the staff pages began it, and not the shop."""
+        return self.purpose in OF_STAFF
 
     @property
     def is_by_link(self) -> bool:
@@ -514,6 +542,11 @@ class SecurityEvent(models.Model):
     ip = models.GenericIPAddressField(_("IP address"), null=True)
     agent = models.CharField(_("browser"), max_length=200, blank=True)
     request_id = models.CharField(_("request"), max_length=64, blank=True)
+    # Which member of staff acted, or had the account that whoever runs the site changed; it says so when that account
+    # is long erased (LOG-01).
+    actor = models.CharField(
+        _("staff member (keyed hash)"), max_length=40, blank=True, db_default=""
+    )
     # Which row staff looked at or changed: its kind and its id, never what it holds.
     about = models.CharField(_("about"), max_length=80, blank=True, db_default="")
 
@@ -527,6 +560,7 @@ class SecurityEvent(models.Model):
             models.Index(fields=["fingerprint", "-at"]),
             models.Index(fields=["-at"]),
             models.Index(fields=["about"], name="event_about", condition=~models.Q(about="")),
+            models.Index(fields=["actor"], name="event_actor", condition=~models.Q(actor="")),
         ]
 
     def __str__(self):

@@ -3,15 +3,19 @@
 from uuid import UUID
 
 from django.contrib import admin
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts import identifiers
+from accounts import events, identifiers
 from accounts.admin.timeline import WORDS
 from accounts.identifiers import EMAIL, PHONE, USERNAME, fingerprint
 from accounts.models import SecurityEvent
 from messaging.admin.badges import with_note
 from messaging.admin.choices import ChoiceFilter, WithChoices
 from messaging.admin.window import Window
+
+# Enough to tell one member of staff from another.
+ACTOR_SHOWN = 8
 
 
 class KindFilter(ChoiceFilter):
@@ -32,7 +36,7 @@ class ChannelFilter(ChoiceFilter):
 class SecurityEventAdmin(WithChoices, Window):
     """The audit trail."""
 
-    list_display = ("at", "what", "user", "channel", "device", "about")
+    list_display = ("at", "what", "user", "staff", "channel", "device", "about")
     list_filter = (KindFilter, ChannelFilter)
     list_select_related = ("user",)
     date_hierarchy = "at"
@@ -45,6 +49,7 @@ class SecurityEventAdmin(WithChoices, Window):
         "kind_name",
         "about",
         "user",
+        "actor",
         "channel",
         "ip",
         "agent",
@@ -57,7 +62,8 @@ class SecurityEventAdmin(WithChoices, Window):
         if not search_term:
             return queryset, False
         try:
-            return queryset.filter(user_id=UUID(search_term.strip())), False
+            pk = UUID(search_term.strip())
+            return queryset.filter(Q(user_id=pk) | Q(actor=events.pseudonym(pk))), False
         except ValueError:
             key = identifiers.parse_name(search_term).key
             return queryset.filter(fingerprint=fingerprint(key)), False
@@ -66,6 +72,11 @@ class SecurityEventAdmin(WithChoices, Window):
     def what(self, event):
         """What happened, in words."""
         return WORDS.get(event.kind, event.words)
+
+    @admin.display(description=_("staff"), ordering="actor")
+    def staff(self, event):
+        """Which member of staff acted, by the beginning of the keyed hash."""
+        return event.actor[:ACTOR_SHOWN]
 
     @admin.display(description=_("kind"))
     def kind_name(self, event):
