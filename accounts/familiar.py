@@ -29,10 +29,13 @@ class Visitor:
     origin: Origin
     cookie: str = ""
 
-    def knows(self, user: Owner) -> str:
-        """Return the name of this browser if it has signed in to `user` before, else "" (LIM-04)."""
+    def knows(self, user: Owner, owner: str = "") -> str:
+        """Return the name of this browser if it has signed in to `user` before, else "" (LIM-04).
+
+        `owner` is the name of the account at a door of its own, like that of staff.
+        """
         password = user.former_password or user.password
-        return recognise(self.cookie, owner=str(user.pk), password=password)
+        return recognise(self.cookie, owner=owner or str(user.pk), password=password)
 
 
 def recognise(cookie: str, *, owner: str, password: str) -> str:

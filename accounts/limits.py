@@ -132,6 +132,16 @@ def guesses(at: Identifier) -> list[Limit]:
     return _limits("guesses", at.key, policy.CODE_GUESSES_PER_ID)
 
 
+def staff_messages(to: Identifier) -> list[Limit]:
+    """How many codes the staff pages may send to one contact: only a right staff password asks for them."""
+    return _limits("staff messages", to.mailbox, policy.STAFF_MESSAGES)
+
+
+def staff_guesses(at: Identifier) -> list[Limit]:
+    """How many codes of the staff pages may be tried for one contact."""
+    return _limits("staff guesses", at.key, policy.CODE_GUESSES_PER_ID)
+
+
 def code_requests(origin: Origin) -> list[Limit]:
     """How many codes and links one household may ask for without being signed in."""
     return _limits("code requests", origin.network, policy.CODES_PER_IP)
@@ -175,6 +185,11 @@ def staff_logins(name: str, origin: Origin) -> list[Limit]:
     ]
 
 
+def staff_logins_by_browser(browser: str) -> list[Limit]:
+    """How often a password may be tried where somebody came through the admin's door before (LIM-04)."""
+    return _limits("staff logins by browser", browser, policy.STAFF_LOGINS_PER_NAME)
+
+
 def notes(origin: Origin) -> Limit:
     """How often the audit notes that one household ran into a limit: a flood of refusals is no flood of rows."""
     return Limit("notes", origin.network, policy.Rate(1, 60))
@@ -185,16 +200,17 @@ def room(limits: Iterable[Limit]) -> list[Limit]:
     return [replace(limit, counts=False) for limit in limits]
 
 
-def spend(*limits: Limit) -> None:
-    """Take one hit from every limit, or from none. Raises TooOften."""
+def spend(*limits: Limit) -> list[Hit]:
+    """Take one hit from every limit, or from none; returns the hits. Raises TooOften."""
     if not limits:
-        return
+        return []
     # One limit is one statement, which needs no transaction of its own.
     with transaction.atomic(savepoint=False) if len(limits) > 1 else nullcontext():
         taken = take(*limits)
         full = [limit for limit in limits if limit not in taken]
         if full:
             raise errors.TooOften(room_at(*full))
+    return list(taken.values())
 
 
 def take(*limits: Limit) -> dict[Limit, Hit]:

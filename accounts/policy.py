@@ -93,6 +93,8 @@ STAFF_SESSION_IDLE = _seconds("STAFF_SESSION_IDLE", 1800)
 STAFF_SESSION_ABSOLUTE = _seconds("STAFF_SESSION_ABSOLUTE", 12 * 3600)
 STAFF_LOGINS_PER_IP = rates(env.str("STAFF_LOGINS_PER_IP", "30/10m"))
 STAFF_LOGINS_PER_NAME = rates(env.str("STAFF_LOGINS_PER_NAME", "5/30m"))
+# Codes of the staff pages to one contact, each after a right staff password.
+STAFF_MESSAGES = rates(env.str("STAFF_MESSAGES", "20/h,60/d"))
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
 # From the right password to the code at the staff's door.

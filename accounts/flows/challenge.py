@@ -19,7 +19,7 @@ from accounts.errors import (
 )
 from accounts.flows import texts
 from accounts.identifiers import EMAIL, PHONE, Identifier
-from accounts.models import Challenge, Purpose, User
+from accounts.models import OF_STAFF, Challenge, Purpose, User
 from accounts.origin import Origin
 from messaging import outbox
 
@@ -43,12 +43,12 @@ def issue(
     `also` are limits of the journey, taken with those of the recipient; `sends` is 0 where a link leaves and no
     code. Raises TooOften, ChannelDown.
     """
-    if not outbox.can_send(channel(identifier), to_staff=purpose == Purpose.STAFF):
+    if not outbox.can_send(channel(identifier), to_staff=purpose in OF_STAFF):
         raise ChannelDown(identifier.kind)
     with transaction.atomic():
-        # A code for staff follows the right password, whose tries have limits; strangers must not fill its caps.
-        caps = [] if purpose == Purpose.STAFF else limits.messages(identifier)
-        limits.spend(*(also or []), *caps)
+        # Strangers fill the caps of a shopper's address, never those of staff (ABU-01).
+        caps = limits.staff_messages if purpose in OF_STAFF else limits.messages
+        limits.spend(*(also or []), *caps(identifier))
         challenge = Challenge.objects.create(
             purpose=purpose,
             kind=identifier.kind,
@@ -71,8 +71,8 @@ def resend(challenge: Challenge, *, origin: Origin) -> Challenge:
     An attempt out of tries is replaced by a new one, so that a shopper is never stuck (ux 37).
     Raises TooSoon, TooOften, ChannelDown, CodeClosed.
     """
-    to, is_staff = challenge.identifier, challenge.purpose == Purpose.STAFF
-    if not outbox.can_send(channel(to), to_staff=is_staff):
+    to = challenge.identifier
+    if not outbox.can_send(channel(to), to_staff=challenge.is_of_staff):
         raise ChannelDown(to.kind)
     return challenge if _renew(challenge, origin) else _replace(challenge, origin)
 
@@ -85,7 +85,8 @@ def check(challenge: Challenge, typed: str, *, origin: Origin) -> None:
     """
     if not challenge.spend_try():
         raise _why_closed(challenge, typed, origin)
-    limits.spend(*limits.guesses(challenge.identifier))
+    guesses = limits.staff_guesses if challenge.purpose in OF_STAFF else limits.guesses
+    limits.spend(*guesses(challenge.identifier))
     if not challenge.accepts(typed):
         raise _wrong(challenge, typed, origin)
 
@@ -98,7 +99,7 @@ def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
     if not challenge.prove(user_id):
         raise CodeClosed
     challenge.close_others()
-    if challenge.kind == PHONE and challenge.purpose != Purpose.STAFF:
+    if challenge.kind == PHONE and not challenge.is_of_staff:
         texts.came_back(challenge.identifier)
 
 
@@ -120,7 +121,7 @@ def stand_in_line(user_id: UUID | None) -> None:
 def _send(challenge: Challenge, origin: Origin) -> None:
     identifier = challenge.identifier
     # Whoever stopped texts must be able to come in and start them again.
-    if challenge.kind == PHONE and challenge.purpose != Purpose.STAFF:
+    if challenge.kind == PHONE and not challenge.is_of_staff:
         texts.spend(identifier, is_real=not challenge.is_decoy)
     by_link = challenge.is_by_link
     outbox.queue(
@@ -139,9 +140,9 @@ def _renew(challenge: Challenge, origin: Origin) -> bool:
         stand_in_line(challenge.user_id)
         if not challenge.renew():
             return False
-        identifier = challenge.identifier
-        caps = [] if challenge.purpose == Purpose.STAFF else limits.messages(identifier)
-        limits.spend(*limits.resends(identifier), *caps)
+        to = challenge.identifier
+        shared = [*limits.resends(to), *limits.messages(to)]
+        limits.spend(*(limits.staff_messages(to) if challenge.is_of_staff else shared))
         challenge.refresh_from_db(fields=["sends", "sent_at", "expires_at"])
         _send(challenge, origin)
     return True
@@ -162,7 +163,7 @@ def _replace(challenge: Challenge, origin: Origin) -> Challenge:
             challenge.identifier,
             origin=origin,
             user_id=challenge.user_id,
-            also=limits.resends(challenge.identifier),
+            also=[] if challenge.is_of_staff else limits.resends(challenge.identifier),
         )
 
 

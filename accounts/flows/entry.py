@@ -15,7 +15,7 @@ def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bo
     `still` are columns that must be as they were. False when the account changed meanwhile (SES-06).
     """
     is_new, undone = not visitor.knows(user), user.deletion_due_at
-    account = User.objects.filter(pk=user.pk, is_active=True, **still)
+    account = User.objects.shoppers().filter(pk=user.pk, is_active=True, **still)
     if not account.update(last_login=Now(), deletion_due_at=None):
         return False
     news = [*(["new_device"] if is_new else []), *(["deletion_undone"] if undone else [])]

@@ -24,8 +24,9 @@ def tell(
     """Queue the notice `what` for each of `to`, in the caller's transaction.
 
     Each carries a link of its own, which ends all sessions and starts recovery for whoever reads that mailbox
-    while the link has `life`.
+    while the link has `life`. Staff get none: a mailbox must not open the staff pages (ADM-04).
     """
+    life = timedelta() if user.is_staff else life
     for contact in to:
         link = Challenge.objects.create(
             purpose=Purpose.NOT_ME,
