@@ -1,6 +1,6 @@
 """Wires the accounts app: who writes its letters, who keeps `last_login`."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.contrib.auth.signals import user_logged_in
 from django.db.models.signals import post_migrate
 from django.utils.translation import gettext_lazy as _
@@ -18,5 +18,6 @@ class AccountsConfig(AppConfig):
         from accounts.flows import staff  # noqa: PLC0415
 
         user_logged_in.disconnect(dispatch_uid="update_last_login")
-        # Ours is the last app: all permissions are there by then.
-        post_migrate.connect(staff.fill_groups, sender=self)
+        # After the last app that has models: all permissions are there by then.
+        last = [config for config in apps.get_app_configs() if config.models_module][-1]
+        post_migrate.connect(staff.fill_groups, sender=last)

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import IntegrityError, connection
 from structlog.contextvars import get_contextvars
 
-from accounts.identifiers import Identifier, fingerprint
+from accounts.identifiers import Identifier, fingerprint, fingerprints
 from accounts.models import SecurityEvent, User
 from accounts.origin import UNKNOWN_IP, Origin
 
@@ -17,11 +17,14 @@ def record(
     user: User | None = None,
     user_id: UUID | None = None,
     about: str = "",
+    by: User | None = None,
 ) -> None:
     """Write one event for each of `kinds`, in one statement; `user_id` spares a look-up of the user.
 
-    `about` names the row that staff looked at or changed, by its kind and its id.
+    `about` names the row that staff looked at or changed, by its kind and its id; `by` is the member of staff who
+    acted, where `user` is not that or not any more.
     """
+    acted = by or (user if user and user.is_staff else None)
     # Worked out once, however many kinds there are.
     shared = {
         "user_id": user.pk if user else user_id,
@@ -30,6 +33,7 @@ def record(
         # The id under which the log has the same request (LOG-01).
         "request_id": get_contextvars().get("request_id", ""),
         "about": about[:80],
+        "actor": pseudonym(acted.pk) if acted else "",
     }
     if identifier:
         key, country = fingerprint(identifier.key), identifier.country
@@ -44,6 +48,20 @@ def record(
         for row in rows:
             row.user = None
         _write(rows)
+
+
+def pseudonym(pk: UUID) -> str:
+    """What the audit calls a member of staff, also when the account is no more."""
+    return fingerprint(_staff(pk))
+
+
+def pseudonyms(pk: UUID | str) -> list[str]:
+    """The same under each of FINGERPRINT_KEYS, to find what was written under an older one (KEY-01)."""
+    return fingerprints(_staff(pk))
+
+
+def _staff(pk: UUID | str) -> str:
+    return f"staff {str(pk).strip().lower()}"
 
 
 def _write(rows: list[SecurityEvent]) -> None:

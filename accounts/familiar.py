@@ -31,18 +31,21 @@ class Visitor:
     origin: Origin
     cookie: str = ""
 
-    def knows(self, user: Owner) -> str:
-        """Return the name of this browser if it has signed in to `user` before, else "" (LIM-04)."""
-        return self._trust(user)[0]
+    def knows(self, user: Owner, owner: str = "") -> str:
+        """Return the name of this browser if it has signed in to `user` before, else "" (LIM-04).
+
+        `owner` is the name of the account at a door of its own, like that of staff.
+        """
+        return self._trust(user, owner)[0]
 
     def trusted_since(self, user: Owner) -> datetime | None:
         """When this browser first signed in to `user` and has been known to the account since, or None."""
         since = self._trust(user)[1]
         return datetime.fromtimestamp(int(since), UTC) if since else None
 
-    def _trust(self, user: Owner) -> tuple[str, str]:
+    def _trust(self, user: Owner, owner: str = "") -> tuple[str, str]:
         password = user.former_password or user.password
-        return recognise(self.cookie, owner=str(user.pk), password=password)
+        return recognise(self.cookie, owner=owner or str(user.pk), password=password)
 
 
 def recognise(cookie: str, *, owner: str, password: str) -> tuple[str, str]:

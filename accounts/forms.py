@@ -454,6 +454,34 @@ class ChangePasswordForm(NewPasswordForm):
     field_order = ("current", "password")
 
 
+class StaffContactForm(RefusableForm):
+    """The password of a member of staff, and where their codes shall go."""
+
+    current = Password(
+        label=_("Current password"),
+        required=True,
+        error_messages={"required": _("Enter your current password")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    contact = Text(
+        label=_("New email address or mobile number"),
+        help_text=_("We will send a code to it; it counts once you type that code."),
+        required=True,
+        max_length=320,
+        error_messages={"required": _("Enter an email address or mobile number")},
+        widget=forms.TextInput(attrs={**NAME_BOX, "autocomplete": "off"}),
+    )
+
+    def clean_contact(self):
+        """Read the contact."""
+        typed = self.cleaned_data["contact"]
+        try:
+            self.found = identifiers.parse(typed)
+        except Unreadable as problem:
+            raise _as_error(problem) from None
+        return typed
+
+
 class ConfirmForm(RefusableForm):
     """The password of somebody who is signed in."""
 

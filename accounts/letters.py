@@ -1,5 +1,6 @@
 """The words we send, chosen as they leave. The outbox holds a name and a reference; here they become facts."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
 
@@ -20,7 +21,7 @@ from messaging.models import Provider
 
 Facts = dict[str, object]
 
-# A stranger's typing at sign-in reaches an address without an account once in this time.
+# A stranger's typing reaches an address without a shopper's account once in this time.
 UNKNOWN_EVERY = timedelta(days=1)
 # Notices of new devices that one account gets in an hour; the list of activity has them all.
 DEVICE_NOTICES_PER_HOUR = 5
@@ -115,11 +116,14 @@ def code(ref: str) -> Facts | None:
     if challenge.is_decoy:
         return _unknown(challenge)
     owner = _owner(challenge)
-    if challenge.purpose == Purpose.CONTACT and owner:
+    if owner and challenge.purpose != Purpose.REGISTER:
         # Somebody else's address: its owner is told, by email only, and no code leaves (ENU-07, ABU-03).
         return _asked(challenge) | {"letter": "claimed"} if challenge.kind == EMAIL else None
+    if owner and owner.is_staff:
+        return _unknown(challenge)
     account = owner or challenge.owner
-    if account and not account.is_active:
+    # An account that changed sides meanwhile is none of the other side.
+    if account and not (account.is_active and account.is_staff == challenge.is_of_staff):
         return None
     return _asked(challenge) | {
         "code": challenge.code,
@@ -138,8 +142,7 @@ def reset(ref: str) -> Facts | None:
         return None
     if challenge.is_decoy:
         return _unknown(challenge)
-    owner = challenge.owner
-    if owner is None or not owner.is_active:
+    if challenge.shopper is None:
         return None
     return _asked(challenge) | {
         "link": _page("password-reset-new", challenge),
@@ -167,7 +170,7 @@ def notice(ref: str) -> Facts | None:
         "advice": _advice(what, owner),
         "at": sent.created_at,
         "device": sent.device,
-        "link": _page("not-me", sent) if has_link else "",
+        "link": _page("not-me", sent) if has_link and sent.shopper else "",
     }
 
 
@@ -203,26 +206,39 @@ def _asked(challenge: Challenge) -> Facts:
 
 def _owner(challenge: Challenge) -> User | None:
     """Whose account the identifier of an attempt already opens, if it is not the one that asks."""
-    if challenge.purpose not in (Purpose.REGISTER, Purpose.CONTACT):
+    if challenge.purpose not in (Purpose.REGISTER, Purpose.CONTACT, Purpose.STAFF_CONTACT):
         return None
     found = User.objects.for_identifier(challenge.identifier).first()
     return None if found is None or found.pk == challenge.user_id else found
 
 
 def _unknown(challenge: Challenge) -> Facts | None:
-    """Word to an email address without an account, once a day; never to numbers or to somebody shut out (ABU-03)."""
+    """Word to an email address without an account, or of staff, once a day; never to numbers (ABU-03).
+
+    Nor to somebody shut out. To staff it says where they sign in, and that who also shops needs another address.
+    """
     if challenge.kind != EMAIL or challenge.sends > 1:
         return None
-    if User.objects.for_identifier(challenge.identifier).exists():
+    account = User.objects.for_identifier(challenge.identifier).first()
+    if account and not (account.is_staff and account.is_active):
         return None
-    others = Challenge.objects.filter(recipient=challenge.recipient, user=None, purpose__in=ANYBODY)
+    if _was_told(challenge, [*ANYBODY, Purpose.REGISTER] if account else ANYBODY):
+        return None
+    if account:
+        return _asked(challenge) | {"letter": "staff"}
+    link = f"{settings.SITE_URL}{reverse('accounts:register')}"
+    return _asked(challenge) | {"letter": "unknown", "link": link}
+
+
+def _was_told(challenge: Challenge, purposes: Iterable[Purpose]) -> bool:
+    """Whether an attempt for one of these purposes reached the address lately."""
+    others = Challenge.objects.filter(
+        recipient=challenge.recipient, user=None, purpose__in=purposes
+    )
     recent = others.filter(
         created_at__gt=Now() - UNKNOWN_EVERY, created_at__lte=challenge.created_at
     )
-    if recent.exclude(pk=challenge.pk).exists():
-        return None
-    link = f"{settings.SITE_URL}{reverse('accounts:register')}"
-    return _asked(challenge) | {"letter": "unknown", "link": link}
+    return recent.exclude(pk=challenge.pk).exists()
 
 
 def _is_one_of_many(sent: Challenge, owner: User) -> bool:
@@ -237,6 +253,9 @@ def _is_one_of_many(sent: Challenge, owner: User) -> bool:
 
 
 def _advice(what: str, user: User) -> str:
+    if user.is_staff:
+        # No link of a mailbox changes anything here.
+        return _("If this was not you, tell whoever runs the site at once.")
     if what != "deletion_asked" or user.deletion_due_at is None:
         return ""
     day = date_format(localtime(user.deletion_due_at), "j F Y")

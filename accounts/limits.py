@@ -122,12 +122,22 @@ def refused_numbers(origin: Origin) -> list[Limit]:
 
 
 def messages(to: Identifier, pool: Pool) -> list[Limit]:
-    """How many messages one person may get that strangers can cause, over all purposes (ABU-01, LIM-12)."""
+    """How many messages one person may get that strangers can cause, over all purposes (ABU-01, LIM-12).
+
+    Only a right staff password asks for codes of the staff pages: they have a cap of their own.
+    """
+    if pool == Pool.STAFF:
+        return _limits("staff messages", to.mailbox, policy.STAFF_MESSAGES)
     return _parts("messages", to.mailbox, policy.MESSAGES_PER_RECIPIENT, pool)
 
 
 def resends(to: Identifier, pool: Pool) -> list[Limit]:
-    """How often one person may be sent a code again; as often in a trusted browser, whatever others did (LIM-12)."""
+    """How often one person may be sent a code again; as often in a trusted browser, whatever others did (LIM-12).
+
+    Codes of the staff pages count as messages alone.
+    """
+    if pool == Pool.STAFF:
+        return []
     return _owned("resends", to.mailbox, policy.RESENDS_PER_RECIPIENT, pool)
 
 
@@ -151,7 +161,12 @@ def texts_to_country(country: str, pool: Pool) -> list[Limit]:
 
 
 def guesses(at: Identifier, pool: Pool) -> list[Limit]:
-    """How many codes may be tried for one identifier, over all attempts and browsers (COD-07, LIM-12)."""
+    """How many codes may be tried for one identifier, over all attempts and browsers (COD-07, LIM-12).
+
+    Those of the staff pages are counted apart, so that guesses in the shop close no staff code.
+    """
+    if pool == Pool.STAFF:
+        return _limits("staff guesses", at.key, policy.CODE_GUESSES_PER_ID)
     return _parts("guesses", at.key, policy.CODE_GUESSES_PER_ID, pool)
 
 
@@ -217,6 +232,11 @@ def staff_logins(name: str, origin: Origin) -> list[Limit]:
         *_limits("staff logins by name", name.casefold(), policy.STAFF_LOGINS_PER_NAME),
         *_by_household("staff logins by IP", origin, policy.STAFF_LOGINS_PER_IP),
     ]
+
+
+def staff_logins_by_browser(browser: str) -> list[Limit]:
+    """How often a password may be tried where somebody came through the admin's door before (LIM-04)."""
+    return _limits("staff logins by browser", browser, policy.STAFF_LOGINS_PER_NAME)
 
 
 def forged_receipts(origin: Origin, provider: str) -> tuple[list[Limit], list[Limit]]:

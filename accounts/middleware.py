@@ -3,16 +3,18 @@
 from datetime import timedelta
 
 from django.conf import settings
-from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY, middleware
+from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, middleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 from django.utils.timezone import now
 
 from accounts import opened, origin, policy
+from accounts.sessions import STAFF_DOOR
 
 TOUCH_EVERY = timedelta(minutes=5)
 SERVER_ERROR = 500
@@ -42,7 +44,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             )
         elif session.modified and not session.is_empty() and response.status_code < SERVER_ERROR:
             _save(session, response)
-        elif session.row and session.row.user_id and session.row.last_used_at < now() - TOUCH_EVERY:
+        elif _is_used(request):
             session.row.touch()
         return response
 
@@ -52,7 +54,18 @@ class AuthenticationMiddleware(middleware.AuthenticationMiddleware):
 
     def process_request(self, request):
         """Look no further than the session row until somebody asks."""
-        request.user = SimpleLazyObject(lambda: _user(request.session))
+        request.user = SimpleLazyObject(lambda: _user(request))
+
+
+def _is_used(request):
+    """Whether somebody is signed in here, and it is time to note that: not a member of staff in the shop."""
+    row = request.session.row
+    return (
+        row
+        and row.user_id
+        and row.last_used_at < now() - TOUCH_EVERY
+        and request.user.is_authenticated
+    )
 
 
 def _hand_over(request, response):
@@ -94,10 +107,15 @@ def _set_cookie(response, name, value, age):
     )
 
 
-def _user(session):
+def _user(request):
     """The active user whose session this is; a changed password ends the sessions made before it."""
+    session = request.session
     user = session.row.user if session.get(SESSION_KEY) and session.row else None
     if user is None or not user.is_active:
+        return AnonymousUser()
+    # Staff who came through their own door, on their own pages; shoppers in the shop. Else it is nobody (ADM-04).
+    came_as_staff = session.get(BACKEND_SESSION_KEY) == STAFF_DOOR
+    if not user.is_staff == came_as_staff == request.path.startswith(reverse("admin:index")):
         return AnonymousUser()
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
     kept = session.get(HASH_SESSION_KEY, "")

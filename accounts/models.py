@@ -38,6 +38,14 @@ class UserManager(BaseUserManager["User"]):
         column = {EMAIL: "email_key", PHONE: "phone", USERNAME: "username"}[identifier.kind]
         return self.filter(**{column: identifier.key})
 
+    def shoppers(self, identifier: Identifier | None = None) -> models.QuerySet["User"]:
+        """Whom the doors of the shop know, all of them or the one who proved `identifier`.
+
+        For the shop a staff account does not exist (ADM-04).
+        """
+        people = self.for_identifier(identifier) if identifier else self.all()
+        return people.filter(is_staff=False)
+
     def register(self, identifier: Identifier, **profile: object) -> "User":
         """Insert the user who has just proved `identifier`, in the caller's transaction.
 
@@ -53,7 +61,7 @@ class UserManager(BaseUserManager["User"]):
 
     def has_username(self, username: str, *, by: "User | None" = None) -> bool:
         """Whether the name is that of anybody but `by`, or kept for them."""
-        own = by.pk if by else None
+        own = by.pk if by else uuid.UUID(int=0)
         taken = self.filter(username=username).exclude(pk=own)
         kept = FormerUsername.objects.kept().filter(username=username).exclude(user_id=own)
         return taken.exists() or kept.exists()
@@ -214,6 +222,8 @@ class Purpose(models.TextChoices):
     RESET = "reset", _("new password")
     NOT_ME = "not_me", _("notice to the owner")
     STAFF = "staff", _("sign-in to the staff pages")
+    STAFF_CHANGE = "staff_change", _("change of a staff account")
+    STAFF_CONTACT = "staff_contact", _("new contact of a staff account")
 
 
 # Purposes that somebody who is not signed in may begin for any address: without a user, nothing is sent (ENU-03).
@@ -228,7 +238,8 @@ class Pool(models.TextChoices):
 
     SIGN_UP = "sign-up", _("sign-ups and new contacts")
     RETURN = "return", _("sign-in and recovery in other browsers")
-    OWNER = "owner", _("trusted browsers, signed-in owners and staff")
+    OWNER = "owner", _("trusted browsers, signed-in owners and staff who help them")
+    STAFF = "staff", _("codes of the staff pages")
 
 
 # Who asks, unless the request tells that it is the owner.
@@ -239,7 +250,9 @@ POOLS = {
     Purpose.RESET: Pool.RETURN,
     Purpose.CONFIRM: Pool.OWNER,
     Purpose.NOT_ME: Pool.OWNER,
-    Purpose.STAFF: Pool.OWNER,
+    Purpose.STAFF: Pool.STAFF,
+    Purpose.STAFF_CHANGE: Pool.STAFF,
+    Purpose.STAFF_CONTACT: Pool.STAFF,
 }
 
 
@@ -338,6 +351,12 @@ class Challenge(models.Model):
         return User.objects.filter(pk=self.user_id).first() if self.user_id else None
 
     @property
+    def shopper(self) -> User | None:
+        """The owner, if the shop would let them in: neither shut out nor staff."""
+        active = User.objects.shoppers().filter(is_active=True)
+        return active.filter(pk=self.user_id).first() if self.user_id else None
+
+    @property
     def code(self) -> str:
         """The newest code: for the message that leaves, and for nobody else."""
         return self._code(self.sends)
@@ -370,6 +389,11 @@ class Challenge(models.Model):
     def is_decoy(self) -> bool:
         """Whether it was begun for an address without an account: it looks like any other, and no code is right."""
         return self.user_id is None and self.purpose in ANYBODY
+
+    @property
+    def is_of_staff(self) -> bool:
+        """Whether the staff pages began it, and not the shop."""
+        return self.pool == Pool.STAFF
 
     @property
     def is_by_link(self) -> bool:
@@ -698,6 +722,11 @@ class SecurityEvent(models.Model):
     ip = models.GenericIPAddressField(_("IP address"), null=True)
     agent = models.CharField(_("browser"), max_length=200, blank=True)
     request_id = models.CharField(_("request"), max_length=64, blank=True)
+    # Which member of staff acted, or had the account that whoever runs the site changed; it says so when that account
+    # is long erased (LOG-01).
+    actor = models.CharField(
+        _("staff member (keyed hash)"), max_length=40, blank=True, db_default=""
+    )
     # Which row staff looked at or changed: its kind and its id, never what it holds.
     about = models.CharField(_("about"), max_length=80, blank=True, db_default="")
 
@@ -711,6 +740,7 @@ class SecurityEvent(models.Model):
             models.Index(fields=["fingerprint", "-at"]),
             models.Index(fields=["-at"]),
             models.Index(fields=["about"], name="event_about", condition=~models.Q(about="")),
+            models.Index(fields=["actor"], name="event_actor", condition=~models.Q(actor="")),
         ]
 
     def __str__(self):

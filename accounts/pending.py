@@ -64,6 +64,12 @@ def forget(request: HttpRequest) -> None:
         del request.session[key]
 
 
+def drop(request: HttpRequest) -> None:
+    """Forget a journey that is over, and nothing else."""
+    for key in (CHALLENGE_KEY, KEY):
+        request.session.pop(key, None)
+
+
 def visitor(request: HttpRequest) -> Visitor:
     """Who is at the door."""
     session = cast(SessionStore, request.session)
@@ -83,13 +89,13 @@ def sign_in(request: HttpRequest, user: User, *, by: str, remember: bool = True)
     if not remember:
         session.set_expiry(0)
     session.confirmed, session.signed_in = by, True
-    _make_familiar(request, user)
+    make_familiar(request, user)
 
 
-def keep_signed_in(request: HttpRequest, user: User) -> None:
-    """Carry this session over a new password."""
+def keep_signed_in(request: HttpRequest, user: User, owner: str = "") -> None:
+    """Carry this session over a new password; `owner` as in `make_familiar`."""
     request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    _make_familiar(request, user)
+    make_familiar(request, user, owner)
 
 
 def renew(request: HttpRequest) -> None:
@@ -103,10 +109,11 @@ def confirm(request: HttpRequest, *, by: str) -> None:
     cast(SessionStore, request.session).confirmed = by
 
 
-def _make_familiar(request: HttpRequest, user: User) -> None:
+def make_familiar(request: HttpRequest, user: User, owner: str = "") -> None:
+    """Let this browser be known from now on; `owner` names the account at a door that is not the shop's."""
     cast(SessionStore, request.session).familiar = familiar.remember(
         visitor(request).cookie,
-        owner=str(user.pk),
+        owner=owner or str(user.pk),
         password=user.password,
         former=user.former_password,
     )

@@ -102,6 +102,8 @@ STAFF_LOGINS_PER_IP = rates(env.str("STAFF_LOGINS_PER_IP", "30/10m"))
 STAFF_LOGINS_PER_NAME = rates(env.str("STAFF_LOGINS_PER_NAME", "5/30m"))
 # How many addresses one member of staff may look up.
 STAFF_LOOKUPS = rates(env.str("STAFF_LOOKUPS", "100/h"))
+# Codes of the staff pages to one contact, each after a right staff password.
+STAFF_MESSAGES = rates(env.str("STAFF_MESSAGES", "20/h,60/d"))
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
 # Receipts of providers that nothing proves, and from how many on staff hear of it; a genuine one always passes.

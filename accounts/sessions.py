@@ -24,6 +24,9 @@ CHALLENGE_KEY = "challenge"
 
 # How somebody proved who they are, beside EMAIL and PHONE.
 PASSWORD = "password"  # noqa: S105  the word, not one
+# What the session of somebody who came through the door of the staff pages says about how; those of shoppers say
+# something else.
+STAFF_DOOR = "storefront.staff.PasswordAndCode"
 
 OUR_KEY = re.compile(r"[0-9a-f]{40}")
 
@@ -54,6 +57,8 @@ class Session(AbstractBaseSession):
     agent = models.CharField(_("browser"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("began"), db_default=Now())
     last_used_at = models.DateTimeField(_("last used"), db_default=Now())
+    # A new key for the same person begins the row anew, but not the time until it ends.
+    signed_in_at = models.DateTimeField(_("signed in"), db_default=Now())
     confirmed_at = models.DateTimeField(_("last proved who is there"), null=True)
     # A name that may stand on a page: the key itself signs its holder in (SES-05).
     name = models.CharField(_("name"), max_length=16, default=new_name, editable=False)
@@ -157,7 +162,7 @@ class SessionStore(DatabaseStore):
         former, self._former_key = self._former_key or self.session_key, None
         if former != self.session_key:
             values |= {"session_key": self.session_key, "created_at": Now()}
-        elif values["user_id"]:
+        if values["user_id"] and not self.signed_in:
             values["expire_date"] = _ends(staff=self.staff)
         if not Session.objects.filter(session_key=former).update(**values):
             raise UpdateError
@@ -169,6 +174,7 @@ class SessionStore(DatabaseStore):
         proved = {}
         if self.confirmed:
             proved = {"confirmed_at": Now(), "confirmed_by": self.confirmed}
+        proved |= {"signed_in_at": Now()} if self.signed_in else {}
         return proved | {
             "session_data": self.encode(data),
             "user_id": user_id,
@@ -181,7 +187,7 @@ class SessionStore(DatabaseStore):
 
 
 def _ends(*, staff):
-    """When a session ends that is used now: after its idle time, and never later than its absolute end (SES-07)."""
+    """When a session ends that is used now: after its idle time, and so long after the sign-in at most (SES-07)."""
     idle = policy.STAFF_SESSION_IDLE if staff else policy.SESSION_IDLE
     whole = policy.STAFF_SESSION_ABSOLUTE if staff else policy.SESSION_ABSOLUTE
-    return Least(Now() + idle, F("created_at") + whole)
+    return Least(Now() + idle, F("signed_in_at") + whole)

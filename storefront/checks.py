@@ -59,7 +59,6 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "MAX_RECEIPTS_BODY": (64 * KIB, 16 * KIB * KIB),
     "CHALLENGES_KEPT": (2 * DAY, 1000 * DAY),
     "EVENTS_KEPT": (30 * DAY, 4000 * DAY),  # LOG-06
-    "BUCKETS_KEPT": (HOUR, 400 * DAY),
     "MESSAGES_KEPT": (DAY, 400 * DAY),
 }
 # How often in a day, at the most, the tightest of the rates may let it happen. What texts cost, and from how many on
@@ -74,6 +73,10 @@ RATES: dict[str, float] = {
     "RESENDS_PER_RECIPIENT": 500,
     "RESETS_PER_ID": 500,
     "CHANGES_PER_ACCOUNT": 5_000,
+    "SIGN_INS_PER_ACCOUNT": 5_000,
+    "USERNAME_PROBES_PER_IP": 50_000,
+    "STAFF_MESSAGES": 1_000,
+    "STAFF_LOOKUPS": 10_000,  # LOG-01
     "STAFF_LOGINS_PER_NAME": 1_000,  # LIM-08
     "STAFF_LOGINS_PER_IP": 50_000,
     "WEBHOOK_FAILURES_PER_IP": 50_000,

@@ -28,6 +28,9 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if 
 
 INSTALLED_APPS = [
     "storefront.apps.StorefrontAdminConfig",
+    # Before Django's own: its createsuperuser is the one that is run.
+    "accounts",
+    "messaging",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -38,8 +41,6 @@ INSTALLED_APPS = [
     "template_partials",
     "crispy_forms",
     "crispy_tailwind",
-    "messaging",
-    "accounts",
 ]
 
 MIDDLEWARE = [

@@ -1,5 +1,7 @@
 """Django's admin site behind a door of its own: a password, then a code, neither to be tried without end (ADM-04).
 
+What staff change of their own account is next door, in `storefront.staff_account`.
+
 Not in `accounts.admin`: that package registers itself with the site while the site is being made.
 """
 
@@ -8,7 +10,7 @@ from functools import wraps
 
 from django.contrib import admin
 from django.contrib.admin.forms import AdminAuthenticationForm
-from django.contrib.auth import BACKEND_SESSION_KEY, login
+from django.contrib.auth import login
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.validators import MaxLengthValidator
@@ -16,37 +18,29 @@ from django.http import HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.functional import cached_property
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView
 
-from accounts import events, limits, origin, pending, policy, refusals, responses
-from accounts.errors import ChannelDown, CodeClosed, Refused, TooOften
-from accounts.flows import challenge as challenges
+from accounts import events, limits, pending, policy, responses
+from accounts.errors import ChannelDown, TooOften
 from accounts.flows import staff, watch
-from accounts.forms import CodeForm
 from accounts.identifiers import Identifier
 from accounts.models import Purpose
-from accounts.views.base import headers_of
+from accounts.sessions import STAFF_DOOR
 from messaging import alerts
 from messaging.models import Alert
+from storefront import staff_account
+from storefront.staff_codes import Again, CodePage, sentence
 
 # The alerts on the front page.
 LATELY, MOST_ALERTS = timedelta(days=1), 5
-
-# What the session of somebody who came through this door says about how; the shop's door says something else.
-DOOR = "storefront.staff.PasswordAndCode"
 
 NO_CONTACT = gettext_lazy(
     "The password is right, but there is no contact to send a code to. "
     "Whoever runs the site can set one: manage.py staff_contact"
 )
-CHANNEL_DOWN = gettext_lazy("We cannot send the code at the moment. Try again later.")
-SENT_AGAIN = gettext_lazy("We sent you a new code. The earlier one no longer works.")
 
 
 class StaffSignInForm(AdminAuthenticationForm):
@@ -65,19 +59,20 @@ class StaffSignInForm(AdminAuthenticationForm):
         self.fields["password"].validators.append(MaxLengthValidator(policy.PASSWORD_MAX_LENGTH))
 
     def clean(self):
-        """Take a try, then let Django look."""
-        come_from, name = origin.of(self.request), self.cleaned_data.get("username", "")
-        about = {"origin": come_from, "identifier": Identifier.username(name.casefold())}
+        """Take a try, then let Django look; the right password gives the try back."""
+        visitor, name = pending.visitor(self.request), self.cleaned_data.get("username", "")
         try:
-            limits.admit(*limits.staff_logins(name, come_from))
+            tried = staff.try_password(name, visitor=visitor)
         except TooOften as refusal:
-            refusals.note("staff_sign_in_limited", **about)
             raise ValidationError(str(refusal.message)) from None
         try:
-            return super().clean()
+            cleaned = super().clean()
         except ValidationError:
-            events.record("staff_sign_in_failed", **about)
+            identifier = Identifier.username(name.casefold())
+            events.record("staff_sign_in_failed", origin=visitor.origin, identifier=identifier)
             raise
+        limits.give_back(*tried)
+        return cleaned
 
     def confirm_login_allowed(self, user):
         """Staff only, and with somewhere to send the code."""
@@ -99,104 +94,51 @@ class PasswordStep(LoginView):
         try:
             challenge = staff.send_code(user, current=current, origin=request.session.origin)
         except (TooOften, ChannelDown) as refusal:
-            is_down = isinstance(refusal, ChannelDown)
-            form.add_error(None, str(CHANNEL_DOWN if is_down else refusal.message))
+            form.add_error(None, str(sentence(refusal)))
             return self.form_invalid(form)
         # Whoever was signed in here is not any more, and the time for the code runs from now.
         pending.forget(request)
         request.session.cycle_key()
         begun = pending.Pending(
-            typed=user.contacts[0].masked,
+            typed="",
             destination=responses.local_path(self.get_redirect_url()),
         )
         pending.put(request, challenge, begun)
         return redirect("admin:code")
 
 
-@method_decorator([sensitive_post_parameters("code"), never_cache], name="dispatch")
-class CodeStep(FormView):
+class CodeStep(CodePage):
     """The second step: the code, and with it the session in which the admin opens."""
 
     template_name = "admin/code.html"
-    form_class = CodeForm
-    site = None  # the admin site it belongs to
+    title = gettext_lazy("Enter the code we sent you")
+    button = gettext_lazy("Sign in")
+    purpose = Purpose.STAFF
+    start, page, again = "admin:login", "admin:code", "admin:code_again"
+    start_again = gettext_lazy("Start again with name and password")
 
     def dispatch(self, request, *args, **kwargs):
-        """Only for who typed the right password, a short while ago."""
+        """Whoever is inside needs no code."""
         if self.site.has_permission(request):
             return redirect("admin:index")
-        if self.challenge is None or self._is_late:
-            return redirect("admin:login")
         return super().dispatch(request, *args, **kwargs)
 
-    @cached_property
-    def challenge(self):
-        """The attempt that the password began."""
-        return pending.challenge(self.request, Purpose.STAFF)
-
-    def form_valid(self, form):
+    def carry_out(self, code):
         """Look at the code and open."""
-        request, code = self.request, form.cleaned_data["code"]
+        request = self.request
         destination = pending.of(request).destination
-        try:
-            user = staff.by_code(self.challenge, code, origin=request.session.origin)
-        except Refused as refusal:
-            if isinstance(refusal, CodeClosed) and self._is_second_click(code):
-                return redirect("admin:index")
-            return self.refused(form, refusal)
+        user = staff.by_code(self.challenge, code, origin=request.session.origin)
         let_in(request, user)
         return HttpResponseRedirect(destination or reverse("admin:index"))
 
-    def form_invalid(self, form):
-        """Show what is wrong with what was typed."""
-        return self.render_to_response(self.get_context_data(form=form), status=422)
-
-    def refused(self, form, refusal):
-        """Show the page again with what the flow said."""
-        form.refuse(refusal)
-        self.challenge.reload()
-        context = self.get_context_data(form=form)
-        return self.render_to_response(context, status=refusal.status, headers=headers_of(refusal))
-
-    def get_context_data(self, **kwargs):
-        """Say where the code went and until when it works."""
-        return super().get_context_data(
-            **self.site.each_context(self.request),
-            title=_("Enter the code we sent you"),
-            challenge=self.challenge,
-            sent_to=pending.of(self.request).typed,
-            **kwargs,
-        )
-
     @property
-    def _is_late(self):
-        began = self.request.session.row.created_at
-        return began < now() - policy.STAFF_CODE_WITHIN
-
-    def _is_second_click(self, code):
-        self.challenge.reload()
-        return bool(self.challenge.proved_at and self.challenge.accepts(code))
+    def began_at(self):
+        """When the password was typed."""
+        return self.request.session.row.created_at
 
 
-class CodeAgain(CodeStep):
-    """POST only: sends the next code, and shows the page of the code."""
-
-    http_method_names = ["post", "options"]
-
-    def post(self, request, *args, **kwargs):
-        """Send it, or say when the next one may be asked for."""
-        form, begun = CodeForm(), pending.of(request)
-        try:
-            challenge = challenges.resend(self.challenge, origin=request.session.origin)
-        except Refused as refusal:
-            context = self.get_context_data(form=form, refusal=_sentence(refusal))
-            return self.render_to_response(
-                context, status=refusal.status, headers=headers_of(refusal)
-            )
-        if challenge.pk != self.challenge.pk:
-            pending.put(request, challenge, begun)
-        self.challenge = challenge
-        return self.render_to_response(self.get_context_data(form=form, notice=SENT_AGAIN))
+class CodeAgain(Again, CodeStep):
+    """Another code for it."""
 
 
 class StaffSite(admin.AdminSite):
@@ -205,19 +147,15 @@ class StaffSite(admin.AdminSite):
     site_header = site_title = "Storefront"
     index_title = gettext_lazy("Staff pages")
 
-    def has_permission(self, request):
-        """Staff who came through this door; the session of a shopper never opens it, whoever it is (ADM-04)."""
-        return super().has_permission(request) and (
-            request.session.get(BACKEND_SESSION_KEY) == DOOR
-        )
-
     def get_urls(self):
-        """Add the second step; leave out what no page here asks: completions of what is typed, pages of the shop."""
+        """Add the second step and what staff change of their own account; leave out what no page here asks."""
+        # Completions of what is typed, and pages of the shop.
         unasked = ("autocomplete", "view_on_site")
         code, again = CodeStep.as_view(site=self), CodeAgain.as_view(site=self)
         return [
             path("login/code/", code, name="code"),
             path("login/code/again/", again, name="code_again"),
+            *staff_account.urls(self),
             *(page for page in super().get_urls() if getattr(page, "name", "") not in unasked),
         ]
 
@@ -265,8 +203,8 @@ class StaffSite(admin.AdminSite):
         return super().logout(request, extra_context)
 
     def password_change(self, request, extra_context=None):
-        """The account's own page: with its limits, its notice and its place in the audit."""
-        return redirect("accounts:password")
+        """A page of ours: with its limits, its code, its notice and its place in the audit."""
+        return staff_account.PasswordChange.as_view(site=self)(request)
 
 
 def _readable(view):
@@ -290,9 +228,6 @@ def let_in(request, user):
     """Begin the session in which the admin opens, with nothing of what the one before held (SES-01, SES-02)."""
     pending.forget(request)
     request.session.staff = True
-    login(request, user, backend=DOOR)
+    login(request, user, backend=STAFF_DOOR)
     request.session.confirmed, request.session.signed_in = user.primary, True
-
-
-def _sentence(refusal):
-    return CHANNEL_DOWN if isinstance(refusal, ChannelDown) else refusal.message
+    pending.make_familiar(request, user, staff.account_of(user))

@@ -143,7 +143,7 @@ def time_passes(**span):
     back = timedelta(**span)
     moments = {
         Challenge: ["created_at", "sent_at", "expires_at", "link_expires_at"],
-        Session: ["created_at", "last_used_at", "expire_date"],
+        Session: ["created_at", "signed_in_at", "last_used_at", "expire_date"],
         OutboxMessage: ["created_at", "due_at", "expires_at"],
         TextCountry: ["since", "closed_until"],
     }

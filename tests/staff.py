@@ -3,11 +3,20 @@
 from django.utils.timezone import now
 
 from accounts.models import User
-from tests.people import Postbox
+from tests.people import Postbox, Shopper
 
 ADMIN, LOGIN = "/admin/", "/admin/login/"
 CODE, AGAIN = "/admin/login/code/", "/admin/login/code/again/"
 SECRET = "a long staff secret"
+
+
+class Member(Shopper):
+    """A browser of staff: signed in is who sees the admin."""
+
+    @property
+    def is_signed_in(self):
+        """Whether the admin opens."""
+        return self.client.get(ADMIN).status_code == 200
 
 
 def make_staff(name="boss", password=SECRET, **columns):

@@ -541,10 +541,15 @@ def renamed():
 
 
 def staff_life():
-    """Was staff too: did something in the admin, and something was done to the account there."""
+    """Was staff for a while: did something in the admin, and something was done to the account there."""
     me = plain_life()
     user = User.objects.get()
-    User.objects.update(is_staff=True)
+    call_command("staff_role", USERNAME, "Support")
+    staff = Shopper(ip=HERE)
+    sign_in_staff(staff.client, USERNAME, NEW)
+    assert staff.client.get(f"/admin/accounts/user/{user.pk}/change/").status_code == 200
+    call_command("staff_role", USERNAME, "none")
+    signs_in(me, EMAIL, password=NEW)
     boss = User.objects.create_superuser("boss", PASSWORD)
     kind = ContentType.objects.get_for_model(User)
     for actor in (user, boss):

@@ -933,14 +933,12 @@ def test_a_contact_that_was_taken_off_helps_nobody(owner, anyone, postbox):  # R
     assert len(postbox.messages(PHONE)) == before
 
 
-def test_staff_get_a_new_password_and_are_asked_for_it_at_their_own_door(
-    owner, ana, link
-):  # REC-07
+def test_a_link_of_a_shopper_is_no_link_of_a_member_of_staff(owner, ana, link):  # ADM-04
     User.objects.update(is_staff=True)
-    ana.open(link)
-    choose(ana)
 
-    assert ana.get("/admin/").status_code == 302
+    assert ana.open(link).status_code == 410
+    assert choose(ana).status_code == 410
+    assert User.objects.get().check_password(PASSWORD)
 
 
 def test_a_deletion_that_waits_goes_on_until_somebody_signs_in(reset):

@@ -130,7 +130,12 @@ def claimed(kind):
     somebody().signs_up("bea@example.com", contact=PHONE)
 
 
-STATES = [nothing, shut_out, no_password, locked_elsewhere, unfinished, claimed]
+def staff(kind):
+    """The owner works here."""
+    User.objects.update(is_staff=True)
+
+
+STATES = [nothing, shut_out, no_password, locked_elsewhere, unfinished, claimed, staff]
 
 
 @pytest.mark.parametrize("face", FACES)
@@ -256,6 +261,9 @@ WALKS = [
     (shut_out, "page", "code", "phone"),
     (shut_out, "json", "reset", "email"),
     (unfinished, "json", "reset", "phone"),
+    (staff, "page", "code", "email"),
+    (staff, "htmx", "code", "phone"),
+    (staff, "json", "reset", "email"),
 ]
 
 

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from accounts import identifiers
+from accounts import events, identifiers
 from accounts.admin.timeline import WORDS
 from accounts.identifiers import EMAIL, PHONE, USERNAME, fingerprints
 from accounts.models import SecurityEvent
@@ -16,6 +16,9 @@ from messaging.admin.window import Window, by_id
 
 # Longer than any username.
 FINGERPRINT = re.compile(r"\b[0-9a-f]{40}\b")
+
+# Enough to tell one member of staff from another.
+ACTOR_SHOWN = 8
 
 
 class KindFilter(ChoiceFilter):
@@ -36,7 +39,7 @@ class ChannelFilter(ChoiceFilter):
 class SecurityEventAdmin(Window):
     """The audit trail."""
 
-    list_display = ("at", "what", "user", "channel", "device", "about")
+    list_display = ("at", "what", "user", "staff", "channel", "device", "about")
     list_filter = (KindFilter, ChannelFilter)
     list_select_related = ("user",)
     date_hierarchy = "at"
@@ -52,6 +55,7 @@ class SecurityEventAdmin(Window):
         "kind_name",
         "about",
         "user",
+        "actor",
         "channel",
         "ip",
         "agent",
@@ -60,14 +64,24 @@ class SecurityEventAdmin(Window):
     )
 
     def meant(self, text):
-        """What happened to a user, to these keyed hashes, or to exactly this username (ADM-02)."""
-        prints = FINGERPRINT.findall(text) or fingerprints(identifiers.parse_name(text).key)
-        return by_id(text, "user_id") or Q(fingerprint__in=prints)
+        """What happened to a user or was done by them, to these keyed hashes, or to exactly this username (ADM-02)."""
+        own = by_id(text, "user_id")
+        if own:
+            return own | Q(actor__in=events.pseudonyms(text))
+        prints = FINGERPRINT.findall(text)
+        if prints:
+            return Q(fingerprint__in=prints) | Q(actor__in=prints)
+        return Q(fingerprint__in=fingerprints(identifiers.parse_name(text).key))
 
     @admin.display(description=_("what"), ordering="kind")
     def what(self, event):
         """What happened, in words."""
         return WORDS.get(event.kind, event.words)
+
+    @admin.display(description=_("staff"), ordering="actor")
+    def staff(self, event):
+        """Which member of staff acted, by the beginning of the keyed hash."""
+        return event.actor[:ACTOR_SHOWN]
 
     @admin.display(description=_("kind"))
     def kind_name(self, event):

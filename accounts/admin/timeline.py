@@ -184,6 +184,6 @@ def _attempted(challenge):
 
 def _open(session):
     words = _("Signed in since %(began)s UTC, last used")
-    facts = {"began": f"{session.created_at:%Y-%m-%d %H:%M}"}
+    facts = {"began": f"{session.signed_in_at:%Y-%m-%d %H:%M}"}
     about = " · ".join(part for part in (session.device, session.ip) if part)
     return Entry(session.last_used_at, words % facts, badge(OFF, _("session")), (about,))

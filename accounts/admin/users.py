@@ -62,7 +62,11 @@ class Deed:
 def _recovery(name, kind, label, asks):
     done = gettext_lazy("The recovery message is on its way.")
     send = partial(support.send_recovery, kind=kind)
-    return Deed(name, label, asks, done, send, lambda user: user.is_active and user.contact(kind))
+    return Deed(name, label, asks, done, send, partial(_may_recover, kind))
+
+
+def _may_recover(kind, user):
+    return user.is_active and not user.is_staff and user.contact(kind)
 
 
 def _removal(name, kind, label, asks):

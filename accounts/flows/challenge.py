@@ -49,9 +49,7 @@ def issue(
     """
     pool = pool or POOLS[purpose]
     with transaction.atomic():
-        # A code for staff follows the right password, whose tries have limits; strangers must not fill its caps.
-        caps = [] if purpose == Purpose.STAFF else limits.messages(identifier, pool)
-        limits.spend(*(also or []), *caps)
+        limits.spend(*(also or []), *limits.messages(identifier, pool))
         challenge = Challenge.objects.create(
             purpose=purpose,
             kind=identifier.kind,
@@ -100,7 +98,7 @@ def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
     if not challenge.prove(user_id):
         raise CodeClosed
     challenge.close_others()
-    if challenge.kind == PHONE and challenge.purpose != Purpose.STAFF:
+    if challenge.kind == PHONE:
         texts.came_back(challenge.identifier, Pool(challenge.pool))
 
 
@@ -128,7 +126,7 @@ def stand_in_line(user_id: UUID | None) -> None:
 
 
 def _send(challenge: Challenge, origin: Origin) -> None:
-    identifier, to_staff = challenge.identifier, challenge.purpose == Purpose.STAFF
+    identifier, to_staff = challenge.identifier, challenge.pool == Pool.STAFF
     # Whoever stopped a channel, or texts, must be able to come in and start them again.
     if not outbox.can_send(channel(identifier), to_staff=to_staff):
         raise ChannelDown(identifier.kind)
@@ -152,8 +150,7 @@ def _renew(challenge: Challenge, origin: Origin) -> bool:
         if not challenge.renew():
             return False
         identifier, pool = challenge.identifier, Pool(challenge.pool)
-        caps = [] if challenge.purpose == Purpose.STAFF else limits.messages(identifier, pool)
-        limits.spend(*limits.resends(identifier, pool), *caps)
+        limits.spend(*limits.resends(identifier, pool), *limits.messages(identifier, pool))
         challenge.refresh_from_db(fields=["sends", "sent_at", "expires_at"])
         _send(challenge, origin)
     return True

@@ -16,7 +16,7 @@ def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bo
     when too many browsers that the account does not trust have come in lately: each leaves a session and messages.
     """
     is_new, undone = not visitor.knows(user), user.deletion_due_at
-    account = User.objects.filter(pk=user.pk, is_active=True, **still)
+    account = User.objects.shoppers().filter(pk=user.pk, is_active=True, **still)
     if not account.update(last_login=Now(), deletion_due_at=None):
         return False
     if is_new:

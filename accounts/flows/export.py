@@ -14,7 +14,7 @@ PERSON = (
 CHALLENGE = (
     "purpose kind address device sends created_at sent_at expires_at proved_at closed_at".split()
 )
-SESSION = "ip agent created_at last_used_at confirmed_at confirmed_by expire_date".split()
+SESSION = "ip agent signed_in_at last_used_at confirmed_at confirmed_by expire_date".split()
 EVENT = "kind at channel ip agent".split()
 
 

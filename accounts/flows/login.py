@@ -13,7 +13,7 @@ from accounts.models import Challenge, Purpose, User
 
 def by_password(name: Identifier, password: str, *, visitor: Visitor) -> User:
     """Sign in whoever has this name and password. Raises SignInWrong, PasswordClosed, TooOften."""
-    user = User.objects.for_identifier(name).first()
+    user = User.objects.shoppers(name).first()
     with passwords.trying(user, password, name=name, visitor=visitor) as right:
         if user is None or not right:
             raise SignInWrong
@@ -28,13 +28,13 @@ def send_code(
 ) -> Challenge:
     """Send a code that signs in, or go on with `current` while its code is on its way (ux 48).
 
-    For an address without an account, or one that was shut out, it costs and answers the same, and no code
+    For an address without an account, or one of staff or that was shut out, it costs and answers the same, and no code
     leaves (ENU-03). Raises TooOften, ChannelDown.
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
     limits.admit(*limits.code_requests(visitor.origin))
-    user = User.objects.for_identifier(identifier).filter(is_active=True).first()
+    user = User.objects.shoppers(identifier).filter(is_active=True).first()
     return challenges.issue(
         Purpose.LOGIN,
         # To the address on the account's row, never to the spelling that was typed (IDN-02).

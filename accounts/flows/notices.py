@@ -26,8 +26,10 @@ def tell(
     """Queue the notice `what` for each of `to`, in the caller's transaction.
 
     Each carries a link of its own, which ends all sessions and starts recovery for whoever reads that mailbox
-    while the link has `life`. One that may not be texted goes by email; the activity page has all (ABU-07).
+    while the link has `life`. One that may not be texted goes by email; the activity page has all (ABU-07). Staff get
+    no link: a mailbox must not open the staff pages (ADM-04).
     """
+    life = timedelta() if user.is_staff else life
     for contact in _reachable(user, list(to), life):
         link = Challenge.objects.create(
             purpose=Purpose.NOT_ME,

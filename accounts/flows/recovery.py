@@ -22,16 +22,15 @@ def begin(
 ) -> Challenge:
     """Send a link by email or a code by text, or go on with `current` while that is on its way.
 
-    Earlier ones for the same address die (REC-05). For an address without an account, or one that was shut
-    out, it costs and answers the same, and nothing leaves (ENU-03, REC-07). Raises TooOften, ChannelDown.
+    Earlier ones for the same address die (REC-05). For an address without an account, or one of staff or that was
+    shut out, it costs and answers the same, and nothing leaves (ENU-03, REC-07). Raises TooOften, ChannelDown.
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
     limits.admit(*limits.code_requests(visitor.origin))
     with transaction.atomic():
         # Locked first, as everywhere: of requests at once each ends the link of the one before.
-        # Not for staff: one mailbox must not be both steps of their door (ADM-04).
-        active = User.objects.for_identifier(identifier).filter(is_active=True, is_staff=False)
+        active = User.objects.shoppers(identifier).filter(is_active=True)
         user = active.select_for_update(no_key=True).first()
         Challenge.objects.filter(recipient=identifier.key, purpose=Purpose.RESET).withdraw()
         pool = challenges.pool_of(visitor, user)
@@ -104,16 +103,15 @@ def disown(token: str, *, origin: Origin) -> str:
 
 def _find(token: str, purpose: Purpose) -> Challenge:
     challenge = Challenge.objects.live().filter(purpose=purpose).by_link(token)
-    owner = challenge and challenge.owner
-    if challenge is None or owner is None or not owner.is_active:
+    if challenge is None or challenge.shopper is None:
         raise LinkDead
     return challenge
 
 
 def _lock(challenge: Challenge) -> User:
-    """The active user of an attempt, locked before it. Raises LinkDead."""
+    """The shopper of an attempt, locked before it. Raises LinkDead."""
     challenges.stand_in_line(challenge.user_id)
-    user = User.objects.filter(pk__in=[challenge.user_id], is_active=True).first()
+    user = challenge.shopper
     if user is None:
         raise LinkDead
     return user

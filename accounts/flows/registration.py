@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import events, limits, policy
@@ -150,7 +151,8 @@ def _is_one_probe_too_many(identifier: Identifier, origin: Origin) -> bool:
 
     Whoever never finished step 3 may just go on. Raises AlreadyRegistered.
     """
-    if not User.objects.for_identifier(identifier).filter(completed_at__isnull=False).exists():
+    taken = Q(completed_at__isnull=False) | Q(is_staff=True)
+    if not User.objects.for_identifier(identifier).filter(taken).exists():
         return False
     if not limits.is_due(*limits.duplicate_probes(origin)):
         return True
@@ -183,7 +185,7 @@ def _become(challenge: Challenge, profile: Profile, visitor: Visitor) -> Proven:
 def _welcome_back(challenge: Challenge, visitor: Visitor) -> Proven:
     """Sign in the owner of an identifier that has an account; what was typed before is dropped (REG-02)."""
     with transaction.atomic():
-        user = User.objects.for_identifier(challenge.identifier).first()
+        user = User.objects.shoppers(challenge.identifier).first()
         if user is None or not entry.enter(user, challenge.identifier, visitor):
             raise CodeClosed
         challenges.use_up(challenge, user_id=user.pk)

@@ -38,7 +38,8 @@ def send_recovery(user: User, kind: str, *, by: User, origin: Origin) -> None:
     a link is sent, for a code works in no browser but the one that asked for it.
     """
     with transaction.atomic():
-        user = _locked(user, is_active=True)
+        # Not to colleagues: one mailbox must not be both steps of their door (ADM-04).
+        user = _locked(user, is_active=True, is_staff=False)
         contact = user.contact(kind)
         if contact is None:
             raise Refused(str(CHANGED))
@@ -187,7 +188,7 @@ def _end_everything(user: User) -> None:
 
 def _note(kind: str, words: str, user: User, by: User, origin: Origin) -> None:
     """What happened, for the account; who did it and from where, for the audit and the log of staff."""
-    events.record(kind, origin=Origin(ip=""), user=user)
+    events.record(kind, origin=Origin(ip=""), user=user, by=by)
     events.record("staff_acted", origin=origin, user=by, about=f"user {user.pk}")
     LogEntry.objects.create(
         user_id=by.pk,

@@ -100,7 +100,7 @@ def environment(home, database_url, servers, line, post_office):
         "TEXTS_BEFORE_JUDGING": "100000",
         "LOG_LEVEL": "DEBUG",
     }
-    for command in (["migrate"], ["collectstatic", "--no-input", "--ignore", "admin"]):
+    for command in (["migrate"], ["collectstatic", "--no-input"]):
         subprocess.run(
             [sys.executable, "manage.py", *command, "--verbosity", "0"],
             cwd=home,

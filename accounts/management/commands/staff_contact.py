@@ -32,3 +32,4 @@ class Command(BaseCommand):
         except IntegrityError:
             raise CommandError("Another account has that contact.") from None
         self.stdout.write(f"Codes for {user.username} go to {found.masked}")
+        self.stdout.write(str(staff.TWO_ACCOUNTS))

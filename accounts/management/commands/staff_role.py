@@ -25,5 +25,7 @@ class Command(BaseCommand):
             raise CommandError("Nobody has that username.")
         staff.set_role(user, "" if role == NONE else role)
         self.stdout.write(f"{user.username}: {role}")
+        if role != NONE:
+            self.stdout.write(str(staff.TWO_ACCOUNTS))
         if role != NONE and not user.contacts:
             self.stdout.write("There is no contact to send a code to yet: manage.py staff_contact")
