@@ -18,7 +18,7 @@ from tests.people import COMPLETE, HOME, PASSWORD, REGISTER, VERIFY, Postbox, Sh
 
 STATEMENTS = 28
 # Calls of ours, modules, depth. DESIGN.md hoped for 40, 15, 10; DECISIONS.md says what the others are for.
-LADDER = {REGISTER: (100, 18, 12), VERIFY: (99, 20, 13), COMPLETE: (84, 15, 10)}
+LADDER = {REGISTER: (100, 18, 12), VERIFY: (100, 20, 13), COMPLETE: (84, 15, 10)}
 LONGEST, MEDIAN, P95 = 40, 6, 20
 
 OURS = tuple(str(BASE_DIR / app) for app in ("accounts", "messaging", "storefront"))
