@@ -56,7 +56,8 @@ class UserManager(BaseUserManager["User"]):
         if not user.password:
             user.set_unusable_password()
         user.save(force_insert=True)
-        FormerUsername.objects.keep_from(user.pk, user.username)
+        if user.username:
+            FormerUsername.objects.keep_from(user.pk, user.username)
         return user
 
     def has_username(self, username: str, *, by: "User | None" = None) -> bool:
@@ -189,13 +190,13 @@ class FormerUsernameQuerySet(models.QuerySet["FormerUsername"]):
         """Those that a notice may still bring back."""
         return self.filter(given_up_at__gt=Now() - policy.NOT_ME_TTL)
 
-    def keep_from(self, pk: uuid.UUID, username: str | None) -> None:
+    def keep_from(self, pk: uuid.UUID, username: str) -> None:
         """Raise IntegrityError, as a taken name does, when `username`, which the user `pk` took, is kept for another.
 
         Asked after it was written, in the same transaction: the unique key of usernames makes whoever takes a name
         wait until it is given up, and the row of that stands by then.
         """
-        if username and self.kept().filter(username=username).exclude(user_id=pk).exists():
+        if self.kept().filter(username=username).exclude(user_id=pk).exists():
             raise IntegrityError("The username is kept for somebody who had it.")
 
 

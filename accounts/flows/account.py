@@ -31,7 +31,8 @@ def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
                 notices.tell(user, what, origin=origin, to=user.contacts)
                 user.former_usernames.create(username=user.username)
             User.objects.filter(pk=user.pk).update(name=name, username=username or None)
-            FormerUsername.objects.keep_from(user.pk, username if renamed else None)
+            if username and renamed:
+                FormerUsername.objects.keep_from(user.pk, username)
             events.record(what, origin=origin, user=user)
     except IntegrityError:
         raise UsernameTaken from None

@@ -124,7 +124,8 @@ def complete(
             unfinished = User.objects.filter(pk=user.pk, completed_at=None)
             if not unfinished.update(password=hashed, **columns):
                 return None
-            FormerUsername.objects.keep_from(user.pk, username)
+            if username:
+                FormerUsername.objects.keep_from(user.pk, username)
             events.record("profile_completed", origin=origin, user=user)
             if contact:
                 waiting = challenges.issue(Purpose.CONTACT, contact, origin=origin, user_id=user.pk)

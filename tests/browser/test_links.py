@@ -1,0 +1,115 @@
+"""Emailed links in the tabs of one real browser: cookies, hidden fields and reloads as a browser has them."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.pages import PASSWORD, email
+
+WAYS = {"javascript": True, "no javascript": False}
+NEW = "a brand new battery staple"
+
+either_way = pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
+
+
+def opens(browser, who, link_of):
+    """Another tab, in which the newest link to `who` is open."""
+    tab = browser.new_tab()
+    link_of(tab, who)
+    tab.page.goto(browser.mailbox.link(who))
+    assert "token" not in tab.page.url
+    return tab
+
+
+def asks_for_reset(tab, who):
+    """A link for a new password."""
+    tab.reset.open().give(who)
+    tab.check_email.is_shown()
+
+
+def asks_for_account(tab, who):
+    """A link that proves an address."""
+    tab.asks_for_code(who)
+
+
+def kept(browser):
+    """The links this browser keeps, by the name of their cookie."""
+    cookies = browser.page.context.cookies()
+    return {cookie["name"]: cookie for cookie in cookies if cookie["name"].startswith("link-")}
+
+
+@either_way
+def test_each_tab_sets_the_password_of_the_account_it_shows(shopper, javascript):
+    aa, bb = email("aa"), email("bb")
+    for who in (aa, bb):
+        shopper().signs_up(who)
+    ana = shopper(javascript=javascript)
+    first = opens(ana, aa, asks_for_reset)
+    second = opens(ana, bb, asks_for_reset)
+    link = ana.mailbox.link(bb)
+    assert len(kept(ana)) == 2
+    first.new_password.is_shown().give("too short")
+    first.new_password.has_problem("at least 12 characters")
+
+    first.new_password.give(NEW)
+
+    first.sign_in.is_shown()
+    shopper().comes_back(aa, NEW)
+    shopper().comes_back(bb, PASSWORD)
+    # Whoever sat here has a new password: what else was open is to be opened once more.
+    second.new_password.give(NEW)
+    expect(second.page.get_by_role("heading", level=1)).to_have_text("Open the link once more")
+    second.page.goto(link)
+    second.new_password.is_shown().give(NEW)
+    shopper().comes_back(bb, NEW)
+
+
+@either_way
+def test_each_tab_proves_the_address_it_shows(shopper, javascript):
+    aa, bb = email("aa"), email("bb")
+    ana, elsewhere = shopper(javascript=javascript), shopper()
+    for who in (aa, bb):
+        elsewhere.asks_for_code(who)
+    first, second = ana.new_tab(), ana.new_tab()
+    first.page.goto(ana.mailbox.link(aa))
+    second.page.goto(ana.mailbox.link(bb))
+
+    first.link.is_shown().confirm.click()
+    first.complete.is_shown().give("Ana")
+
+    first.account.open().says(aa)
+    assert not kept(ana)
+
+
+@either_way
+def test_a_dead_link_beside_a_live_one_leaves_it_alive(shopper, javascript):
+    who = email()
+    shopper().signs_up(who)
+    ana = shopper(javascript=javascript)
+    live = opens(ana, who, asks_for_reset)
+    dead = ana.new_tab()
+
+    dead.page.goto(f"/password-reset/new/?token={'A' * 46}")
+
+    expect(dead.page.get_by_role("heading", level=1)).to_have_text("This link no longer works")
+    live.page.reload()
+    live.new_password.is_shown().give(NEW)
+    live.sign_in.is_shown()
+
+
+def test_a_link_is_kept_for_its_own_life_and_the_sixth_drops_the_first(shopper):
+    ana, elsewhere = shopper(), shopper()
+    names = []
+    for number in range(6):
+        who = email(f"fan{number}")
+        elsewhere.asks_for_code(who)
+        ana.page.goto(ana.mailbox.link(who))
+        names.append(f"link-{re.search('link=([0-9a-f]{16})', ana.page.url)[1]}")
+
+    assert {*kept(ana)} == {*names[1:]}
+    cookie = kept(ana)[names[-1]]
+    assert cookie["httpOnly"]
+    assert cookie["sameSite"] == "Lax"
+    now = ana.page.evaluate("Date.now() / 1000")
+    assert 0 < now + 24 * 3600 - cookie["expires"] < 120
