@@ -351,10 +351,10 @@ def room_at(*full: Limit) -> datetime:
 
 def buckets(limits: Iterable[Limit]) -> dict[Limit, Bucket]:
     """The buckets of those limits that have one, in one query."""
-    # Last the first key, whose bucket is the one that counts.
-    by_key = {key: limit for limit in limits for key in limit.keys}
-    kept = Bucket.objects.in_bulk(by_key)
-    return {by_key[key]: kept[key] for key in reversed(by_key) if key in kept}
+    limits = list(limits)
+    kept = Bucket.objects.in_bulk([key for limit in limits for key in limit.keys])
+    # Last the first key, whose bucket is the one that counts. Two limits may share a bucket.
+    return {limit: kept[key] for limit in limits for key in reversed(limit.keys) if key in kept}
 
 
 def _limits(name: str, subject: str, rates: tuple[policy.Rate, ...]) -> list[Limit]:

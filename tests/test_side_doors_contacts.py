@@ -430,7 +430,7 @@ def test_links_end_without_taking_the_news_along(owner, ana, settings):
     User.objects.get().challenges.end()
     settings.MAILBOX = True
 
-    (message,) = Postbox().messages(EMAIL)
+    message, _new_sign_in = Postbox().messages(EMAIL)
 
     assert "The password of your account was changed" in message["text"]
     assert "/not-me/" not in message["text"]

@@ -14,6 +14,7 @@ from accounts.identifiers import parse
 from accounts.models import (
     Bucket,
     Challenge,
+    Pool,
     RefusalCount,
     SecurityEvent,
     Session,
@@ -153,7 +154,7 @@ def test_no_refusal_gives_the_households_hit_back(db, settings, door, allowed, r
 def fill(number):
     """Let this number get as many messages as anybody may."""
     for _ in range(5):
-        limits.take(*limits.messages(parse(number)))
+        limits.take(*limits.messages(parse(number), Pool.OWNER))
 
 
 def test_a_program_in_the_trap_is_counted_like_a_person(db, monkeypatch):  # ABU-06
