@@ -202,6 +202,11 @@ class NewContactCode(CodePage):
         "admin:contact_change_new_again",
     )
 
+    @property
+    def sent_to(self):
+        """What was typed a moment ago, to be read again."""
+        return self.challenge.address
+
     def carry_out(self, code):
         """Change it; this browser stays signed in, under a new session id."""
         request = self.request

@@ -57,6 +57,11 @@ class CodePage(FormView):
         """When it began."""
         return self.challenge.created_at
 
+    @property
+    def sent_to(self):
+        """Where the code went, without what makes it usable."""
+        return self.challenge.identifier.masked
+
     def form_valid(self, form):
         """Go on, or show what was refused; a page acts on the attempt it shows."""
         shown, code = str(self.challenge.pk), form.cleaned_data["code"]
@@ -86,7 +91,7 @@ class CodePage(FormView):
             **self.site.each_context(self.request),
             title=self.title,
             challenge=self.challenge,
-            sent_to=self.challenge.identifier.masked,
+            sent_to=self.sent_to,
             step=self,
             **kwargs,
         )

@@ -216,6 +216,14 @@ def test_colleagues_send_each_other_no_link(boss, member):  # ADM-04
     assert not Challenge.objects.filter(purpose=Purpose.RESET).exists()
 
 
+def test_support_is_told_why_a_colleague_gets_no_code_of_the_shop(boss, member):
+    stranger().post(SEND_CODE, identifier=BOSS)
+
+    told = member.client.post("/admin/lookup/", {"who": BOSS})
+
+    assert "This is the address of a staff account" in words(told)
+
+
 # The session of staff
 
 

@@ -11,7 +11,7 @@ from accounts.errors import clock
 from accounts.identifiers import EMAIL
 from messaging.models import Status
 
-ACTIVE, CLOSED = "active", "closed"
+ACTIVE, CLOSED, OF_STAFF = "active", "closed", "staff"
 LOST = (Status.BOUNCED, Status.FAILED, Status.COMPLAINED)
 WAITING = (Status.QUEUED, Status.SENDING)
 
@@ -51,6 +51,13 @@ CASES = (
     (
         lambda facts: facts.account == CLOSED,
         gettext_lazy("The account is deactivated, so no code is sent. Look at the user's page."),
+    ),
+    (
+        lambda facts: facts.account == OF_STAFF,
+        gettext_lazy(
+            "This is the address of a staff account, to which the shop sends no code. Staff sign in on the staff "
+            "pages; to shop they need a second account with another address."
+        ),
     ),
     (
         lambda facts: not facts.state and facts.full_until,

@@ -204,6 +204,8 @@ def _facts(who, account, attempts, full, state):
 def _account(user):
     if user is None:
         return ""
+    if user.is_staff and user.is_active:
+        return advice.OF_STAFF
     return advice.ACTIVE if user.is_active else advice.CLOSED
 
 

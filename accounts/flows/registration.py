@@ -110,12 +110,7 @@ def complete(
     `password` is empty for whoever has one already. Doing it twice changes nothing.
     Raises UsernameTaken, TooOften, ChannelDown.
     """
-    if username:
-        usernames.refuse_taken(username, by=user, origin=origin)
-    if contact:
-        # Before the hash: a request that a limit refuses must not cost one.
-        caps = limits.room(limits.messages(contact, POOLS[Purpose.CONTACT]))
-        limits.admit(*limits.changes(str(user.pk)), *caps)
+    _refuse_early(user, username, contact, origin)
     hashed = make_password(password) if password else user.password
     columns = {"name": name, "username": username or None, "completed_at": Now()}
     waiting = None
@@ -133,6 +128,15 @@ def complete(
         raise UsernameTaken from None
     user.former_password, user.password = user.password, hashed
     return waiting
+
+
+def _refuse_early(user: User, username: str, contact: Identifier | None, origin: Origin) -> None:
+    """Refuse what a limit or a taken username refuses before a password is hashed. Raises UsernameTaken, TooOften."""
+    if username:
+        usernames.refuse_taken(username, by=user, origin=origin)
+    if contact:
+        caps = limits.room(limits.messages(contact, POOLS[Purpose.CONTACT]))
+        limits.admit(*limits.changes(str(user.pk)), *caps)
 
 
 def _come_in(origin: Origin) -> bool:

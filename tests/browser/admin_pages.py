@@ -106,6 +106,19 @@ class Staff:
         self.page.locator("input[name='password']").fill(password)
         self._go_on()
 
+    def asks_for_code(self, **fields):
+        """Fill a form in whose answer sends a code."""
+        self.sent = len(self._codes())
+        for name, text in fields.items():
+            self.page.locator(f"input[name='{name}']").fill(text)
+        self._go_on()
+
+    def gives_code(self):
+        """Type the newest code; a contact that is new has got none before."""
+        self.page.locator(CODE_BOX).fill(self._newest_code(after=self.sent))
+        self.sent = 0
+        self._go_on()
+
     def rows(self):
         """The rows of a list."""
         return self.page.locator("#result_list tbody tr")

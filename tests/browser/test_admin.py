@@ -7,7 +7,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.browser.admin_pages import Staff, Till
-from tests.browser.pages import email
+from tests.browser.pages import PASSWORD, email
 
 PAGES = [
     "/admin/",
@@ -23,6 +23,8 @@ PAGES = [
     "/admin/messaging/provider/add/?kind=mailgun",
     "/admin/messaging/breaker/",
     "/admin/messaging/alert/",
+    "/admin/password_change/",
+    "/admin/contact_change/",
 ]
 SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
@@ -145,6 +147,21 @@ def test_a_name_is_searched_in_the_list_without_javascript(boss, ana):
 
     expect(staff.page).to_have_url(re.compile(r"\?proved=email&q=Quentin$"))
     expect(staff.rows()).to_have_count(1)
+
+
+def test_staff_change_where_their_codes_go_without_a_script(boss):  # ux 76, ux 77, ADM-04
+    staff = boss(width=320, javascript=False)
+    elsewhere = f"new.{staff.contact}"
+
+    staff.open("/admin/")
+    staff.page.get_by_role("link", name="Change contact").click()
+    staff.asks_for_code(current=PASSWORD, contact=elsewhere)
+    staff.gives_code()
+    staff.contact = elsewhere
+    staff.gives_code()
+
+    expect(staff.news).to_contain_text("Your codes go to the new contact")
+    assert not staff.page.evaluate(SIDEWAYS)
 
 
 def test_support_finds_out_why_a_code_never_came_and_helps(boss, ana, till):
