@@ -96,7 +96,7 @@ MINE = (  # where nobody may go who is not signed in, with a finished profile
     *(f"{mine}{what}" for mine in (MY_EMAIL, MY_PHONE) for what in ("", "remove/", "primary/")),
 )
 FRESH = (  # where a proof of who is there must be young
-    *(SIGN_OUT, SIGN_OUT_ONE, DOWNLOAD, DELETE),
+    *(SIGN_OUT, SIGN_OUT_ONE, DOWNLOAD, DELETE, CONTACT, CONTACT_RESEND),
     *(f"{mine}{what}" for mine in (MY_EMAIL, MY_PHONE) for what in ("", "remove/", "primary/")),
 )
 STRANGER = {
@@ -172,7 +172,6 @@ SHOPPER = {
 STALE = {
     **{url: SHOPPER[url] for url in MINE},
     **dict.fromkeys(FRESH, [403] * 5),
-    CONTACT_RESEND: [405, ON, 429, 405, 405],
 }
 PROVING = {
     DELETE: [403] * 5,
