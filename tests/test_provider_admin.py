@@ -222,7 +222,7 @@ def test_a_new_provider_begins_with_its_kind(staff):
     )
 
 
-@pytest.mark.parametrize("query", ["", "?kind=", "?kind=dodo", "?kind=%00", "?name=Eve"])
+@pytest.mark.parametrize("query", ["", "?kind=", "?kind=dodo", "?kind=%01", "?name=Eve"])
 def test_without_a_known_kind_there_is_no_form(staff, query):
     for answer in (staff.get(f"{LIST}add/{query}"), staff.post(f"{LIST}add/{query}", typed())):
         assert answer.status_code == 200
@@ -697,7 +697,7 @@ def test_taking_out_the_last_one_warns(staff, settings):
     assert "No provider is in use for this channel: email. Nothing can be sent." in words(shown)
 
 
-@pytest.mark.parametrize("pk", ["", "x", "%00", "00000000-0000-0000-0000-000000000000"])
+@pytest.mark.parametrize("pk", ["", "x", "%01", "00000000-0000-0000-0000-000000000000"])
 def test_a_button_for_nobody_does_nothing(staff, pk):
     row = pigeon()
 
