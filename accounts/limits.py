@@ -175,6 +175,11 @@ def code_requests(origin: Origin) -> list[Limit]:
     return _by_household("code requests", origin, policy.CODES_PER_IP)
 
 
+def code_requests_by_browser(browser: str) -> list[Limit]:
+    """How many codes and links may be asked for in a browser that the account trusts (LIM-04)."""
+    return _limits("code requests by browser", browser, policy.CODES_PER_IP)
+
+
 def resets(of: Identifier, pool: Pool) -> list[Limit]:
     """How often a new password may be asked for; as often by the owner, whatever others did (LIM-12)."""
     return _owned("resets", of.mailbox, policy.RESETS_PER_ID, pool)
@@ -219,6 +224,11 @@ def passwords_by_account(account: str) -> Limit:
 def passwords_by_device(device: str) -> Limit:
     """How many passwords may be tried in a browser that has signed in before, or is signed in (LIM-04)."""
     return Limit("passwords by device", device, policy.LOGIN_FAILURES)
+
+
+def sign_ins_by_browser(browser: str) -> list[Limit]:
+    """How many passwords, right or wrong, may be typed in a browser that the account trusts."""
+    return _limits("sign-ins by browser", browser, policy.SIGN_INS_PER_BROWSER)
 
 
 def passwords_by_ip(origin: Origin) -> list[Limit]:

@@ -73,6 +73,7 @@ LOGIN_FAILURES = _rate(env.str("LOGIN_FAILURES", "5/30m"))
 LOGIN_FAILURES_PER_IP = rates(env.str("LOGIN_FAILURES_PER_IP", "30/10m"))
 # In browsers that the account does not trust yet, by password or code.
 SIGN_INS_PER_ACCOUNT = rates(env.str("SIGN_INS_PER_ACCOUNT", "20/h"))
+SIGN_INS_PER_BROWSER = rates(env.str("SIGN_INS_PER_BROWSER", "60/h"))
 CODES_PER_IP = rates(env.str("CODES_PER_IP", "30/10m"))
 # How many usernames one household may find out to be taken or free.
 USERNAME_PROBES_PER_IP = rates(env.str("USERNAME_PROBES_PER_IP", "20/m"))

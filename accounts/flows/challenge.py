@@ -107,12 +107,18 @@ def channel(identifier: Identifier) -> str:
     return outbox.EMAIL if identifier.kind == EMAIL else outbox.SMS
 
 
-def pool_of(visitor: Visitor, user: User | None) -> Pool:
-    """Who asks for a code to come back: a browser that the account of `user` trusts, or any other.
+def count_request(visitor: Visitor, user: User | None) -> Pool:
+    """Count a request for a code to come back, before anything else; returns who asks. Raises TooOften.
 
-    No stranger has the cookie of somebody else's account, so it tells them nothing (LIM-12, ABU-08).
+    A browser that the account of `user` trusts has requests of its own, any other those of its household (LIM-04
+    before LIM-05). No stranger has the cookie of somebody else's account, so it tells them nothing (LIM-12, ABU-08).
     """
-    return Pool.OWNER if user and visitor.knows(user) else Pool.RETURN
+    browser = visitor.knows(user) if user else ""
+    if browser:
+        limits.admit(*limits.code_requests_by_browser(browser))
+        return Pool.OWNER
+    limits.admit(*limits.code_requests(visitor.origin))
+    return Pool.RETURN
 
 
 def stand_in_line(user_id: UUID | None) -> None:

@@ -12,7 +12,7 @@ from accounts.errors import CodeClosed, ContactKept
 from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import notices
-from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprint
+from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprints
 from accounts.models import Challenge, Purpose, Session, User
 from accounts.origin import Origin
 
@@ -128,8 +128,9 @@ def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor:
     links = user.challenges.filter(purpose=Purpose.NOT_ME, recipient=leaving.key)
     if not _is_surely_the_owner(user, leaving, session, visitor):
         proved_at = user.email_proved_at if leaving.kind == EMAIL else user.phone_proved_at
+        prints = fingerprints(leaving.key)
         returns = user.events.filter(
-            kind="contact_restored", fingerprint=fingerprint(leaving.key), at__gte=proved_at
+            kind="contact_restored", fingerprint__in=prints, at__gte=proved_at
         )
         if not returns.exists():
             return False

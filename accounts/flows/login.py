@@ -2,7 +2,6 @@
 
 from django.db import transaction
 
-from accounts import limits
 from accounts.errors import CodeClosed, SignInWrong
 from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
@@ -33,15 +32,15 @@ def send_code(
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
-    limits.admit(*limits.code_requests(visitor.origin))
     user = User.objects.shoppers(identifier).filter(is_active=True).first()
+    pool = challenges.count_request(visitor, user)
     return challenges.issue(
         Purpose.LOGIN,
         # To the address on the account's row, never to the spelling that was typed (IDN-02).
         (user and user.contact(identifier.kind)) or identifier,
         origin=visitor.origin,
         user_id=user.pk if user else None,
-        pool=challenges.pool_of(visitor, user),
+        pool=pool,
     )
 
 

@@ -63,14 +63,14 @@ def by_email(user: User) -> list[Identifier]:
 
 def _reachable(user: User, to: list[Identifier], life: timedelta) -> list[Identifier]:
     """Those of `to` that may be told, and in place of a text that may not leave the email address."""
-    told = [contact for contact in to if contact.kind == EMAIL or _may_text(contact)]
+    told = [contact for contact in to if contact.kind == EMAIL or may_text(contact)]
     # A notice without a link is for somebody who is no owner any more: nobody else reads it for them.
     instead = by_email(user) if life and len(told) < len(to) else []
     return list(dict.fromkeys([*told, *instead]))
 
 
-def _may_text(contact: Identifier) -> bool:
-    """Whether a text may leave to `contact`; counts it then."""
+def may_text(contact: Identifier) -> bool:
+    """Whether a text to an owner, or to somebody who works here, may leave to `contact`; counts it then (ABU-07)."""
     if not outbox.can_send(outbox.SMS):
         return False
     try:

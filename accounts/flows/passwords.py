@@ -70,11 +70,14 @@ def unlock(user: User) -> None:
 
 
 def _of_browser(device: str) -> Tries:
-    """A try of a browser that strangers cannot lock out; its household neither counts it nor stops it (LIM-04)."""
-    own = limits.passwords_by_device(device)
-    taken = limits.take(own)
-    limits.refuse_full([own], taken, PasswordClosed)
-    return Tries([*taken.values()], [])
+    """A try of a browser that strangers cannot lock out; its household neither counts it nor stops it (LIM-04).
+
+    Right ones are counted, too, and never returned: each may leave a session and an event.
+    """
+    own, every = limits.passwords_by_device(device), limits.sign_ins_by_browser(device)
+    taken = limits.take(own, *every)
+    limits.refuse_full([own, *every], taken, PasswordClosed)
+    return Tries([taken[own]], [])
 
 
 def _of_stranger(user: User | None, name: Identifier, origin: Origin) -> Tries:

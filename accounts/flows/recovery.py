@@ -27,13 +27,12 @@ def begin(
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
-    limits.admit(*limits.code_requests(visitor.origin))
+    active = User.objects.shoppers(identifier).filter(is_active=True)
+    pool = challenges.count_request(visitor, active.first())
     with transaction.atomic():
         # Locked first, as everywhere: of requests at once each ends the link of the one before.
-        active = User.objects.shoppers(identifier).filter(is_active=True)
         user = active.select_for_update(no_key=True).first()
         Challenge.objects.filter(recipient=identifier.key, purpose=Purpose.RESET).withdraw()
-        pool = challenges.pool_of(visitor, user)
         return challenges.issue(
             Purpose.RESET,
             (user and user.contact(identifier.kind)) or identifier,

@@ -8,6 +8,8 @@ from django.db.models.functions import Now
 
 from accounts import limits, policy
 from accounts.flows import challenge as challenges
+from accounts.flows import notices
+from accounts.identifiers import PHONE
 from accounts.models import RefusalCount, SecurityEvent, User
 from accounts.origin import Origin
 from accounts.policy import Rate
@@ -47,6 +49,8 @@ def warn(kind: str, *, entry: int, by: UUID) -> None:
         return
     for user in User.objects.filter(is_superuser=True, is_active=True):
         for contact in user.contacts:
+            if contact.kind == PHONE and not notices.may_text(contact):
+                continue
             outbox.queue(
                 "warning",
                 ref=f"{entry}:{kind}",
