@@ -2,7 +2,7 @@
 
 import os
 
-from storefront.access import AccessLogger
+from storefront.observability.access_log import AccessLogger
 
 wsgi_app = "storefront.wsgi"
 bind = f"{os.environ.get('HOST', '127.0.0.1')}:{os.environ.get('PORT', '8000')}"

@@ -11,7 +11,7 @@ import uuid
 from django.conf import settings
 from django.utils.crypto import constant_time_compare
 
-from accounts import policy
+from accounts import conf
 
 SEED_BYTES = 20
 TOKEN_BYTES = 18
@@ -34,7 +34,7 @@ def current_key_id() -> str:
 
 def code(seed: bytes, key_name: str, *facts: str) -> str:
     """Work out the digits for `seed` and `facts` (RFC 4226 5.3 over HMAC-SHA-256)."""
-    return truncate(_mac(seed, key_name, "code", *facts), policy.CODE_LENGTH)
+    return truncate(_mac(seed, key_name, "code", *facts), conf.CODE_LENGTH)
 
 
 def truncate(digest: bytes, digits: int) -> str:

@@ -12,8 +12,8 @@ from django.utils.translation import gettext_lazy
 
 from accounts.identifiers import EMAIL, PHONE
 from accounts.models import Challenge, Purpose
-from messaging import outbox
 from messaging.models import Status
+from messaging.outbox import api as outbox
 
 # So soon after sending nobody asks the database: what else could it say?
 JUST_NOW = timedelta(seconds=2)

@@ -9,14 +9,14 @@ from django.core.exceptions import ValidationError
 from django.utils.functional import cached_property
 from django.utils.translation import gettext_lazy as _
 
-from accounts import codes, identifiers, policy
+from accounts import codes, conf, identifiers
 from accounts.errors import Refused
 from accounts.identifiers import EMAIL, PHONE, Identifier, NotTexted, Unreadable
 from accounts.models import User
 
 PASSWORD_RULE = _(
     "At least %(n)d characters. A few words in a row are easy to remember and hard to guess."
-) % {"n": policy.PASSWORD_MIN_LENGTH}
+) % {"n": conf.PASSWORD_MIN_LENGTH}
 
 # A box for the name somebody signs in with, which nothing may correct.
 NAME_BOX = {
@@ -56,7 +56,7 @@ class Password(Text):
     widget = forms.PasswordInput
 
     def __init__(self, **kwargs):
-        super().__init__(strip=False, max_length=policy.PASSWORD_MAX_LENGTH, **kwargs)
+        super().__init__(strip=False, max_length=conf.PASSWORD_MAX_LENGTH, **kwargs)
 
     def widget_attrs(self, widget):
         """No maxlength: a browser would cut a longer password without a word (ux 55)."""
@@ -123,7 +123,7 @@ class AddressForm(RefusableForm):
         help_text=_(
             "We will send a %(n)d-digit code to it. Texts may cost what your carrier charges."
         )
-        % {"n": policy.CODE_LENGTH},
+        % {"n": conf.CODE_LENGTH},
         required=False,
         max_length=320,
         widget=forms.TextInput(attrs=NAME_BOX),
@@ -176,10 +176,10 @@ class IdentifyForm(AddressForm):
     # Our own page says that it can show a hint; other clients cannot, and are not asked.
     hints = Text(required=False, initial="1", widget=forms.HiddenInput)
     keep = Text(required=False)
-    name = Text(required=False, max_length=policy.NAME_MAX)
-    first_name = Text(required=False, max_length=policy.NAME_MAX)
-    last_name = Text(required=False, max_length=policy.NAME_MAX)
-    username = Text(required=False, max_length=policy.USERNAME_MAX)
+    name = Text(required=False, max_length=conf.NAME_MAX)
+    first_name = Text(required=False, max_length=conf.NAME_MAX)
+    last_name = Text(required=False, max_length=conf.NAME_MAX)
+    username = Text(required=False, max_length=conf.USERNAME_MAX)
     password = Password(required=False)
     password_confirm = Password(required=False)
     password2 = Password(required=False)
@@ -287,7 +287,7 @@ class CodeForm(RefusableForm):
     """One code, in one box; pasted with words or spaces, in the digits of any script (ux 25 to 28)."""
 
     code = Text(
-        label=_("%(n)d-digit code") % {"n": policy.CODE_LENGTH},
+        label=_("%(n)d-digit code") % {"n": conf.CODE_LENGTH},
         required=False,
         widget=forms.TextInput(
             attrs={
@@ -300,7 +300,7 @@ class CodeForm(RefusableForm):
         ),
     )
     otp = Text(required=False)
-    username = Text(required=False, max_length=policy.EMAIL_MAX)
+    username = Text(required=False, max_length=conf.EMAIL_MAX)
 
     shown = ("code",)
 
@@ -313,19 +313,19 @@ class CodeForm(RefusableForm):
         digits = codes.read(typed)
         problem = self._problem(typed, digits)
         if problem:
-            self.add_error(source, problem % {"n": policy.CODE_LENGTH})
+            self.add_error(source, problem % {"n": conf.CODE_LENGTH})
         self.cleaned_data["code"] = digits
 
     def _problem(self, typed, digits):
         if not typed:
             return _("Enter the %(n)d-digit code")
-        if len(typed) > policy.CODE_INPUT_MAX or len(digits) > policy.CODE_LENGTH:
+        if len(typed) > conf.CODE_INPUT_MAX or len(digits) > conf.CODE_LENGTH:
             return _("The code you typed is too long. It has %(n)d digits.")
         if not digits:
             return _("The code has %(n)d digits and nothing else. Check what you typed.")
         return (
             _("The code you typed is too short. It has %(n)d digits.")
-            if len(digits) < policy.CODE_LENGTH
+            if len(digits) < conf.CODE_LENGTH
             else ""
         )
 
@@ -336,7 +336,7 @@ class NamesForm(RefusableForm):
     name = Text(
         label=_("Your name"),
         required=True,
-        max_length=policy.NAME_MAX,
+        max_length=conf.NAME_MAX,
         error_messages={"required": _("Enter your name")},
         widget=forms.TextInput(
             attrs={"autocomplete": "name", "spellcheck": "false", "dir": "auto"}
@@ -345,7 +345,7 @@ class NamesForm(RefusableForm):
     username = Text(
         label=_("Username"),
         required=False,
-        max_length=policy.USERNAME_MAX,
+        max_length=conf.USERNAME_MAX,
         help_text=_("A short name to sign in with: letters a to z, digits, dots, dashes."),
         widget=forms.TextInput(
             attrs={

@@ -12,7 +12,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from email_validator import EmailNotValidError, validate_email
 
-from accounts import policy
+from accounts import conf
 
 EMAIL, PHONE, USERNAME = "email", "phone", "username"
 
@@ -122,7 +122,7 @@ def parse_email(text: str) -> Identifier:
     """Read an email address: trimmed, ASCII, the domain as A-labels (IDN-01, IDN-03). Raises Unreadable."""
     local, _at, domain = _visible(text).replace("\uff20", "@").rpartition("@")
     try:
-        if not LOCAL_PART.fullmatch(local) or "=?" in local or len(text) > policy.EMAIL_MAX:
+        if not LOCAL_PART.fullmatch(local) or "=?" in local or len(text) > conf.EMAIL_MAX:
             raise Unreadable
         found = validate_email(
             f"{local}@{unicodedata.normalize('NFKC', domain)}",
@@ -149,7 +149,7 @@ def parse_phone(text: str) -> Identifier:
     if kind not in MOBILE or not country:
         other = _("That number cannot receive our texts. Enter a mobile number.")
         raise NotTexted(NOT_MOBILE.get(kind, other), found)
-    if policy.PHONE_COUNTRIES and country not in policy.PHONE_COUNTRIES:
+    if conf.PHONE_COUNTRIES and country not in conf.PHONE_COUNTRIES:
         other = _("We do not send texts to that country yet. Use your email address.")
         raise NotTexted(other, found)
     return found
@@ -237,12 +237,12 @@ def _dialled(text: str) -> phonenumbers.PhoneNumber:
         raise Unreadable(
             _("Enter an email address or a mobile number, like name@example.com or +44 7400 123456")
         )
-    if "+" not in digits and not policy.PHONE_REGION:
+    if "+" not in digits and not conf.PHONE_REGION:
         raise Unreadable(
             _("Start the mobile number with + and the country code, like +44 7400 123456")
         )
     try:
-        number = phonenumbers.parse(digits, policy.PHONE_REGION or None)
+        number = phonenumbers.parse(digits, conf.PHONE_REGION or None)
     except phonenumbers.NumberParseException:
         number = phonenumbers.PhoneNumber()
     if not phonenumbers.is_valid_number(number):

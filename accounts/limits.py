@@ -19,13 +19,13 @@ from django.db.models import Case, Exists, Expression, F, OuterRef, Q, TextField
 from django.db.models.functions import Concat, StrIndex, Substr
 from django.utils.timezone import now
 
-from accounts import errors, policy
+from accounts import conf, errors
 from accounts.identifiers import Identifier, fingerprints
 from accounts.models import Bucket, Pool
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 
 STAMP = 13
-ONCE_A_MINUTE = (policy.Rate(1, 60),)
+ONCE_A_MINUTE = (conf.Rate(1, 60),)
 BROKEN_OFF = 3
 # One in so many hits of a cap that strangers can fill is kept for the owner (LIM-12).
 KEPT = 5
@@ -65,7 +65,7 @@ class Limit:
 
     name: str
     subject: str
-    rate: policy.Rate
+    rate: conf.Rate
     counts: bool = True
     # For whom it is, where that makes a difference.
     pool: Pool | None = None
@@ -103,22 +103,22 @@ class Hit:
 
 def registrations(origin: Origin) -> list[Limit]:
     """How many registrations one household may begin."""
-    return _by_household("registrations", origin, policy.REGISTER_PER_IP)
+    return _by_household("registrations", origin, conf.REGISTER_PER_IP)
 
 
 def duplicate_probes(origin: Origin) -> list[Limit]:
     """How many addresses one household may learn to be taken (ENU-06)."""
-    return _by_household("duplicate probes", origin, policy.DUPLICATE_PROBES_PER_IP)
+    return _by_household("duplicate probes", origin, conf.DUPLICATE_PROBES_PER_IP)
 
 
 def username_probes(origin: Origin) -> list[Limit]:
     """How many usernames one household may find out to be taken or free."""
-    return _by_household("username probes", origin, policy.USERNAME_PROBES_PER_IP)
+    return _by_household("username probes", origin, conf.USERNAME_PROBES_PER_IP)
 
 
 def refused_numbers(origin: Origin) -> list[Limit]:
     """How many numbers that we do not text one household may type: each refusal is written down (IDN-05)."""
-    return _by_household("refused numbers", origin, policy.CODES_PER_IP)
+    return _by_household("refused numbers", origin, conf.CODES_PER_IP)
 
 
 def messages(to: Identifier, pool: Pool) -> list[Limit]:
@@ -127,8 +127,8 @@ def messages(to: Identifier, pool: Pool) -> list[Limit]:
     Only a right staff password asks for codes of the staff pages: they have a cap of their own.
     """
     if pool == Pool.STAFF:
-        return _limits("staff messages", to.mailbox, policy.STAFF_MESSAGES)
-    return _parts("messages", to.mailbox, policy.MESSAGES_PER_RECIPIENT, pool)
+        return _limits("staff messages", to.mailbox, conf.STAFF_MESSAGES)
+    return _parts("messages", to.mailbox, conf.MESSAGES_PER_RECIPIENT, pool)
 
 
 def resends(to: Identifier, pool: Pool) -> list[Limit]:
@@ -138,7 +138,7 @@ def resends(to: Identifier, pool: Pool) -> list[Limit]:
     """
     if pool == Pool.STAFF:
         return []
-    return _owned("resends", to.mailbox, policy.RESENDS_PER_RECIPIENT, pool)
+    return _owned("resends", to.mailbox, conf.RESENDS_PER_RECIPIENT, pool)
 
 
 def texts(to: Identifier, pool: Pool) -> list[Limit]:
@@ -146,18 +146,18 @@ def texts(to: Identifier, pool: Pool) -> list[Limit]:
     return [
         *texts_in_all(pool),
         *texts_to_country(to.country, pool),
-        *_of_pool("texts by prefix", to.prefix, policy.TEXTS_PER_PREFIX, pool),
+        *_of_pool("texts by prefix", to.prefix, conf.TEXTS_PER_PREFIX, pool),
     ]
 
 
 def texts_in_all(pool: Pool) -> list[Limit]:
     """What all texts of a pool may cost."""
-    return _of_pool("texts", "all", policy.TEXTS, pool)
+    return _of_pool("texts", "all", conf.TEXTS, pool)
 
 
 def texts_to_country(country: str, pool: Pool) -> list[Limit]:
     """What texts of a pool to one country may cost."""
-    return _of_pool("texts by country", country, policy.TEXTS_PER_COUNTRY, pool)
+    return _of_pool("texts by country", country, conf.TEXTS_PER_COUNTRY, pool)
 
 
 def guesses(at: Identifier, pool: Pool) -> list[Limit]:
@@ -166,23 +166,23 @@ def guesses(at: Identifier, pool: Pool) -> list[Limit]:
     Those of the staff pages are counted apart, so that guesses in the shop close no staff code.
     """
     if pool == Pool.STAFF:
-        return _limits("staff guesses", at.key, policy.CODE_GUESSES_PER_ID)
-    return _parts("guesses", at.key, policy.CODE_GUESSES_PER_ID, pool)
+        return _limits("staff guesses", at.key, conf.CODE_GUESSES_PER_ID)
+    return _parts("guesses", at.key, conf.CODE_GUESSES_PER_ID, pool)
 
 
 def code_requests(origin: Origin) -> list[Limit]:
     """How many codes and links one household may ask for without being signed in."""
-    return _by_household("code requests", origin, policy.CODES_PER_IP)
+    return _by_household("code requests", origin, conf.CODES_PER_IP)
 
 
 def code_requests_by_browser(browser: str) -> list[Limit]:
     """How many codes and links may be asked for in a browser that the account trusts (LIM-04)."""
-    return _limits("code requests by browser", browser, policy.CODES_PER_IP)
+    return _limits("code requests by browser", browser, conf.CODES_PER_IP)
 
 
 def resets(of: Identifier, pool: Pool) -> list[Limit]:
     """How often a new password may be asked for; as often by the owner, whatever others did (LIM-12)."""
-    return _owned("resets", of.mailbox, policy.RESETS_PER_ID, pool)
+    return _owned("resets", of.mailbox, conf.RESETS_PER_ID, pool)
 
 
 def caps(of: Identifier, pool: Pool) -> list[Limit]:
@@ -193,65 +193,65 @@ def caps(of: Identifier, pool: Pool) -> list[Limit]:
 
 def changes(account: str) -> list[Limit]:
     """How often one account may change its contacts and credentials, each change with a notice."""
-    return _limits("changes", account, policy.CHANGES_PER_ACCOUNT)
+    return _limits("changes", account, conf.CHANGES_PER_ACCOUNT)
 
 
 def warnings(account: str) -> list[Limit]:
     """Of how many changes by one member of staff superusers are written to."""
-    return _limits("warnings", account, policy.CHANGES_PER_ACCOUNT)
+    return _limits("warnings", account, conf.CHANGES_PER_ACCOUNT)
 
 
 def sign_ins(account: str) -> list[Limit]:
     """How often one account may be signed in to in browsers that it does not trust yet."""
-    return _limits("sign-ins", account, policy.SIGN_INS_PER_ACCOUNT)
+    return _limits("sign-ins", account, conf.SIGN_INS_PER_ACCOUNT)
 
 
 def confirmations(account: str) -> list[Limit]:
     """How often the owner of one account may prove to be there, with the password."""
-    return _limits("confirmations", account, policy.CHANGES_PER_ACCOUNT)
+    return _limits("confirmations", account, conf.CHANGES_PER_ACCOUNT)
 
 
 def passwords_by_name(name: Identifier) -> Limit:
     """How many passwords may be tried for what somebody types, whether or not anybody has that name (ENU-05)."""
-    return Limit("passwords by name", f"{name.kind} {name.key}", policy.LOGIN_FAILURES)
+    return Limit("passwords by name", f"{name.kind} {name.key}", conf.LOGIN_FAILURES)
 
 
 def passwords_by_account(account: str) -> Limit:
     """How many passwords may be tried for one account, over all of its names (LIM-01)."""
-    return Limit("passwords by account", account, policy.LOGIN_FAILURES)
+    return Limit("passwords by account", account, conf.LOGIN_FAILURES)
 
 
 def passwords_by_device(device: str) -> Limit:
     """How many passwords may be tried in a browser that has signed in before, or is signed in (LIM-04)."""
-    return Limit("passwords by device", device, policy.LOGIN_FAILURES)
+    return Limit("passwords by device", device, conf.LOGIN_FAILURES)
 
 
 def sign_ins_by_browser(browser: str) -> list[Limit]:
     """How many passwords, right or wrong, may be typed in a browser that the account trusts."""
-    return _limits("sign-ins by browser", browser, policy.SIGN_INS_PER_BROWSER)
+    return _limits("sign-ins by browser", browser, conf.SIGN_INS_PER_BROWSER)
 
 
 def passwords_by_ip(origin: Origin) -> list[Limit]:
     """How many passwords may be tried from one household (LIM-05)."""
-    return _by_household("passwords by IP", origin, policy.LOGIN_FAILURES_PER_IP)
+    return _by_household("passwords by IP", origin, conf.LOGIN_FAILURES_PER_IP)
 
 
 def staff_logins(name: str, origin: Origin) -> list[Limit]:
     """How often a password may be tried at the admin's door (LIM-08)."""
     return [
-        *_limits("staff logins by name", name.casefold(), policy.STAFF_LOGINS_PER_NAME),
-        *_by_household("staff logins by IP", origin, policy.STAFF_LOGINS_PER_IP),
+        *_limits("staff logins by name", name.casefold(), conf.STAFF_LOGINS_PER_NAME),
+        *_by_household("staff logins by IP", origin, conf.STAFF_LOGINS_PER_IP),
     ]
 
 
 def staff_logins_by_browser(browser: str) -> list[Limit]:
     """How often a password may be tried where somebody came through the admin's door before (LIM-04)."""
-    return _limits("staff logins by browser", browser, policy.STAFF_LOGINS_PER_NAME)
+    return _limits("staff logins by browser", browser, conf.STAFF_LOGINS_PER_NAME)
 
 
 def forged_receipts(origin: Origin, provider: str) -> tuple[list[Limit], list[Limit]]:
     """How many receipts one household may fail to prove, and how many are heard of in the name of one provider."""
-    rates = policy.WEBHOOK_FAILURES_PER_IP
+    rates = conf.WEBHOOK_FAILURES_PER_IP
     return (
         _by_household("forged receipts", origin, rates),
         _limits("forged receipts by provider", provider, rates),
@@ -265,7 +265,7 @@ def notes(kind: str, origin: Origin) -> list[Limit]:
 
 def staff_lookups(account: str) -> list[Limit]:
     """How many addresses one member of staff may look up."""
-    return _limits("staff look-ups", account, policy.STAFF_LOOKUPS)
+    return _limits("staff look-ups", account, conf.STAFF_LOOKUPS)
 
 
 def room(limits: Iterable[Limit]) -> list[Limit]:
@@ -367,11 +367,11 @@ def buckets(limits: Iterable[Limit]) -> dict[Limit, Bucket]:
     return {limit: kept[key] for limit in limits for key in reversed(limit.keys) if key in kept}
 
 
-def _limits(name: str, subject: str, rates: tuple[policy.Rate, ...]) -> list[Limit]:
+def _limits(name: str, subject: str, rates: tuple[conf.Rate, ...]) -> list[Limit]:
     return [Limit(name, subject, rate) for rate in rates]
 
 
-def _by_household(name: str, origin: Origin, rates: tuple[policy.Rate, ...]) -> list[Limit]:
+def _by_household(name: str, origin: Origin, rates: tuple[conf.Rate, ...]) -> list[Limit]:
     """The limits of each network that may be one household; those of IPv6 are nested (LIM-05)."""
     return [
         Limit(name, network, rate._replace(times=times * rate.times))
@@ -413,24 +413,24 @@ def _carry_over(limits: Iterable[Limit]) -> None:
             stray.update(key=F("renamed"))
 
 
-def _parts(name: str, subject: str, rates: tuple[policy.Rate, ...], pool: Pool) -> list[Limit]:
+def _parts(name: str, subject: str, rates: tuple[conf.Rate, ...], pool: Pool) -> list[Limit]:
     """A cap in one bucket for all: the owner may fill the whole of it, others leave a part."""
     if pool == Pool.OWNER:
         return _limits(name, subject, rates)
     return _limits(name, subject, tuple(map(_without_kept, rates)))
 
 
-def _without_kept(rate: policy.Rate) -> policy.Rate:
+def _without_kept(rate: conf.Rate) -> conf.Rate:
     # Of a cap of one there is no part to keep.
     return rate._replace(times=max(1, rate.times - max(1, rate.times // KEPT)))
 
 
-def _owned(name: str, subject: str, rates: tuple[policy.Rate, ...], pool: Pool) -> list[Limit]:
+def _owned(name: str, subject: str, rates: tuple[conf.Rate, ...], pool: Pool) -> list[Limit]:
     """A cap so small that a part of it is too little for an honest newcomer: the owner has one of their own."""
     return _limits(f"{name} by owner" if pool == Pool.OWNER else name, subject, rates)
 
 
-def _of_pool(name: str, subject: str, rates: tuple[policy.Rate, ...], pool: Pool) -> list[Limit]:
+def _of_pool(name: str, subject: str, rates: tuple[conf.Rate, ...], pool: Pool) -> list[Limit]:
     """A budget of each pool's own, which the others cannot use up."""
     return [Limit(name, f"{pool} {subject}", rate, pool=pool) for rate in rates]
 
@@ -497,7 +497,7 @@ def _patiently(run: Callable[[], Result]) -> Result:
     return run()
 
 
-def _room_at(bucket: Bucket | None, rate: policy.Rate) -> datetime:
+def _room_at(bucket: Bucket | None, rate: conf.Rate) -> datetime:
     if bucket is None or len(bucket.hits) < STAMP * rate.times:
         # Somebody has given theirs back since we asked.
         return now()

@@ -10,10 +10,10 @@ from django.db.models.functions import Now
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
-from accounts import codes, policy
+from accounts import codes, conf
 from accounts.identifiers import EMAIL, PHONE, USERNAME, Identifier, fingerprint
-from accounts.origin import Origin
-from accounts.sessions import Session
+from accounts.sessions.client import Origin
+from accounts.sessions.store import Session
 
 __all__ = [
     "ANYBODY",
@@ -86,16 +86,12 @@ class User(AbstractBaseUser, PermissionsMixin):
     """A person. Email and phone are here only once they are proven; each is unique on its canonical key."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    name = models.CharField(_("name"), max_length=policy.NAME_MAX, blank=True)
+    name = models.CharField(_("name"), max_length=conf.NAME_MAX, blank=True)
     username = models.CharField(
-        _("username"), max_length=policy.USERNAME_MAX, unique=True, null=True, blank=True
+        _("username"), max_length=conf.USERNAME_MAX, unique=True, null=True, blank=True
     )
-    email = models.EmailField(
-        _("email address"), max_length=policy.EMAIL_MAX, null=True, blank=True
-    )
-    email_key = models.CharField(
-        max_length=policy.EMAIL_MAX, unique=True, null=True, editable=False
-    )
+    email = models.EmailField(_("email address"), max_length=conf.EMAIL_MAX, null=True, blank=True)
+    email_key = models.CharField(max_length=conf.EMAIL_MAX, unique=True, null=True, editable=False)
     email_proved_at = models.DateTimeField(_("email confirmed"), null=True, editable=False)
     phone = models.CharField(_("mobile number"), max_length=16, unique=True, null=True, blank=True)
     phone_proved_at = models.DateTimeField(_("mobile number confirmed"), null=True, editable=False)
@@ -188,7 +184,7 @@ class FormerUsernameQuerySet(models.QuerySet["FormerUsername"]):
 
     def kept(self):
         """Those that a notice may still bring back."""
-        return self.filter(given_up_at__gt=Now() - policy.NOT_ME_TTL)
+        return self.filter(given_up_at__gt=Now() - conf.NOT_ME_TTL)
 
     def keep_from(self, pk: uuid.UUID, username: str) -> None:
         """Raise IntegrityError, as a taken name does, when `username`, which the user `pk` took, is kept for another.
@@ -204,7 +200,7 @@ class FormerUsername(models.Model):
     """What a user's username was until then, null for none: kept for them for as long as "not me" may bring it back."""
 
     user = models.ForeignKey(User, models.CASCADE, related_name="former_usernames")
-    username = models.CharField(max_length=policy.USERNAME_MAX, null=True, db_index=True)
+    username = models.CharField(max_length=conf.USERNAME_MAX, null=True, db_index=True)
     given_up_at = models.DateTimeField(db_default=Now(), db_index=True)
 
     objects = FormerUsernameQuerySet.as_manager()
@@ -291,10 +287,10 @@ class Challenge(models.Model):
     kind = models.CharField(
         _("channel"), max_length=8, choices=[(EMAIL, _("email")), (PHONE, _("text message"))]
     )
-    recipient = models.CharField(_("recipient"), max_length=policy.EMAIL_MAX)
+    recipient = models.CharField(_("recipient"), max_length=conf.EMAIL_MAX)
     # Of the recipient, as the audit has it: erasure finds what only the audit still knows to be somebody's.
     fingerprint = models.CharField(max_length=40, blank=True, db_default="", editable=False)
-    address = models.CharField(max_length=policy.EMAIL_MAX)
+    address = models.CharField(max_length=conf.EMAIL_MAX)
     user = models.ForeignKey(
         User, models.CASCADE, null=True, related_name="challenges", verbose_name=_("user")
     )
@@ -375,7 +371,7 @@ class Challenge(models.Model):
     @property
     def resend_at(self):
         """When the cool-down after the newest code ends."""
-        return self.sent_at + policy.CODE_RESEND_COOLDOWN
+        return self.sent_at + conf.CODE_RESEND_COOLDOWN
 
     @property
     def is_waiting(self) -> bool:
@@ -418,16 +414,14 @@ class Challenge(models.Model):
 
     def count_replay(self) -> bool:
         """Count that the used code was typed again, or return False when that was noted often enough (LOG-01)."""
-        noted = Challenge.objects.filter(pk=self.pk, replays__lt=policy.CODE_MAX_ATTEMPTS)
+        noted = Challenge.objects.filter(pk=self.pk, replays__lt=conf.CODE_MAX_ATTEMPTS)
         return noted.update(replays=F("replays") + 1) == 1
 
     def renew(self) -> bool:
         """Move to the next code with ten minutes of its own, or return False while the cool-down lasts (COD-09)."""
-        waited = Challenge.objects.live().filter(sent_at__lte=Now() - policy.CODE_RESEND_COOLDOWN)
+        waited = Challenge.objects.live().filter(sent_at__lte=Now() - conf.CODE_RESEND_COOLDOWN)
         cool = waited.filter(pk=self.pk, tries_left__gt=0)
-        renewed = cool.update(
-            sends=F("sends") + 1, sent_at=Now(), expires_at=Now() + policy.CODE_TTL
-        )
+        renewed = cool.update(sends=F("sends") + 1, sent_at=Now(), expires_at=Now() + conf.CODE_TTL)
         return renewed == 1
 
     def close(self) -> bool:
@@ -584,7 +578,7 @@ class TextCountry(models.Model):
 
     OF_ANOTHER_DAY = models.Q(since__lte=Now() - DAY)
     SUSPICIOUS = ~OF_ANOTHER_DAY & models.Q(
-        sent__gte=policy.TEXTS_BEFORE_JUDGING, sent__gt=F("proved") * 10
+        sent__gte=conf.TEXTS_BEFORE_JUDGING, sent__gt=F("proved") * 10
     )
     PAUSED = models.Q(closed_until__isnull=False, closed_until__gt=Now())
 

@@ -3,10 +3,10 @@
 Never in a transaction, which could take it back.
 """
 
-from accounts import events, limits
+from accounts import audit, limits
 from accounts.identifiers import Identifier
 from accounts.models import RefusalCount, User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 
 
 def note(
@@ -15,7 +15,7 @@ def note(
     """Count one refusal of this `kind`, and record it unless this household had one within the last minute."""
     count(kind, identifier)
     if limits.is_due(*limits.notes(kind, origin)):
-        events.record(kind, origin=origin, identifier=identifier, user=user)
+        audit.record(kind, origin=origin, identifier=identifier, user=user)
 
 
 def count(kind: str, identifier: Identifier | None = None) -> None:

@@ -2,8 +2,8 @@
 
 from celery import shared_task
 
-from accounts import tallies
-from accounts.flows import deletion, retention, watch
+from accounts import retention
+from accounts.flows import deletion
 
 
 @shared_task(ignore_result=True)
@@ -16,15 +16,3 @@ def erase() -> None:
 def purge() -> None:
     """Drop what is old."""
     retention.purge()
-
-
-@shared_task(ignore_result=True)
-def look_out() -> None:
-    """Tell staff of bursts."""
-    watch.watch()
-
-
-@shared_task(ignore_result=True)
-def tally() -> None:
-    """Count the hours that are due, for the sign-up board."""
-    tallies.catch_up()

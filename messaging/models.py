@@ -10,7 +10,7 @@ from django.db.models.functions import Coalesce, Now
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from messaging import vault
+from messaging.credentials import vault
 
 EMAIL, SMS = "email", "sms"
 CHANNELS = [(EMAIL, _("email")), (SMS, _("text message"))]

@@ -2,34 +2,34 @@
 
 from celery import shared_task
 
-from messaging import sending, upkeep
+from messaging.outbox import delivery, maintenance
 
 
 @shared_task(ignore_result=True)
 def deliver(message_id: str) -> None:
     """Send one message, if it is still waiting."""
-    sending.deliver(message_id)
+    delivery.deliver(message_id)
 
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
     """Send what no nudge brought: lost hints, later tries, messages of workers that died."""
-    sending.sweep()
+    delivery.sweep()
 
 
 @shared_task(ignore_result=True)
 def probe() -> None:
     """Look whether paused providers are back."""
-    upkeep.probe()
+    maintenance.probe()
 
 
 @shared_task(ignore_result=True)
 def watch() -> None:
     """Tell staff when messages wait."""
-    upkeep.watch()
+    maintenance.watch()
 
 
 @shared_task(ignore_result=True)
 def purge() -> None:
     """Drop what is old."""
-    upkeep.purge()
+    maintenance.purge()

@@ -3,7 +3,7 @@
 from django.conf import settings
 from django.urls import path
 
-from messaging.views.mailbox import MailboxHtmlView, MailboxView
+from messaging.views import MailboxHtmlView, MailboxView
 
 urlpatterns = []
 

@@ -1,14 +1,13 @@
-"""The admin of this project: stock Django admin behind a sign-in that has limits."""
+"""The project as an app: its checks."""
 
-from django.contrib.admin.apps import AdminConfig
+from django.apps import AppConfig
 
 
-class StorefrontAdminConfig(AdminConfig):
-    """Point Django admin at our site class."""
+class StorefrontConfig(AppConfig):
+    """The project's own checks."""
 
-    default_site = "storefront.staff.StaffSite"
+    name = "storefront"
 
     def ready(self):
-        """Load the admin modules, and the checks of the project, which is no app of its own."""
-        super().ready()
+        """Register the checks."""
         from storefront import checks  # noqa: F401, PLC0415  registers itself

@@ -10,7 +10,7 @@ from celery import Celery, signals
 from django.conf import settings
 from structlog.contextvars import bind_contextvars, reset_contextvars
 
-from storefront import logs
+from storefront.observability import logging as site_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "storefront.settings")
 
@@ -28,7 +28,7 @@ def log_as_the_site_does(loglevel=None, **_kwargs):
     """Take the place of Celery's own logging: its lines are ours, at the level it was started with."""
     level = logging.getLevelName(loglevel) if loglevel else settings.LOGGING["root"]["level"]
     logging.captureWarnings(True)
-    dictConfig(logs.config(debug=settings.DEBUG, level=level))
+    dictConfig(site_logging.config(debug=settings.DEBUG, level=level))
 
 
 @signals.task_prerun.connect
@@ -37,7 +37,9 @@ def name_task(task_id, task, **_kwargs):
     # Read from a queue, where anything may stand (LOG-04). Inside a request its id is bound already.
     if not task.request.is_eager:
         asked = str(task.request.get("request_id") or "")
-        bound = bind_contextvars(request_id=asked if logs.REQUEST_ID.fullmatch(asked) else task_id)
+        bound = bind_contextvars(
+            request_id=asked if site_logging.REQUEST_ID.fullmatch(asked) else task_id
+        )
         _bound.update(bound)
 
 

@@ -14,10 +14,10 @@ from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts import policy
-from messaging import outbound, vault
+from accounts import conf
+from messaging.credentials import vault
 from messaging.models import SMS
-from messaging.providers import KINDS
+from messaging.providers import KINDS, transport
 
 TAG = "storefront"
 KEY_BYTES = 32
@@ -107,12 +107,12 @@ def refuse_unsafe_worker(**_signal) -> None:
 @checks.register(TAG)
 def codes_are_strong(app_configs, **kwargs):
     """Codes long enough, short-lived, and few enough guesses (COD-01, COD-04, COD-07)."""
-    guesses = sum(rate.times * 86400 / rate.seconds for rate in policy.CODE_GUESSES_PER_ID)
-    if policy.CODE_LENGTH not in CODE_LENGTHS:
+    guesses = sum(rate.times * 86400 / rate.seconds for rate in conf.CODE_GUESSES_PER_ID)
+    if conf.CODE_LENGTH not in CODE_LENGTHS:
         yield _weak("E001", "CODE_LENGTH must be 6, 7 or 8.", "Leave it out for 6 digits.")
-    if policy.CODE_TTL.total_seconds() > LONGEST_CODE_LIFE:
+    if conf.CODE_TTL.total_seconds() > LONGEST_CODE_LIFE:
         yield _weak("E002", "CODE_TTL must be 600 seconds at most.", "ASVS 6.5.5: ten minutes.")
-    if guesses / 10**policy.CODE_LENGTH > WORST_ODDS:
+    if guesses / 10**conf.CODE_LENGTH > WORST_ODDS:
         yield _weak(
             "E003", "So many guesses a day make codes guessable.", "Lower CODE_GUESSES_PER_ID."
         )
@@ -157,7 +157,7 @@ def texts_have_a_way(app_configs, **kwargs):
 @checks.register(TAG)
 def passwords_are_long(app_configs, **kwargs):
     """No policy under eight characters (PWD-01)."""
-    if policy.PASSWORD_MIN_LENGTH < SHORTEST_PASSWORD:
+    if conf.PASSWORD_MIN_LENGTH < SHORTEST_PASSWORD:
         yield checks.Error(
             "PASSWORD_MIN_LENGTH must be 8 or more.", "12 is the default.", id="storefront.E005"
         )
@@ -166,7 +166,7 @@ def passwords_are_long(app_configs, **kwargs):
 @checks.register(TAG)
 def switches_are_known(app_configs, **kwargs):
     """A switch has one of its values."""
-    if policy.REGISTRATION_DUPLICATE_POLICY not in ("disclose", "private"):
+    if conf.REGISTRATION_DUPLICATE_POLICY not in ("disclose", "private"):
         hint = "Set it to disclose or private."
         yield checks.Error("REGISTRATION_DUPLICATE_POLICY is unknown.", hint, id="storefront.E006")
 
@@ -174,8 +174,8 @@ def switches_are_known(app_configs, **kwargs):
 @checks.register(TAG)
 def erasure_finds_everything(app_configs, **kwargs):
     """Messages go before the attempts they tell of, and attempts before the trail that knows whose they were."""
-    told = settings.MESSAGES_KEPT + policy.LINK_TTL + policy.NOT_ME_TTL
-    if not told <= policy.CHALLENGES_KEPT <= policy.EVENTS_KEPT:
+    told = settings.MESSAGES_KEPT + conf.LINK_TTL + conf.NOT_ME_TTL
+    if not told <= conf.CHALLENGES_KEPT <= conf.EVENTS_KEPT:
         yield checks.Error(
             "MESSAGES_KEPT, CHALLENGES_KEPT and EVENTS_KEPT leave rows that erasure would not find.",
             "Keep attempts longer than messages, and events at least as long as attempts.",
@@ -256,7 +256,7 @@ MAKE_A_KEY = "Make one with: python -c 'import secrets; print(secrets.token_hex(
 
 def _weak(number, message, hint):
     """An error; for demonstrations ALLOW_WEAK_CODES turns it into a warning while DEBUG is on."""
-    kind = checks.Warning if policy.ALLOW_WEAK_CODES and settings.DEBUG else checks.Error
+    kind = checks.Warning if conf.ALLOW_WEAK_CODES and settings.DEBUG else checks.Error
     return kind(message, hint, id=f"storefront.{number}")
 
 
@@ -275,7 +275,7 @@ def _is_anybody(host: str) -> bool:
 
 def _is_own_network(text: str) -> bool:
     try:
-        (network,) = outbound.networks([text])
+        (network,) = transport.networks([text])
     except ValueError:
         return False
     others = [other for other in NEVER_PROVIDERS if other.version == network.version]
@@ -312,13 +312,13 @@ def _spellings(text: str) -> set[bytes]:
 
 
 def _number(name: str) -> float:
-    value = getattr(policy, name, None)
+    value = getattr(conf, name, None)
     value = getattr(settings, name) if value is None else value
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _daily(name: str) -> float:
     """How often in a day the tightest of some rates lets it happen."""
-    rates = getattr(policy, name)
-    each = [rates] if isinstance(rates, policy.Rate) else rates
+    rates = getattr(conf, name)
+    each = [rates] if isinstance(rates, conf.Rate) else rates
     return min(rate.times * DAY / rate.seconds for rate in each)

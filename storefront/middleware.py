@@ -5,9 +5,10 @@ import secrets
 from django.utils.translation import gettext as _
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
-from accounts import policy, responses
-from storefront.health import PROBES
-from storefront.logs import REQUEST_ID
+from accounts import conf
+from accounts.views import negotiation
+from storefront.observability.health import PROBES
+from storefront.observability.logging import REQUEST_ID
 
 
 def every_answer(get_response):
@@ -18,7 +19,7 @@ def every_answer(get_response):
     """
 
     def middleware(request):
-        given = request.META.get("HTTP_X_REQUEST_ID", "") if policy.TRUSTED_PROXY_COUNT else ""
+        given = request.META.get("HTTP_X_REQUEST_ID", "") if conf.TRUSTED_PROXY_COUNT else ""
         request.id = given if REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
         # Not taken back at the end: Django logs a refused request after its middleware.
         clear_contextvars()
@@ -37,10 +38,10 @@ def refuse_large_bodies(get_response):
     def middleware(request):
         length = request.META.get("CONTENT_LENGTH") or "0"
         is_receipt = request.path_info.startswith("/receipts/")
-        most = policy.MAX_RECEIPTS_BODY if is_receipt else policy.MAX_BODY
+        most = conf.MAX_RECEIPTS_BODY if is_receipt else conf.MAX_BODY
         if length.isdecimal() and int(length) <= most:
             return get_response(request)
-        return responses.refuse(
+        return negotiation.refuse(
             request,
             413,
             heading=_("That is too much at once"),

@@ -5,8 +5,9 @@ from datetime import timedelta
 import environ
 from csp.constants import NONE, SELF
 
-from accounts import policy
-from storefront import BASE_DIR, logs
+from accounts import conf
+from storefront import BASE_DIR
+from storefront.observability import logging as site_logging
 
 env = environ.Env()
 
@@ -27,10 +28,13 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if 
 # Applications
 
 INSTALLED_APPS = [
-    "storefront.apps.StorefrontAdminConfig",
+    "backoffice.apps.BackofficeAdminConfig",
     # Before Django's own: its createsuperuser is the one that is run.
+    "backoffice",
     "accounts",
     "messaging",
+    "demo",
+    "storefront",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -51,10 +55,10 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "storefront.middleware.refuse_large_bodies",
-    "accounts.middleware.SessionMiddleware",
+    "accounts.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
-    "accounts.middleware.AuthenticationMiddleware",
+    "accounts.sessions.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
@@ -114,33 +118,33 @@ AUTHENTICATION_BACKENDS = ["accounts.backends.OneQuestionBackend"]
 LOGIN_URL = "accounts:login"
 # The first makes hashes; the others are read, and replaced at the next sign-in (PWD-05).
 PASSWORD_HASHERS = [
-    "accounts.passwords.Argon2id",
+    "accounts.password_policy.validators.Argon2id",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": policy.PASSWORD_MIN_LENGTH},
+        "OPTIONS": {"min_length": conf.PASSWORD_MIN_LENGTH},
     },
-    {"NAME": "accounts.passwords.BlocklistValidator"},
-    {"NAME": "accounts.passwords.ContextValidator"},
+    {"NAME": "accounts.password_policy.validators.BlocklistValidator"},
+    {"NAME": "accounts.password_policy.validators.ContextValidator"},
     {
-        "NAME": "accounts.passwords.BreachedValidator",
-        "OPTIONS": {"url": policy.BREACHED_PASSWORDS_URL},
+        "NAME": "accounts.password_policy.validators.BreachedValidator",
+        "OPTIONS": {"url": conf.BREACHED_PASSWORDS_URL},
     },
     {
         "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
         "OPTIONS": {"user_attributes": ("username", "name", "email", "phone")},
     },
     {
-        "NAME": "accounts.passwords.CompositionValidator",
-        "OPTIONS": {"classes": policy.PASSWORD_COMPOSITION},
+        "NAME": "accounts.password_policy.validators.CompositionValidator",
+        "OPTIONS": {"classes": conf.PASSWORD_COMPOSITION},
     },
 ]
 
-SESSION_ENGINE = "accounts.sessions"
+SESSION_ENGINE = "accounts.sessions.store"
 SESSION_COOKIE_NAME = "session" if DEBUG else "__Host-session"
-SESSION_COOKIE_AGE = int(policy.SESSION_ABSOLUTE.total_seconds())
+SESSION_COOKIE_AGE = int(conf.SESSION_ABSOLUTE.total_seconds())
 SESSION_COOKIE_SECURE = not DEBUG
 # Which accounts have signed in here before; and the token of an emailed link that was opened, "-" and its name.
 FAMILIAR_COOKIE_NAME = "familiar" if DEBUG else "__Host-familiar"
@@ -151,7 +155,7 @@ CSRF_COOKIE_HTTPONLY = True
 CSRF_FAILURE_VIEW = "storefront.views.csrf_failure"
 CSRF_TRUSTED_ORIGINS = [SITE_URL]
 MESSAGES_COOKIE_NAME = "messages" if DEBUG else "__Host-messages"
-MESSAGE_STORAGE = "accounts.responses.MessageStorage"
+MESSAGE_STORAGE = "accounts.views.negotiation.MessageStorage"
 
 # What a browser may do with our pages, and what we accept from it
 
@@ -172,10 +176,10 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
-if policy.TRUSTED_PROXY_COUNT:
+if conf.TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # The middleware holds pages to MAX_BODY.
-DATA_UPLOAD_MAX_MEMORY_SIZE = max(policy.MAX_BODY, policy.MAX_RECEIPTS_BODY)
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(conf.MAX_BODY, conf.MAX_RECEIPTS_BODY)
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 50
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 
@@ -222,8 +226,8 @@ CELERY_BEAT_SCHEDULE = {
     "drop old messages": _every(3600, "messaging.tasks.purge"),
     "erase accounts": _every(600, "accounts.tasks.erase"),
     "drop old rows": _every(3600, "accounts.tasks.purge"),
-    "tell staff of bursts": _every(60, "accounts.tasks.look_out"),
-    "count sign-ups": _every(60, "accounts.tasks.tally"),
+    "tell staff of bursts": _every(60, "backoffice.tasks.look_out"),
+    "count sign-ups": _every(60, "backoffice.tasks.tally"),
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat")
 
@@ -249,4 +253,4 @@ STORAGES = {
     },
 }
 
-LOGGING = logs.config(debug=DEBUG, level=env.str("LOG_LEVEL", "INFO"))
+LOGGING = site_logging.config(debug=DEBUG, level=env.str("LOG_LEVEL", "INFO"))

@@ -3,10 +3,10 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from accounts.admin.board import BoardView
-from accounts.admin.lookup import LookupView
+from backoffice.dashboard.views import BoardView
+from backoffice.support.lookup import LookupView
 from storefront import views
-from storefront.receipts import CountedReceiptsView
+from storefront.webhooks import CountedReceiptsView
 
 urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),

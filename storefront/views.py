@@ -2,8 +2,9 @@
 
 from django.utils.translation import gettext as _
 
-from accounts import policy, responses
+from accounts import conf
 from accounts.forms import IdentifyForm
+from accounts.views import negotiation
 from accounts.views.base import Door
 
 
@@ -14,19 +15,19 @@ class HomeView(Door):
         """Show it."""
         name = request.user.is_authenticated and request.user.name
         heading = _("Hello, %(name)s") % {"name": name} if name else _("Welcome")
-        return responses.show(request, "home.html", heading=heading)
+        return negotiation.show(request, "home.html", heading=heading)
 
 
 def csrf_failure(request, reason=""):
     """Offer the way on when the form was too old or came from elsewhere; keep what was typed (ux 42)."""
-    page = responses.local_path(request.path) or "/"
+    page = negotiation.local_path(request.path) or "/"
     context = {"action_url": page, "action_label": _("Start again")}
-    typed = request.POST.get("identifier", "")[: policy.EMAIL_MAX]
+    typed = request.POST.get("identifier", "")[: conf.EMAIL_MAX]
     if typed:
         context["form"] = IdentifyForm(
             initial={"identifier": typed, "next": request.POST.get("next", "")}
         )
-    return responses.refuse(
+    return negotiation.refuse(
         request,
         403,
         heading=_("This page was open for too long"),
@@ -39,7 +40,7 @@ def csrf_failure(request, reason=""):
 
 def bad_request(request, exception):
     """400: the request could not be read."""
-    return responses.refuse(
+    return negotiation.refuse(
         request,
         400,
         heading=_("We could not read that"),
@@ -49,7 +50,7 @@ def bad_request(request, exception):
 
 def forbidden(request, exception):
     """403: not for you."""
-    return responses.refuse(
+    return negotiation.refuse(
         request,
         403,
         heading=_("This is not open to you"),
@@ -59,7 +60,7 @@ def forbidden(request, exception):
 
 def not_found(request, exception):
     """404: no such page."""
-    return responses.refuse(
+    return negotiation.refuse(
         request,
         404,
         heading=_("There is no such page"),
@@ -69,7 +70,7 @@ def not_found(request, exception):
 
 def server_error(request):
     """500: our fault."""
-    return responses.refuse(
+    return negotiation.refuse(
         request,
         500,
         heading=_("Something went wrong on our side"),

@@ -8,7 +8,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.db.models.functions import Now
 
-from accounts import policy, urls
+from accounts import conf, urls
 from accounts.models import EVENT_WORDS, Challenge, SecurityEvent, Session, User
 from tests.pages import Page, words
 from tests.people import (
@@ -406,7 +406,7 @@ def test_a_wrong_password_proves_nothing(ana, typed, sentence):  # PWD-01, PWD-0
 
 def test_wrong_passwords_count_towards_the_lock(me):  # PWD-07, LIM-01, LIM-03
     is_stale()
-    tries = [me.post(CONFIRM, current=NEW) for _ in range(policy.LOGIN_FAILURES.times)]
+    tries = [me.post(CONFIRM, current=NEW) for _ in range(conf.LOGIN_FAILURES.times)]
 
     locked = me.post(CONFIRM, current=PASSWORD)
 
@@ -421,7 +421,7 @@ def test_wrong_passwords_count_towards_the_lock(me):  # PWD-07, LIM-01, LIM-03
 
 def test_the_right_password_after_four_wrong_ones_counts(me):  # LIM-01
     is_stale()
-    for _ in range(policy.LOGIN_FAILURES.times - 1):
+    for _ in range(conf.LOGIN_FAILURES.times - 1):
         me.post(CONFIRM, current=NEW)
 
     me.post(CONFIRM, current=PASSWORD)
@@ -431,7 +431,7 @@ def test_the_right_password_after_four_wrong_ones_counts(me):  # LIM-01
 
 def test_a_code_proves_it_while_the_password_is_locked(me, postbox):  # LIM-03
     is_stale()
-    for _ in range(policy.LOGIN_FAILURES.times):
+    for _ in range(conf.LOGIN_FAILURES.times):
         me.post(CONFIRM, current=NEW)
 
     me.post(CONFIRM_CODE)
@@ -514,7 +514,7 @@ def test_the_code_is_guessed_five_times_at_most(me, postbox):  # COD-06
     is_stale()
     me.post(CONFIRM_CODE)
     code = postbox.code(EMAIL)
-    for _ in range(policy.CODE_MAX_ATTEMPTS):
+    for _ in range(conf.CODE_MAX_ATTEMPTS):
         me.post(CONFIRM_VERIFY, code=wrong(code))
 
     assert "tried too often" in words(me.post(CONFIRM_VERIFY, code=code))
@@ -552,7 +552,7 @@ def test_a_new_code_replaces_the_earlier_one(me, postbox):  # COD-09
 def test_a_used_up_code_gets_a_successor(me, postbox):  # ux 37
     is_stale()
     me.post(CONFIRM_CODE, next=DELETE)
-    for _ in range(policy.CODE_MAX_ATTEMPTS):
+    for _ in range(conf.CODE_MAX_ATTEMPTS):
         me.post(CONFIRM_VERIFY, code=wrong(postbox.code(EMAIL)))
 
     me.post(CONFIRM_RESEND)
@@ -746,7 +746,7 @@ def test_whoever_has_a_password_cannot_just_set_one(me):  # PWD-06
 
 
 def test_guesses_at_the_current_password_are_counted(me):  # PWD-07, LIM-01
-    for _ in range(policy.LOGIN_FAILURES.times):
+    for _ in range(conf.LOGIN_FAILURES.times):
         me.post(SECRET, current=NEW, password=NEW)
 
     locked = changes_password(me)
@@ -888,7 +888,7 @@ CHANGES = {
 @pytest.fixture
 def few_changes(monkeypatch):
     """Three changes an hour."""
-    monkeypatch.setattr(policy, "CHANGES_PER_ACCOUNT", policy.rates("3/h"))
+    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", conf.rates("3/h"))
 
 
 @pytest.mark.usefixtures("few_changes")

@@ -7,7 +7,7 @@ import pytest
 from django.contrib.auth import hashers
 from django.test import Client
 
-from accounts import policy
+from accounts import conf
 from accounts.models import Challenge, Session, User
 from tests.pages import words
 from tests.people import (
@@ -94,7 +94,7 @@ def right(url):
 def _room(monkeypatch):
     """So many requests that the limits would answer them."""
     for name in ("REGISTER_PER_IP", "MESSAGES_PER_RECIPIENT", "CODE_GUESSES_PER_ID"):
-        monkeypatch.setattr(policy, name, policy.rates("1000/h"))
+        monkeypatch.setattr(conf, name, conf.rates("1000/h"))
 
 
 @pytest.mark.parametrize("url", FIELDS)
@@ -280,7 +280,7 @@ HEADERS = [
     ("name", "value"), HEADERS, ids=[f"{name} {ascii(value)[:16]}" for name, value in HEADERS]
 )
 def test_a_header_of_any_kind_is_answered_calmly(db, monkeypatch, name, value):  # IDN-08, LIM-06
-    monkeypatch.setattr(policy, "TRUSTED_PROXY_COUNT", 1)
+    monkeypatch.setattr(conf, "TRUSTED_PROXY_COUNT", 1)
     client = Client(headers={"HX-Request": "true"})
 
     answers = [
@@ -367,7 +367,7 @@ def test_a_code_of_any_shape_is_one_guess_at_most(ana, code):  # COD-10
 
     assert ana.prove(code).status_code == 422
 
-    assert Challenge.objects.get().tries_left >= policy.CODE_MAX_ATTEMPTS - 1
+    assert Challenge.objects.get().tries_left >= conf.CODE_MAX_ATTEMPTS - 1
     assert not User.objects.exists()
 
 
@@ -401,7 +401,7 @@ def test_a_code_that_is_no_text_is_not_tried(db, code):  # COD-10
     shopper.identify(EMAIL)
 
     assert shopper.prove(code).status_code == 400
-    assert Challenge.objects.get().tries_left == policy.CODE_MAX_ATTEMPTS
+    assert Challenge.objects.get().tries_left == conf.CODE_MAX_ATTEMPTS
 
 
 @pytest.mark.parametrize(("times", "left"), [(1000, 5), (40, 4)])

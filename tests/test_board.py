@@ -14,12 +14,14 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import localtime, now, override
 
-from accounts import policy, tallies
+from accounts import conf
 from accounts.models import Bucket, Challenge, SecurityEvent, TextCountry, User
-from accounts.tallies import DAY, FINAL, HOUR, OPEN, Span, Tally, What, catch_up, percentile, tally
-from accounts.tasks import tally as tick
-from messaging import breaker
+from backoffice.dashboard import rollups
+from backoffice.dashboard.rollups import DAY, FINAL, HOUR, OPEN, catch_up, percentile, tally
+from backoffice.models import KEY, Span, Tally, What
+from backoffice.tasks import tally as tick
 from messaging.models import EMAIL, SMS, Channel, OutboxMessage, Provider, Status
+from messaging.outbox import breaker
 from tests.pages import Page, words
 from tests.people import Postbox, Shopper, time_passes, wrong
 from tests.staff import make_staff, sign_in_staff
@@ -50,7 +52,7 @@ def numbers(what, by="channel", span=Span.HOUR):
 
 def every_row():
     """All tallies, without their keys."""
-    columns = ["span", "at", *tallies.KEY, "number"]
+    columns = ["span", "at", *KEY, "number"]
     return sorted(Tally.objects.values_list(*columns))
 
 
@@ -91,12 +93,14 @@ def staff(client, db):
 @pytest.fixture
 def sam(staff):
     """Staff who may look at the board and turn its switches."""
-    return staff("accounts.view_tally", "messaging.change_provider", "accounts.change_textcountry")
+    return staff(
+        "backoffice.view_tally", "messaging.change_provider", "accounts.change_textcountry"
+    )
 
 
 def row(what=What.SIGN_UPS, number=1, *, at=None, span=Span.DAY, **more):
     """One tally, as counting would have written it."""
-    at = at or tallies.day_of(now())
+    at = at or rollups.day_of(now())
     return Tally.objects.create(span=span, at=at, what=what, number=number, **more)
 
 
@@ -165,7 +169,7 @@ def test_a_later_message_of_the_same_attempt_counts(ana, postbox):
 
 
 def test_the_owner_of_an_account_does_not_sign_up_again(ana, bea, postbox, monkeypatch):
-    monkeypatch.setattr("accounts.policy.REGISTRATION_DUPLICATE_POLICY", "private")
+    monkeypatch.setattr("accounts.conf.REGISTRATION_DUPLICATE_POLICY", "private")
     ana.signs_up("ana@example.com")
     bea.identify("ana@example.com")
     bea.prove(postbox.code("ana@example.com"))
@@ -204,7 +208,7 @@ def test_refusals_count_for_their_country(ana, postbox, monkeypatch):
     ana.identify(BRITISH)
     ana.prove(wrong(postbox.code(BRITISH)))
     stranger(1).identify("+19005550123")
-    monkeypatch.setattr(policy, "TEXTS_PER_PREFIX", policy.rates("1/h"))
+    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", conf.rates("1/h"))
     stranger(2).identify(BRITISH[:-1] + "7")
     carl = stranger(3)
     carl.identify("carl@example.com")
@@ -233,7 +237,7 @@ def test_the_reasons_of_one_country_are_shown(sam):
 
 
 def test_every_reason_has_words():
-    assert set(tallies.REFUSALS) >= {"code_wrong", "password_locked", "texts_stopped", "limit_hit"}
+    assert set(rollups.REFUSALS) >= {"code_wrong", "password_locked", "texts_stopped", "limit_hit"}
 
 
 @pytest.mark.parametrize(
@@ -241,7 +245,7 @@ def test_every_reason_has_words():
 )
 def test_time_to_hand_over_and_to_prove_is_counted_in_steps(ana, postbox, seconds, step):
     ana.signs_up("ana@example.com")
-    began = tallies._hour_of(now())
+    began = rollups._hour_of(now())
     later = began + timedelta(seconds=seconds)
     Challenge.objects.update(created_at=began, proved_at=later)
     User.objects.update(date_joined=later)
@@ -319,7 +323,7 @@ def test_a_bounce_was_handed_over_and_not_delivered(ana, postbox):
 
 
 def test_a_day_is_the_sum_of_its_hours(db):
-    noon = tallies.day_of(now()).replace(hour=12)
+    noon = rollups.day_of(now()).replace(hour=12)
     for hour in (noon, noon + HOUR):
         who = f"ana{hour.hour}@example.com"
         stranger(hour.hour).identify(who)
@@ -328,13 +332,13 @@ def test_a_day_is_the_sum_of_its_hours(db):
 
     assert Tally.objects.filter(span=Span.HOUR, what=What.IDENTIFIED).count() == 2
     day = Tally.objects.get(span=Span.DAY, what=What.IDENTIFIED)
-    assert (localtime(day.at), day.number) == (tallies.day_of(noon), 2)
+    assert (localtime(day.at), day.number) == (rollups.day_of(noon), 2)
 
 
 @pytest.mark.parametrize(("day", "hours"), [((3, 31), 23), ((6, 1), 24), ((10, 27), 25)])
 def test_a_day_has_its_hours_also_when_clocks_change(db, day, hours):
     with override("Europe/Berlin"):
-        tallies.tally_day(datetime(2024, *day, 12, tzinfo=UTC))
+        rollups.tally_day(datetime(2024, *day, 12, tzinfo=UTC))
 
     assert Tally.objects.filter(span=Span.HOUR, what=What.COUNTED).count() == hours
 
@@ -349,7 +353,7 @@ def test_a_day_counted_at_once_is_the_same(traffic):
     Tally.objects.all().delete()
 
     for day in (now(), now() - DAY):
-        tallies.tally_day(day)
+        rollups.tally_day(day)
 
     assert {*by_hour} <= {*every_row()}
     assert numbers(What.IDENTIFIED, span=Span.DAY) == numbers(What.IDENTIFIED, span=Span.HOUR)
@@ -365,9 +369,9 @@ def test_two_who_count_at_once_end_in_one_set_of_rows():
     at_once(*[lambda: tally(hour)] * 6)
     at_once(*[lambda: tally(hour), lambda: tally(hour - HOUR)] * 3)
 
-    began = Tally.objects.filter(what=What.IDENTIFIED, span=Span.HOUR, at=tallies._hour_of(hour))
+    began = Tally.objects.filter(what=What.IDENTIFIED, span=Span.HOUR, at=rollups._hour_of(hour))
     assert [one.number for one in began] == [
-        Challenge.objects.filter(created_at__gte=tallies._hour_of(hour)).count()
+        Challenge.objects.filter(created_at__gte=rollups._hour_of(hour)).count()
     ]
     before = every_row()
     tally(hour)
@@ -380,13 +384,13 @@ def test_two_who_count_at_once_end_in_one_set_of_rows():
 @pytest.fixture
 def two_days(monkeypatch):
     """The board looks back no further than four days: enough to see, and quick."""
-    monkeypatch.setattr(tallies, "REACH", 4 * DAY)
+    monkeypatch.setattr(rollups, "REACH", 4 * DAY)
 
 
 def catches_up():
     """Tick until nothing is missing; returns how many ticks it took."""
     for ticks in range(1, 20):
-        if catch_up() <= tallies.FRESH + 1:
+        if catch_up() <= rollups.FRESH + 1:
             return ticks
     raise AssertionError("never")
 
@@ -398,7 +402,7 @@ def test_one_tick_counts_the_newest_hours(traffic, two_days):
 
 
 def test_beat_was_away_for_three_days(db, two_days):
-    then = tallies._hour_of(now()) - 3 * DAY
+    then = rollups._hour_of(now()) - 3 * DAY
     stranger(1).identify("ana@example.com")
     catches_up()
     Challenge.objects.update(created_at=then)
@@ -412,11 +416,11 @@ def test_beat_was_away_for_three_days(db, two_days):
 
 
 def test_one_run_takes_on_no_more_than_it_can(db, two_days):
-    assert catch_up() <= tallies.MOST_HOURS + tallies.FRESH + 1
+    assert catch_up() <= rollups.MOST_HOURS + rollups.FRESH + 1
 
 
 def test_what_beat_left_half_counted_is_counted_for_the_last_time(db, two_days):
-    then = tallies._hour_of(now()) - 3 * DAY
+    then = rollups._hour_of(now()) - 3 * DAY
     catches_up()
     Tally.objects.filter(at=then, what=What.COUNTED, span=Span.HOUR).update(number=OPEN)
     stranger(1).identify("ana@example.com")
@@ -430,10 +434,10 @@ def test_what_beat_left_half_counted_is_counted_for_the_last_time(db, two_days):
 
 def test_sixty_ticks_count_each_of_the_last_two_days_hours(db, two_days):
     catches_up()
-    start = tallies._hour_of(now())
+    start = rollups._hour_of(now())
 
     due = {
-        hour for minute in range(60) for hour in tallies._due(start + minute * timedelta(minutes=1))
+        hour for minute in range(60) for hour in rollups._due(start + minute * timedelta(minutes=1))
     }
 
     assert due == {start - n * HOUR for n in range(49)}
@@ -452,7 +456,7 @@ def test_old_hours_go_and_days_stay(db, two_days):
 def test_beat_knows_the_task():
     tasks = [entry["task"] for entry in site.CELERY_BEAT_SCHEDULE.values()]
 
-    assert "accounts.tasks.tally" in tasks
+    assert "backoffice.tasks.tally" in tasks
 
 
 # The page
@@ -485,7 +489,7 @@ def test_the_page_can_be_narrowed(traffic, sam, query, steps):
 
 
 def test_a_span_holds_its_days_and_no_more(sam):
-    today = tallies.day_of(now())
+    today = rollups.day_of(now())
     for days in (0, 6, 7, 29, 89, 90):
         row(What.IDENTIFIED, 10**5 + days, at=today - timedelta(days=days), channel=EMAIL)
     row(What.IDENTIFIED, 3, at=today, span=Span.HOUR, channel=EMAIL)
@@ -499,8 +503,8 @@ def test_a_span_holds_its_days_and_no_more(sam):
 
 
 def test_today_has_hours_and_a_week_has_days(sam):
-    row(at=tallies.day_of(now()), span=Span.HOUR, channel=EMAIL)
-    row(at=tallies.day_of(now()), channel=EMAIL)
+    row(at=rollups.day_of(now()), span=Span.HOUR, channel=EMAIL)
+    row(at=rollups.day_of(now()), channel=EMAIL)
 
     assert len(shown(sam.get(BOARD, {"span": 1}), "sign-ups")) == 24
     assert len(shown(sam.get(BOARD, {"span": 7}), "sign-ups")) == 7
@@ -605,7 +609,7 @@ def test_staff_without_the_permission_are_refused(staff):
 
 
 def test_whoever_may_only_look_has_no_switch(staff):
-    browser = staff("accounts.view_tally")
+    browser = staff("backoffice.view_tally")
     one = provider()
 
     assert 'name="wish"' not in browser.get(BOARD).content.decode()

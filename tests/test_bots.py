@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts import policy
+from accounts import conf
 from accounts.models import Challenge, SecurityEvent
 from messaging.models import OutboxMessage
 from tests.people import FACES, REGISTER, Shopper
@@ -13,7 +13,7 @@ ANA = "ana@example.com"
 @pytest.fixture
 def trap(monkeypatch):
     """The shop has set the trap."""
-    monkeypatch.setattr(policy, "BOT_CHECK", "accounts.bots.trap")
+    monkeypatch.setattr(conf, "BOT_CHECK", "accounts.honeypot.trap")
 
 
 def told(answer):

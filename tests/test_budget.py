@@ -22,7 +22,9 @@ STATEMENTS = 29
 LADDER = {REGISTER: (18, 14), VERIFY: (20, 13), COMPLETE: (16, 10)}
 LONGEST, MEDIAN, P95 = 40, 6, 20
 
-OURS = tuple(str(BASE_DIR / app) for app in ("accounts", "messaging", "storefront"))
+OURS = tuple(
+    str(BASE_DIR / app) for app in ("accounts", "backoffice", "demo", "messaging", "storefront")
+)
 
 
 @pytest.fixture

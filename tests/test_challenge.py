@@ -7,7 +7,8 @@ import pytest
 from django.db import IntegrityError
 from django.utils.timezone import now
 
-from accounts import policy
+from accounts import conf
+from accounts.conf import rates
 from accounts.errors import (
     CodeClosed,
     CodeEarlier,
@@ -18,14 +19,13 @@ from accounts.errors import (
     TooOften,
     TooSoon,
 )
-from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import contacts, recovery, registration
 from accounts.flows.registration import Profile
 from accounts.identifiers import parse
 from accounts.models import ANYBODY, POOLS, Challenge, Pool, Purpose, SecurityEvent, Session, User
-from accounts.origin import Origin
-from accounts.policy import rates
+from accounts.sessions.client import Origin
+from accounts.sessions.trusted_browsers import Visitor
 from messaging.models import OutboxMessage
 from tests.people import PASSWORD, RESEND, Postbox, Shopper, time_passes, wrong
 
@@ -58,7 +58,7 @@ def prove(attempt, typed, **profile):
 def again(attempt):
     """Read the post, wait a minute and ask for another code."""
     Postbox().messages()
-    time_passes(seconds=policy.CODE_RESEND_COOLDOWN.total_seconds())
+    time_passes(seconds=conf.CODE_RESEND_COOLDOWN.total_seconds())
     return challenges.resend(Challenge.objects.get(pk=attempt.pk), origin=HERE)
 
 
@@ -77,28 +77,28 @@ def code(attempt, postbox):
 @pytest.fixture
 def generous(monkeypatch):
     """Messages without end, so that other limits can be seen."""
-    monkeypatch.setattr(policy, "MESSAGES_PER_RECIPIENT", rates("1000/h"))
-    monkeypatch.setattr(policy, "RESENDS_PER_RECIPIENT", rates("1000/h"))
-    monkeypatch.setattr(policy, "TEXTS_PER_PREFIX", rates("1000/h"))
+    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", rates("1000/h"))
+    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", rates("1000/h"))
+    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", rates("1000/h"))
 
 
 # Time: COD-04
 
 
 def test_a_code_works_until_its_last_seconds(attempt, code):  # COD-04
-    time_passes(seconds=policy.CODE_TTL.total_seconds() - 5)
+    time_passes(seconds=conf.CODE_TTL.total_seconds() - 5)
 
     assert guess(attempt, code) is None
 
 
 def test_a_code_dies_on_time(attempt, code):  # COD-04
-    time_passes(seconds=policy.CODE_TTL.total_seconds() + 1)
+    time_passes(seconds=conf.CODE_TTL.total_seconds() + 1)
 
     assert guess(attempt, code) is CodeExpired
 
 
 def test_the_clock_of_the_web_server_does_not_matter(attempt, code, time_machine):  # COD-04
-    time_machine.move_to(now() + policy.CODE_TTL * 3)
+    time_machine.move_to(now() + conf.CODE_TTL * 3)
 
     assert guess(attempt, code) is None
 
@@ -123,7 +123,7 @@ def test_an_expired_code_is_replaced_where_it_was_typed(attempt, code, postbox):
 
 
 def test_an_expired_code_is_not_replaced_for_ever(attempt, code, postbox, monkeypatch):  # ux 36
-    monkeypatch.setattr(policy, "MESSAGES_PER_RECIPIENT", rates("1/h"))
+    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", rates("1/h"))
     time_passes(minutes=11)
 
     with pytest.raises(CodeExpired, match="Get a new code"):
@@ -256,7 +256,7 @@ def test_a_new_code_is_one_click_away_when_the_tries_are_used_up(attempt, code, 
 
 
 def test_starting_over_is_counted_as_a_resend(generous, monkeypatch, attempt, code):  # COD-09
-    monkeypatch.setattr(policy, "RESENDS_PER_RECIPIENT", rates("1/h"))
+    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", rates("1/h"))
     again(attempt)
     for _ in range(5):
         guess(attempt, wrong(code))
@@ -327,7 +327,7 @@ def test_another_spelling_brings_no_new_guesses(generous, db, variants):  # COD-
 @pytest.fixture
 def exhausted(generous, monkeypatch, db):
     """All of a day's guesses at Ana are gone; a last attempt is open."""
-    monkeypatch.setattr(policy, "CODE_GUESSES_PER_ID", rates("6/d"))
+    monkeypatch.setattr(conf, "CODE_GUESSES_PER_ID", rates("6/d"))
     attempt = begin()
     for _ in range(5):
         guess(attempt, wrong(attempt.code))
@@ -436,8 +436,8 @@ def test_a_code_of_one_attempt_is_no_code_of_another(attempt, code):  # COD-08, 
     other = begin()
 
     assert guess(other, code) is CodeWrong
-    assert Challenge.objects.get(pk=other.pk).tries_left == policy.CODE_MAX_ATTEMPTS - 1
-    assert Challenge.objects.get(pk=attempt.pk).tries_left == policy.CODE_MAX_ATTEMPTS
+    assert Challenge.objects.get(pk=other.pk).tries_left == conf.CODE_MAX_ATTEMPTS - 1
+    assert Challenge.objects.get(pk=attempt.pk).tries_left == conf.CODE_MAX_ATTEMPTS
 
 
 def test_two_browsers_may_not_swap_their_codes(ana, bea, postbox):  # COD-08
@@ -559,7 +559,7 @@ def test_three_resends_an_hour(attempt, postbox):  # COD-09, promise 2.7
 
 
 def test_a_resend_that_is_refused_leaves_the_code_alone(attempt, code, monkeypatch):  # COD-09
-    monkeypatch.setattr(policy, "RESENDS_PER_RECIPIENT", rates("1/h"))
+    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", rates("1/h"))
     again(attempt)
     newest = Postbox().code(ANA)
 
@@ -660,7 +660,7 @@ def test_ten_messages_a_day_whatever_the_hour(db, postbox):  # ABU-01
 
 
 def test_a_resend_counts_as_a_message(attempt, monkeypatch, postbox):  # ABU-01
-    monkeypatch.setattr(policy, "MESSAGES_PER_RECIPIENT", rates("3/h"))
+    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", rates("3/h"))
     again(attempt)
 
     with pytest.raises(TooOften):

@@ -13,8 +13,8 @@ import pytest
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
-from accounts import policy
-from accounts.policy import rates
+from accounts import conf
+from accounts.conf import rates
 from storefront.checks import BOUNDS, DAY, RATES, TAG, refuse_unsafe_start
 
 ROOT = Path(__file__).parent.parent
@@ -159,7 +159,7 @@ def test_a_forgotten_secret_stops_the_site(started, name):  # COD-03
 
 @pytest.mark.parametrize("door", ["storefront.wsgi", "storefront.asgi"])
 def test_no_door_opens_on_an_unsafe_site(monkeypatch, door):  # COD-01
-    monkeypatch.setattr(policy, "CODE_LENGTH", 4)
+    monkeypatch.setattr(conf, "CODE_LENGTH", 4)
 
     with pytest.raises(ImproperlyConfigured, match="CODE_LENGTH must be 6, 7 or 8"):
         runpy.run_module(door)
@@ -178,7 +178,7 @@ def test_the_numbers_as_shipped_are_safe(db):
     [
         ("CODE_LENGTH", 5, ["E001", "E003"]),
         ("CODE_LENGTH", 9, ["E001"]),
-        ("CODE_TTL", policy.CODE_TTL + policy.CODE_TTL / 600, ["E002"]),
+        ("CODE_TTL", conf.CODE_TTL + conf.CODE_TTL / 600, ["E002"]),
         ("CODE_GUESSES_PER_ID", rates("101/d"), ["E003"]),
         ("CODE_GUESSES_PER_ID", rates("5/h"), ["E003"]),
         ("PASSWORD_MIN_LENGTH", 7, ["E005"]),
@@ -189,7 +189,7 @@ def test_the_numbers_as_shipped_are_safe(db):
 def test_one_weak_number_is_named_and_stops_the_site(
     monkeypatch, name, value, numbers
 ):  # COD-01, COD-04, COD-07
-    monkeypatch.setattr(policy, name, value)
+    monkeypatch.setattr(conf, name, value)
 
     assert found() == numbers
     with pytest.raises(ImproperlyConfigured, match="|".join(numbers)):
@@ -200,7 +200,7 @@ def test_one_weak_number_is_named_and_stops_the_site(
     ("name", "value"),
     [
         ("CODE_LENGTH", 8),
-        ("CODE_TTL", policy.CODE_TTL / 10),
+        ("CODE_TTL", conf.CODE_TTL / 10),
         ("CODE_GUESSES_PER_ID", rates("100/d")),
         ("PASSWORD_MIN_LENGTH", 8),
         ("REGISTRATION_DUPLICATE_POLICY", "private"),
@@ -208,7 +208,7 @@ def test_one_weak_number_is_named_and_stops_the_site(
     ids=str,
 )
 def test_what_is_just_strong_enough_passes(monkeypatch, name, value):
-    monkeypatch.setattr(policy, name, value)
+    monkeypatch.setattr(conf, name, value)
 
     assert found() == []
 
@@ -226,8 +226,8 @@ def test_code_keys_are_long_and_there_is_one(settings, keys):  # COD-03
     ("debug", "stops"), [(True, False), (False, True)], ids=["development", "production"]
 )
 def test_weak_codes_are_for_demonstrations_only(monkeypatch, settings, debug, stops):  # COD-01
-    monkeypatch.setattr(policy, "CODE_LENGTH", 4)
-    monkeypatch.setattr(policy, "ALLOW_WEAK_CODES", True)
+    monkeypatch.setattr(conf, "CODE_LENGTH", 4)
+    monkeypatch.setattr(conf, "ALLOW_WEAK_CODES", True)
     settings.DEBUG = debug
 
     assert found() == ["E001", "E003"]
@@ -239,10 +239,10 @@ def test_weak_codes_are_for_demonstrations_only(monkeypatch, settings, debug, st
 
 def say(monkeypatch, settings, name, number):
     """Set a number as the environment would."""
-    home = policy if hasattr(policy, name) else settings
+    home = conf if hasattr(conf, name) else settings
     is_span = isinstance(getattr(home, name), timedelta)
     value = timedelta(seconds=number) if is_span else number
-    monkeypatch.setattr(home, name, value) if home is policy else setattr(home, name, value)
+    monkeypatch.setattr(home, name, value) if home is conf else setattr(home, name, value)
 
 
 ENDS = [(name, end, way) for name in BOUNDS for end, way in zip(BOUNDS[name], (-1, 1), strict=True)]
@@ -269,12 +269,12 @@ def test_a_number_at_its_end_passes_and_one_past_it_stops_the_site(
 @pytest.mark.parametrize("name", RATES)
 def test_a_rate_at_its_end_passes_and_one_past_it_stops_the_site(monkeypatch, name):  # LIM-01
     daily = RATES[name]
-    single = isinstance(getattr(policy, name), policy.Rate)
+    single = isinstance(getattr(conf, name), conf.Rate)
 
     def allow(times):
-        rate = policy.Rate(times, DAY)
+        rate = conf.Rate(times, DAY)
         # Of several rates the tightest is the one that holds.
-        monkeypatch.setattr(policy, name, rate if single else (policy.Rate(times, 1), rate))
+        monkeypatch.setattr(conf, name, rate if single else (conf.Rate(times, 1), rate))
 
     allow(daily)
     assert found() == []
@@ -291,11 +291,11 @@ def test_nothing_lasts_no_time_or_less(monkeypatch, settings, name, number):
 
 
 def test_every_span_and_every_rate_has_its_bounds():
-    spans = {name for name, value in vars(policy).items() if isinstance(value, timedelta)}
+    spans = {name for name, value in vars(conf).items() if isinstance(value, timedelta)}
     rated = {
         name
-        for name, value in vars(policy).items()
-        if isinstance(value, policy.Rate) or (isinstance(value, tuple) and value and name.isupper())
+        for name, value in vars(conf).items()
+        if isinstance(value, conf.Rate) or (isinstance(value, tuple) and value and name.isupper())
     }
     # What texts cost, and when staff are alerted, is the shop's own affair; guesses at codes are E003's.
     free = {name for name in rated if name.startswith(("TEXTS", "ALERT_"))}

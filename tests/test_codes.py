@@ -12,11 +12,11 @@ from django.conf import settings
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from accounts import codes, policy
+from accounts import codes, conf
 from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 
 # RFC 4226, Appendix D: HMAC-SHA-1 over the counters 0 to 9.
 RFC_KEY = b"12345678901234567890"
@@ -81,7 +81,7 @@ def many():
 
 
 def test_a_code_is_exactly_so_many_ascii_digits(many):  # COD-01
-    shape = re.compile(rf"[0-9]{{{policy.CODE_LENGTH}}}", re.ASCII)
+    shape = re.compile(rf"[0-9]{{{conf.CODE_LENGTH}}}", re.ASCII)
 
     assert [code for code in many if not shape.fullmatch(code)] == []
 
@@ -103,7 +103,7 @@ def test_every_digit_is_as_likely_as_any_other(many, position):  # COD-01
 
 @pytest.mark.parametrize("length", [6, 7, 8])
 def test_the_setting_gives_the_length(monkeypatch, length):  # COD-01
-    monkeypatch.setattr(policy, "CODE_LENGTH", length)
+    monkeypatch.setattr(conf, "CODE_LENGTH", length)
 
     assert len(codes.code(codes.new_seed(), codes.current_key_id())) == length
 
@@ -244,7 +244,7 @@ def test_a_code_is_read_however_it_arrives(typed):  # ux 26, ux 28
 def test_what_holds_no_single_code_is_no_code(typed):  # COD-10, ux 35
     read = codes.read(typed)
 
-    assert len(read) != policy.CODE_LENGTH
+    assert len(read) != conf.CODE_LENGTH
 
 
 def test_a_leading_zero_is_a_digit_like_any_other():  # COD-01

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from accounts import policy
+from accounts import conf
 from accounts.models import Challenge, Session, User
 from messaging.models import OutboxMessage
 from tests.pages import Page, comparable, words
@@ -555,13 +555,13 @@ def test_what_is_no_code_costs_no_try(ana, typed, sentence):  # ux 35
 
     assert is_refused(refused)
     assert sentence in words(refused)
-    assert Challenge.objects.get(purpose="contact").tries_left == policy.CODE_MAX_ATTEMPTS
+    assert Challenge.objects.get(purpose="contact").tries_left == conf.CODE_MAX_ATTEMPTS
 
 
 def test_a_wrong_code_is_counted(me, postbox):  # COD-06
     me.post(PHONE_PAGE, contact=PHONE)
     code = postbox.code(PHONE)
-    refused = [me.post(CONTACT, code=wrong(code)) for _ in range(policy.CODE_MAX_ATTEMPTS)]
+    refused = [me.post(CONTACT, code=wrong(code)) for _ in range(conf.CODE_MAX_ATTEMPTS)]
 
     assert all("That is not the code we sent." in words(answer) for answer in refused[:4])
     assert "tried too often" in words(refused[4])
@@ -571,7 +571,7 @@ def test_a_wrong_code_is_counted(me, postbox):  # COD-06
 
 def test_a_used_up_code_is_replaced(me, postbox):  # ux 37
     me.post(PHONE_PAGE, contact=PHONE)
-    for _ in range(policy.CODE_MAX_ATTEMPTS):
+    for _ in range(conf.CODE_MAX_ATTEMPTS):
         me.post(CONTACT, code=wrong(postbox.code(PHONE)))
 
     me.post(CONTACT_RESEND)

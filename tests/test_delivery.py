@@ -12,10 +12,10 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from accounts import identifiers, policy
+from accounts import conf, identifiers
 from accounts.models import Challenge, Session, User
-from messaging import outbox
 from messaging.models import OutboxMessage, Status
+from messaging.outbox import api as outbox
 from messaging.tasks import sweep
 from tests.pages import Page, comparable, words
 from tests.people import (
@@ -497,7 +497,7 @@ def owner(db):
 @pytest.fixture
 def private(monkeypatch):
     """Nobody learns who has an account."""
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", "private")
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
 
 
 def looks(shopper, who, url, page):

@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
-from accounts import policy
+from accounts import conf
 from accounts.models import Session, User
 from tests.pages import Page, words
 from tests.people import (
@@ -412,7 +412,7 @@ def test_nor_by_saying_it_was_not_me(anyone, postbox):  # SES-06
 
 
 def test_nor_by_registering_again(anyone, postbox, monkeypatch):  # SES-06
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", "private")
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
     joins(Shopper())
     anyone.identify(EMAIL)
     code = postbox.code(EMAIL)
@@ -434,8 +434,8 @@ def test_a_shopper_let_in_again_signs_in(ana):  # SES-06
 
 # The ends that come by themselves
 
-SHOPPER = (policy.SESSION_IDLE, policy.SESSION_ABSOLUTE)
-STAFF = (policy.STAFF_SESSION_IDLE, policy.STAFF_SESSION_ABSOLUTE)
+SHOPPER = (conf.SESSION_IDLE, conf.SESSION_ABSOLUTE)
+STAFF = (conf.STAFF_SESSION_IDLE, conf.STAFF_SESSION_ABSOLUTE)
 MINUTE = timedelta(minutes=1)
 
 

@@ -8,7 +8,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from accounts import identifiers, policy
+from accounts import conf, identifiers
 from accounts.models import Challenge, SecurityEvent, User
 from messaging.models import OutboxMessage
 from messaging.tasks import sweep
@@ -45,13 +45,13 @@ def owner(postbox):
 @pytest.fixture
 def disclose(monkeypatch):
     """The designs' contract: a plain error."""
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", "disclose")
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "disclose")
 
 
 @pytest.fixture
 def private(monkeypatch):
     """Nobody learns who has an account."""
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", "private")
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
 
 
 # disclose
@@ -167,7 +167,7 @@ def test_a_stranger_cannot_tell_a_known_address(
 @pytest.mark.parametrize("who", [EMAIL, NEW_EMAIL], ids=["known", "unknown"])
 @pytest.mark.parametrize("rule", ["MESSAGES_PER_RECIPIENT", "RESENDS_PER_RECIPIENT"])
 def test_limits_are_the_same_for_all(owner, private, bea, monkeypatch, who, rule):  # ENU-06, ABU-01
-    monkeypatch.setattr(policy, rule, policy.rates("1/h"))
+    monkeypatch.setattr(conf, rule, conf.rates("1/h"))
     time_passes(hours=1, minutes=1)
     bea.identify(who)
     time_passes(seconds=61)
@@ -263,7 +263,7 @@ def test_what_a_stranger_typed_never_sticks(owner, private, anyone, postbox):  #
 def test_what_was_typed_in_an_attempt_that_was_left_never_reaches_the_owner(
     ana, anyone, postbox, monkeypatch, rule
 ):  # REG-02
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", rule)
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", rule)
     ana.identify(EMAIL, **STRANGER)
 
     anyone.identify(EMAIL)

@@ -10,8 +10,10 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from messaging import breaker, letters, outbox, providers
+from messaging import providers
 from messaging.models import EMAIL, Alert, Breaker, OutboxMessage, Provider, Receipt, Status
+from messaging.outbox import api as outbox
+from messaging.outbox import breaker, composing
 from messaging.providers.base import Field, Handed, Kind, Permanent, Temporary
 from messaging.tasks import probe, purge, sweep, watch
 from tests.people import time_passes
@@ -91,7 +93,7 @@ def greeting(monkeypatch):
         "requested_at": None,
         "device": "",
     }
-    monkeypatch.setitem(letters._writers, "greeting", lambda ref: dict(facts))
+    monkeypatch.setitem(composing._writers, "greeting", lambda ref: dict(facts))
 
 
 def due_again():
@@ -359,7 +361,7 @@ def test_staff_hear_of_credentials_that_do_not_open(settings):  # ADM-05
 
 @pytest.mark.parametrize(("days", "left"), [(29, 3), (31, 0)])
 def test_old_messages_are_dropped_with_their_receipts(days, left, monkeypatch):  # OUT-07, LOG-06
-    monkeypatch.setattr("messaging.upkeep.BATCH", 2)
+    monkeypatch.setattr("messaging.outbox.maintenance.BATCH", 2)
     pigeon("well")
     for message in queue(3):
         Receipt.objects.create(

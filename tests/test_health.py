@@ -13,7 +13,7 @@ from django.test import Client
 
 from accounts.models import Challenge
 from messaging.models import Breaker, OutboxMessage, Status
-from storefront import health
+from storefront.observability import health
 from tests.people import Shopper
 
 TOKEN = "a token of forty characters, more or less"

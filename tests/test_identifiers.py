@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from accounts import identifiers, limits, policy
+from accounts import conf, identifiers, limits
 from accounts.identifiers import EMAIL, PHONE, Identifier, Unreadable
 from accounts.models import Challenge, Pool, SecurityEvent, User
 from messaging.models import OutboxMessage
@@ -186,7 +186,7 @@ def test_the_longest_address_still_fits():  # IDN-09
     domain = ".".join(["b" * 60] * 3)
     typed = "a" * (254 - len(domain) - len("@.com")) + f"@{domain}.com"
 
-    assert len(typed) == policy.EMAIL_MAX
+    assert len(typed) == conf.EMAIL_MAX
     with pytest.raises(Unreadable):
         identifiers.parse_email("a" + typed)
 
@@ -248,7 +248,7 @@ def test_a_number_of_no_country_is_noted_without_one(ana, typed):  # IDN-05
 
 
 def test_a_national_number_needs_a_region(monkeypatch):  # IDN-04
-    monkeypatch.setattr(policy, "PHONE_REGION", "GB")
+    monkeypatch.setattr(conf, "PHONE_REGION", "GB")
 
     assert identifiers.parse("07400 123456").key == BEA
     assert identifiers.parse("+1 202 555 0123").key == "+12025550123"
@@ -260,7 +260,7 @@ def test_without_a_region_we_ask_for_the_country():  # IDN-04
 
 
 def test_only_the_countries_we_serve_are_texted(monkeypatch):  # IDN-05
-    monkeypatch.setattr(policy, "PHONE_COUNTRIES", ["GB"])
+    monkeypatch.setattr(conf, "PHONE_COUNTRIES", ["GB"])
 
     assert identifiers.parse(BEA).key == BEA
     with pytest.raises(Unreadable, match="that country"):

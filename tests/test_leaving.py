@@ -13,12 +13,12 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
-from accounts import policy, tasks
-from accounts.familiar import Visitor
+from accounts import conf, tasks
 from accounts.flows import account, deletion, login, recovery
 from accounts.flows import contacts as contact_flow
 from accounts.models import Challenge, SecurityEvent, Session, User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
+from accounts.sessions.trusted_browsers import Visitor
 from messaging.models import OutboxMessage
 from tests.pages import Page, words
 from tests.people import HOME, LOGIN, PASSWORD, Postbox, Shopper, time_passes, wrong
@@ -55,7 +55,7 @@ NAME, USERNAME = "Anabelle Quux", "anabelle.quux"
 HERE, ELSEWHERE = "203.0.113.201", "198.51.100.202"
 AGENT = "QuuxBrowser/7 (Windows NT 10.0) Firefox/140"
 OTHER_AGENT = "QuuxPhone/9 (Android) Chrome/140"
-GRACE = policy.DELETION_GRACE
+GRACE = conf.DELETION_GRACE
 
 
 @pytest.fixture
@@ -366,7 +366,7 @@ def test_asking_for_a_code_undoes_nothing(me, postbox):
 
 
 def test_registering_again_under_private_undoes_it_and_says_so(anyone, postbox, monkeypatch):
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", "private")
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
     joins(anyone)
     anyone.post(DELETE)
     anyone.identify(EMAIL)

@@ -6,12 +6,13 @@ from django.test import RequestFactory
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from accounts import limits, origin, policy
+from accounts import conf, limits
+from accounts.conf import Rate, rates
 from accounts.errors import TooOften
 from accounts.limits import Limit
 from accounts.models import Bucket, SecurityEvent
-from accounts.origin import Origin
-from accounts.policy import Rate, rates
+from accounts.sessions import client
+from accounts.sessions.client import Origin
 from tests.people import Shopper, time_passes
 
 FIVE_AN_HOUR = Rate(5, 3600)
@@ -274,7 +275,7 @@ def test_a_rate_that_would_limit_nothing_is_refused(text):
 
 def come_from(ip="203.0.113.7", **headers):
     """The origin of a request from the socket `ip`."""
-    return origin.of(RequestFactory().get("/", REMOTE_ADDR=ip, headers=headers))
+    return client.of(RequestFactory().get("/", REMOTE_ADDR=ip, headers=headers))
 
 
 @pytest.mark.parametrize("name", FORGED)
@@ -313,21 +314,21 @@ def test_forty_forged_addresses_are_one_household(db):  # LIM-06, promise 1.2
     ],
 )
 def test_only_our_own_proxies_are_believed(monkeypatch, proxies, said, believed):  # LIM-06
-    monkeypatch.setattr(policy, "TRUSTED_PROXY_COUNT", proxies)
+    monkeypatch.setattr(conf, "TRUSTED_PROXY_COUNT", proxies)
 
     assert come_from(**{"X-Forwarded-For": said}).ip == believed
 
 
 @pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK)
 def test_a_proxy_that_says_nonsense_is_taken_for_the_client(monkeypatch, junk):  # LIM-06
-    monkeypatch.setattr(policy, "TRUSTED_PROXY_COUNT", 1)
+    monkeypatch.setattr(conf, "TRUSTED_PROXY_COUNT", 1)
 
     assert come_from(**{"X-Forwarded-For": junk}).ip == "203.0.113.7"
 
 
 @pytest.mark.parametrize("junk", JUNK.values(), ids=JUNK)
 def test_a_shopper_from_nowhere_is_still_counted(monkeypatch, db, junk):  # LIM-06
-    monkeypatch.setattr(policy, "REGISTER_PER_IP", rates("1/h"))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", rates("1/h"))
     eve = Shopper("json", ip=junk)
 
     answers = [eve.identify(f"somebody{n}@example.com").status_code for n in range(2)]
@@ -365,8 +366,8 @@ def test_a_household_is_a_64_of_ipv6_and_one_of_ipv4(one, other, together):  # L
 def test_any_header_gives_an_address_and_a_short_agent(ip, agent):  # IDN-08, ABU-04
     request = RequestFactory().get("/", REMOTE_ADDR=ip, HTTP_USER_AGENT=agent)
 
-    found = origin.of(request)
+    found = client.of(request)
 
     assert found.networks
-    assert len(found.agent) <= origin.AGENT_MAX
+    assert len(found.agent) <= client.AGENT_MAX
     assert found.agent.isascii()

@@ -9,7 +9,7 @@ from django.test import Client
 
 from accounts.models import Bucket, Challenge, SecurityEvent, Session, User
 from messaging.models import OutboxMessage
-from storefront.logs import HideTokens
+from storefront.observability.logging import HideTokens
 from tests.pages import Page, words
 from tests.people import (
     ACCOUNT,

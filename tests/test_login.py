@@ -10,10 +10,10 @@ from django.conf import settings as site
 from django.contrib.auth.hashers import PBKDF2PasswordHasher, make_password
 from django.db.models.functions import Now
 
-from accounts import policy
+from accounts import conf
 from accounts.identifiers import fingerprint, parse
 from accounts.models import Challenge, SecurityEvent, Session, User
-from accounts.passwords import Argon2id
+from accounts.password_policy.validators import Argon2id
 from messaging.models import OutboxMessage
 from storefront import celery_app
 from tests.pages import Page, words
@@ -46,7 +46,10 @@ FIREFOX = "Mozilla/5.0 (Windows NT 10.0; rv:130.0) Gecko/20100101 Firefox/130.0"
 
 MATCHES_NOT = "That does not match an account. Check both, or get a code instead."
 TOO_MANY = "There were too many tries with a password. You can use one again at"
-ARGON2ID = ["accounts.passwords.Argon2id", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+ARGON2ID = [
+    "accounts.password_policy.validators.Argon2id",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 
 addresses = (f"198.51.{number // 250}.{number % 250 + 1}" for number in count(1000))
 
@@ -171,7 +174,7 @@ def test_every_spelling_is_the_same_name(ana, owner, typed):  # IDN-01, IDN-04, 
 
 @pytest.mark.parametrize("typed", ["(202) 555-0123", "2025550123", "1 202 555 0123"])
 def test_a_number_may_be_typed_as_at_home(ana, owner, monkeypatch, typed):  # IDN-04, ux 22
-    monkeypatch.setattr(policy, "PHONE_REGION", "US")
+    monkeypatch.setattr(conf, "PHONE_REGION", "US")
 
     sign_in(ana, typed)
 
@@ -727,7 +730,7 @@ def test_signing_in_with_a_code_ends_the_other_attempts(ana, bea, owner, postbox
 
 
 def test_a_household_may_ask_for_so_many_codes(owner, monkeypatch, anyone):  # LIM-05, promise 1.12
-    monkeypatch.setattr(policy, "CODES_PER_IP", policy.rates("3/10m"))
+    monkeypatch.setattr(conf, "CODES_PER_IP", conf.rates("3/10m"))
     answers = [ask(anyone, f"person{number}@example.com") for number in range(4)]
 
     assert [answer.status_code for answer in answers[2:]] == [
@@ -1321,7 +1324,7 @@ def test_one_household_tries_thirty_passwords(owner):  # LIM-05
 @pytest.fixture
 def _small_households(monkeypatch):
     """Six tries for each, so that filling one takes no time."""
-    monkeypatch.setattr(policy, "LOGIN_FAILURES_PER_IP", policy.rates("6/10m"))
+    monkeypatch.setattr(conf, "LOGIN_FAILURES_PER_IP", conf.rates("6/10m"))
 
 
 @pytest.mark.usefixtures("_small_households")

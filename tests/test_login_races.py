@@ -5,10 +5,10 @@ from django.contrib.auth.hashers import MD5PasswordHasher, PBKDF2PasswordHasher
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import policy
+from accounts import conf
+from accounts.conf import Rate
 from accounts.identifiers import parse
 from accounts.models import SecurityEvent, Session, User
-from accounts.policy import Rate
 from messaging.tasks import sweep
 from storefront import celery_app
 from tests.people import (
@@ -79,14 +79,14 @@ def owner(transactional_db):
 @pytest.fixture
 def _wide(monkeypatch):
     """Nobody is locked out; what remains are the races."""
-    monkeypatch.setattr(policy, "LOGIN_FAILURES", Rate(1000, 1800))
-    monkeypatch.setattr(policy, "LOGIN_FAILURES_PER_IP", (Rate(1000, 600),))
+    monkeypatch.setattr(conf, "LOGIN_FAILURES", Rate(1000, 1800))
+    monkeypatch.setattr(conf, "LOGIN_FAILURES_PER_IP", (Rate(1000, 600),))
 
 
 @pytest.fixture
 def _many_come_in(monkeypatch):
     """An account may be signed in to as often as its password allows."""
-    monkeypatch.setattr(policy, "SIGN_INS_PER_ACCOUNT", (Rate(1000, 3600),))
+    monkeypatch.setattr(conf, "SIGN_INS_PER_ACCOUNT", (Rate(1000, 3600),))
 
 
 def sign_in(shopper, who=EMAIL, password=PASSWORD, **more):

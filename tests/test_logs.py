@@ -16,12 +16,12 @@ from django.test import Client
 from gunicorn.config import Config
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
-from accounts import policy
+from accounts import conf
 from accounts.models import User
-from messaging import nudge
-from storefront import logs
-from storefront.access import AccessLogger
+from messaging.outbox import wakeup
 from storefront.middleware import every_answer
+from storefront.observability import logging as site_logging
+from storefront.observability.access_log import AccessLogger
 from tests.people import Shopper
 
 ID = "0123456789abcdef"
@@ -47,8 +47,8 @@ class Log:
     def __init__(self, *, debug):
         self.written = io.StringIO()
         handler = logging.StreamHandler(self.written)
-        handler.setFormatter(logs.formatter(debug=debug))
-        handler.addFilter(logs.HideTokens())
+        handler.setFormatter(site_logging.formatter(debug=debug))
+        handler.addFilter(site_logging.HideTokens())
         self.logger = logging.Logger("shop", logging.DEBUG)
         self.logger.addHandler(handler)
 
@@ -254,7 +254,7 @@ def test_a_task_of_every_second_tells_only_of_failure():
     for end in ends:
         end.data = {"name": "messaging.tasks.sweep"}
 
-    assert [logs.SkipRoutine().filter(end) for end in ends] == [False, True]
+    assert [site_logging.SkipRoutine().filter(end) for end in ends] == [False, True]
 
 
 # The id of a request
@@ -263,14 +263,14 @@ def test_a_task_of_every_second_tells_only_of_failure():
 @pytest.fixture
 def proxy(monkeypatch):
     """One proxy of ours stands in front."""
-    monkeypatch.setattr(policy, "TRUSTED_PROXY_COUNT", 1)
+    monkeypatch.setattr(conf, "TRUSTED_PROXY_COUNT", 1)
 
 
 def test_a_stranger_does_not_choose_the_id_under_which_we_log(client, db):  # LOG-04, LIM-06
     answered = client.get("/register/", headers={"X-Request-ID": "of-somebody-else"})
 
     assert answered["X-Request-ID"] != "of-somebody-else"
-    assert logs.REQUEST_ID.fullmatch(answered["X-Request-ID"])
+    assert site_logging.REQUEST_ID.fullmatch(answered["X-Request-ID"])
 
 
 @pytest.mark.parametrize("given", ["abcdefgh", "0-9A-Za-z", "f" * 64, str(uuid.UUID(int=7))])
@@ -285,7 +285,7 @@ def test_any_other_id_is_replaced(client, db, proxy, given):  # LOG-04
     answered = client.get("/register/", headers={"X-Request-ID": given})["X-Request-ID"]
 
     assert answered != given
-    assert logs.REQUEST_ID.fullmatch(answered)
+    assert site_logging.REQUEST_ID.fullmatch(answered)
 
 
 def test_every_request_has_an_id_of_its_own(client, db):
@@ -316,14 +316,14 @@ def test_the_id_goes_along_with_the_hint(settings):
     settings.CELERY_TASK_ALWAYS_EAGER = False
     asleep = threading.Thread(target=threading.Event().wait, args=(5,), daemon=True)
     asleep.start()
-    nudge._publisher, before = asleep, nudge._publisher
+    wakeup._publisher, before = asleep, wakeup._publisher
     bind_contextvars(request_id=ID)
 
     try:
-        nudge.nudge("5f0c3a52-1234-4678-9abc-123456789012")
-        assert nudge._waiting.get_nowait()[1] == {"request_id": ID}
+        wakeup.nudge("5f0c3a52-1234-4678-9abc-123456789012")
+        assert wakeup._waiting.get_nowait()[1] == {"request_id": ID}
     finally:
-        nudge._publisher = before
+        wakeup._publisher = before
 
 
 # What gunicorn logs

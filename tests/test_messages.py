@@ -10,11 +10,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from django.db import transaction
 
-from accounts import policy
+from accounts import conf
 from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 from tests.people import COMPLETE, LINK, PASSWORD, VERIFY, Postbox, Shopper
 
 ANA, BEA, EVE = "ana@example.com", "+447400123456", "eve@example.com"
@@ -327,7 +327,7 @@ def test_the_shops_name_arrives_as_it_is(db, settings, name):  # ux 79
 
 
 def test_a_code_that_works_one_minute_says_so(db, monkeypatch):
-    monkeypatch.setattr(policy, "CODE_TTL", policy.CODE_TTL / 10)
+    monkeypatch.setattr(conf, "CODE_TTL", conf.CODE_TTL / 10)
 
     assert "It works for 1 minute, on the page" in send()["text"]
 
@@ -356,7 +356,7 @@ def test_a_display_name_in_the_address_is_no_way_in(ana, postbox):  # ABU-04
 
 @pytest.mark.parametrize("who", [ANA, BEA], ids=["email", "phone"])
 def test_whoever_has_an_account_is_welcomed_back(ana, postbox, monkeypatch, who):  # REG-02
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", "private")
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
     Shopper().signs_up(who)
 
     ana.identify(who)
@@ -366,7 +366,7 @@ def test_whoever_has_an_account_is_welcomed_back(ana, postbox, monkeypatch, who)
 
 
 def test_the_owner_is_written_to_without_their_name(ana, postbox, monkeypatch):  # ABU-04, ENU-03
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", "private")
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
     Shopper().signs_up(ANA, name="Anastasia", username="anastasia99")
 
     ana.identify(ANA)
@@ -392,4 +392,4 @@ def test_looking_at_the_code_page_twenty_times_sends_nothing(anyone, postbox):  
         anyone.get(VERIFY)
 
     assert len(postbox) == 1
-    assert Challenge.objects.get().tries_left == policy.CODE_MAX_ATTEMPTS
+    assert Challenge.objects.get().tries_left == conf.CODE_MAX_ATTEMPTS

@@ -10,12 +10,12 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.test import Client
 
-from accounts import policy
-from accounts.flows import notices
+from accounts import conf
+from accounts.composers import NEWS
+from accounts.flows import notifications
 from accounts.identifiers import parse
-from accounts.letters import NEWS
 from accounts.models import Bucket, Challenge, Purpose, SecurityEvent, Session, User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 from messaging.models import OutboxMessage
 from tests.pages import Page, comparable, words
 from tests.people import (
@@ -204,7 +204,7 @@ def deletion_asked(browser):
 
 def deletion_undone(browser):
     """Ana signs in, where she has before."""
-    User.objects.update(deletion_due_at=Now() + policy.DELETION_GRACE)
+    User.objects.update(deletion_due_at=Now() + conf.DELETION_GRACE)
     sign_in(shopper=browser)
     browser.post("/logout/")
     sign_in(shopper=browser)
@@ -328,7 +328,7 @@ def test_notices_of_an_account_that_is_shut_out_are_not_sent(attacker, postbox):
 def tell(what, to=EMAIL, device=""):
     """Have one notice written and delivered, and open it."""
     with transaction.atomic():
-        notices.tell(User.objects.get(), what, origin=Origin(agent=device), to=[parse(to)])
+        notifications.tell(User.objects.get(), what, origin=Origin(agent=device), to=[parse(to)])
     return Postbox().messages(to)[0]
 
 
@@ -747,7 +747,7 @@ def test_two_clicks_end_at_the_new_password(link, ana):
 
 @pytest.mark.parametrize(("beyond", "status"), [(-5, 200), (1, 410)], ids=["in time", "too late"])
 def test_a_link_lives_for_three_days(link, attacker, anyone, beyond, status):  # REC-03
-    later(seconds=policy.NOT_ME_TTL.total_seconds() + beyond)
+    later(seconds=conf.NOT_ME_TTL.total_seconds() + beyond)
 
     assert anyone.open(link).status_code == status
     press(anyone, link)
@@ -880,7 +880,7 @@ def test_race_of_the_owner_and_the_attacker_ends_with_the_owner(postbox):  # REG
 @pytest.mark.django_db(transaction=True)
 def test_race_of_changes_in_many_tabs_breaks_nothing(postbox, monkeypatch):
     for name in ("MESSAGES_PER_RECIPIENT", "CHANGES_PER_ACCOUNT"):
-        monkeypatch.setattr(policy, name, (policy.Rate(1000, 3600),))
+        monkeypatch.setattr(conf, name, (conf.Rate(1000, 3600),))
     account()
     ana = sign_in(shopper=Shopper("json"))
 

@@ -9,14 +9,14 @@ from contextlib import closing
 
 import pytest
 
-from messaging import outbound
+from messaging.providers import transport
 from tests.provider_server import Answer, ProviderServer, certificate
 
 
 @pytest.fixture(autouse=True)
 def _fresh():
     """Every test begins without open connections."""
-    outbound._here.__dict__.clear()
+    transport._here.__dict__.clear()
 
 
 @pytest.fixture
@@ -35,8 +35,8 @@ def at_home(settings):
 @pytest.fixture
 def hurry(monkeypatch):
     """The same rules, but a test need not wait five seconds."""
-    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 1)
-    monkeypatch.setattr(outbound, "CONNECT_SECONDS", 0.5)
+    monkeypatch.setattr(transport, "TOTAL_SECONDS", 1)
+    monkeypatch.setattr(transport, "CONNECT_SECONDS", 0.5)
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def trusted(monkeypatch):
 
     def trust(path):
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
-        outbound.tls.cache_clear()
+        transport.tls.cache_clear()
 
     yield trust
-    outbound.tls.cache_clear()
+    transport.tls.cache_clear()
 
 
 @pytest.fixture
@@ -70,8 +70,8 @@ def names(monkeypatch):
 def ask(url, method="POST", **kwargs):
     """Make one call; returns the answer or the fault."""
     try:
-        return outbound.session().request(method, url, **kwargs)
-    except outbound.Unreachable as problem:
+        return transport.session().request(method, url, **kwargs)
+    except transport.Unreachable as problem:
         return str(problem)
 
 
@@ -87,7 +87,7 @@ def ask(url, method="POST", **kwargs):
 )  # fmt: skip
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_this_machine_is_not_called(server, scheme, host):  # ADM-07
-    assert ask(f"{scheme}://{host}:{server.port}/") == outbound.OUTSIDE
+    assert ask(f"{scheme}://{host}:{server.port}/") == transport.OUTSIDE
     assert server.connections == 0
 
 
@@ -121,7 +121,7 @@ def dialled(monkeypatch):
         calls.append(address[0])
         raise TimeoutError
 
-    monkeypatch.setattr(outbound, "_dial", dial)
+    monkeypatch.setattr(transport, "_dial", dial)
     return calls
 
 
@@ -136,9 +136,9 @@ def test_what_is_not_public_is_not_called_unless_the_operator_says_so(
 
     told = ask(_url(address, scheme))
 
-    assert told == ("timed out" if allowed else outbound.OUTSIDE)
+    assert told == ("timed out" if allowed else transport.OUTSIDE)
     assert bool(dialled) is bool(allowed)
-    assert "PROVIDER_NETWORKS" in outbound.OUTSIDE
+    assert "PROVIDER_NETWORKS" in transport.OUTSIDE
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -163,7 +163,7 @@ def test_a_network_of_the_shop_s_own_is_open_as_far_as_it_goes(
     settings.PROVIDER_NETWORKS = [network]
 
     assert ask(_url(inside)) == ask(_url(inside, "http")) == "timed out"
-    assert ask(_url(outside)) == outbound.OUTSIDE
+    assert ask(_url(outside)) == transport.OUTSIDE
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_nonsense_is_a_fault_and_not_a_crash(url):  # ADM-07
 def test_a_name_of_this_machine_is_no_way_in(server, names):  # ADM-07
     names["provider.example"] = ["127.0.0.1"]
 
-    assert ask(f"https://provider.example:{server.port}/") == outbound.OUTSIDE
+    assert ask(f"https://provider.example:{server.port}/") == transport.OUTSIDE
     assert server.connections == 0
 
 
@@ -200,7 +200,7 @@ def test_a_name_that_changes_its_meaning_is_dialled_as_it_was_looked_at(
         dialled.append(address[0])
         raise TimeoutError
 
-    monkeypatch.setattr(outbound, "_dial", dial)
+    monkeypatch.setattr(transport, "_dial", dial)
 
     assert ask("https://provider.example/") == "timed out"
     assert (names["asked"], dialled) == (["provider.example"], ["8.8.4.4"])
@@ -346,7 +346,7 @@ def test_a_name_service_that_sleeps_is_not_waited_for(monkeypatch, hurry):  # OU
 def test_of_an_endless_answer_the_beginning_is_read(server, at_home):  # OUT-05
     server.behave = lambda request: "endless"
 
-    assert len(ask(server.url).content) == outbound.MOST_BYTES
+    assert len(ask(server.url).content) == transport.MOST_BYTES
 
 
 def test_a_call_after_a_fault_gets_a_line_of_its_own(server, at_home, hurry):  # OUT-05
@@ -360,7 +360,7 @@ def test_a_call_after_a_fault_gets_a_line_of_its_own(server, at_home, hurry):  #
 
 def test_a_line_that_was_silent_for_long_is_not_used(server, at_home, monkeypatch):  # OUT-05
     ask(server.url)
-    monkeypatch.setattr(outbound, "IDLE_SECONDS", 0)
+    monkeypatch.setattr(transport, "IDLE_SECONDS", 0)
     ask(server.url)
 
     assert server.connections == 2
@@ -382,12 +382,12 @@ def test_a_forked_process_opens_lines_of_its_own(server, at_home):  # OUT-05
     near, far = os.pipe()
     child = os.fork()
     if not child:
-        os.write(far, pickle.dumps(outbound._here.session is None))
+        os.write(far, pickle.dumps(transport._here.session is None))
         os._exit(0)
     os.waitpid(child, 0)
 
     assert pickle.loads(os.read(near, 100))  # noqa: S301  from our own child
-    assert outbound._here.session
+    assert transport._here.session
 
 
 def test_every_thread_has_a_line_of_its_own(server, at_home):  # OUT-05

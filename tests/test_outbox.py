@@ -14,17 +14,18 @@ from django.db.models.functions import Now
 from kombu.exceptions import ContentDisallowed
 from kombu.serialization import loads
 
-from accounts import policy
+from accounts import conf
 from accounts.errors import ChannelDown
-from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import registration
 from accounts.flows.registration import Profile
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, SecurityEvent, User
-from accounts.origin import Origin
-from messaging import outbox, providers
+from accounts.sessions.client import Origin
+from accounts.sessions.trusted_browsers import Visitor
+from messaging import providers
 from messaging.models import EMAIL, MAX_TRIES, SMS, OutboxMessage, Status
+from messaging.outbox import api as outbox
 from messaging.providers import mailbox
 from messaging.providers.mailbox import EmailBox, TextBox
 from messaging.providers.smtp import Smtp
@@ -146,7 +147,7 @@ def test_a_message_is_sent_once_however_often_it_is_asked_for(message, tries):  
 
 
 def test_an_expired_code_is_not_sent(message):  # OUT-04
-    time_passes(seconds=policy.CODE_TTL.total_seconds() + 1)
+    time_passes(seconds=conf.CODE_TTL.total_seconds() + 1)
 
     sweep()
 

@@ -10,10 +10,10 @@ from django.contrib.auth.hashers import identify_hasher, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 
-from accounts import policy
+from accounts import conf
 from accounts.identifiers import parse
 from accounts.models import User
-from accounts.passwords import CompositionValidator
+from accounts.password_policy.validators import CompositionValidator
 from storefront import settings as production
 from tests.people import PASSWORD, REGISTER, Shopper
 
@@ -209,7 +209,7 @@ def test_a_shop_that_asks_says_so_first():  # ux 55
 
 
 def test_no_kinds_are_asked_for_unless_a_setting_does():  # PWD-02
-    assert policy.PASSWORD_COMPOSITION == []
+    assert conf.PASSWORD_COMPOSITION == []
     validate_password("qzvkxjwymhtb", User())
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts import policy
+from accounts import conf
 from accounts.models import Challenge, Purpose, User
 from tests.pages import words
 from tests.people import (
@@ -226,7 +226,7 @@ def says_it_was_somebody_else(owner):
 
 def waits(owner):
     """For the longest time that anything is open."""
-    time_passes(seconds=policy.LINK_TTL.total_seconds() + 1)
+    time_passes(seconds=conf.LINK_TTL.total_seconds() + 1)
 
 
 SAFEGUARDS = [

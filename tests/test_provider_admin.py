@@ -20,10 +20,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from accounts.models import Session, User
-from messaging import breaker, vault
-from messaging.admin.provider_form import ProviderForm
-from messaging.admin.trial import redact
+from backoffice.admin.provider_form import ProviderForm
+from backoffice.admin.provider_test import redact
+from messaging.credentials import vault
 from messaging.models import Breaker, OutboxMessage, Provider, Receipt, Status
+from messaging.outbox import breaker
 from messaging.providers import KINDS
 from messaging.providers.base import Field, Handed, Kind, Permanent, Temporary
 from tests.pages import Page, words

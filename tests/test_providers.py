@@ -22,11 +22,10 @@ from django.utils.timezone import now
 from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose
-from accounts.origin import Origin
-from messaging import outbound
-from messaging.letters import Letter
+from accounts.sessions.client import Origin
 from messaging.models import EMAIL, SMS, OutboxMessage, Provider, Status
-from messaging.providers import KINDS, smtp
+from messaging.outbox.composing import Letter
+from messaging.providers import KINDS, smtp, transport
 from messaging.providers.base import Envelope, Permanent, Temporary
 from messaging.providers.smtp import Smtp
 from messaging.tasks import sweep
@@ -55,7 +54,7 @@ def _fresh(settings, monkeypatch):
     """Providers of staff on this machine, nothing else, and no open lines."""
     settings.PROVIDER_NETWORKS, settings.MAILBOX = ["127.0.0.0/8"], False
     settings.VAULT_KEYS = [Fernet.generate_key().decode()]
-    outbound._here.__dict__.clear()
+    transport._here.__dict__.clear()
     smtp._here.lines.clear()
 
 
@@ -236,7 +235,7 @@ def test_a_fault_is_told_from_a_refusal(server, kind, action, outcome, fault):  
 @pytest.mark.parametrize("action", ["hang", "drip"])
 def test_nobody_is_waited_for_past_the_deadline(server, monkeypatch, kind, action):  # OUT-05
     hired(server, kind).send(envelope(kind))  # what is imported and compiled once is no waiting
-    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 0.4)
+    monkeypatch.setattr(transport, "TOTAL_SECONDS", 0.4)
     server.behave = lambda request: action
     start = time.monotonic()
 
@@ -578,9 +577,9 @@ def papers(monkeypatch):
     """A trusted certificate for this machine."""
     path = certificate("127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    outbound.tls.cache_clear()
+    transport.tls.cache_clear()
     yield _papers(path)
-    outbound.tls.cache_clear()
+    transport.tls.cache_clear()
 
 
 def _papers(path):
@@ -655,7 +654,7 @@ def test_staff_cannot_send_mail_in_the_clear_or_into_the_house(settings):  # ADM
             for security in ["none", "starttls", "tls"]
         ]
 
-    assert faults == [outbound.OUTSIDE] * 3
+    assert faults == [transport.OUTSIDE] * 3
     assert office.mails == []
 
 
@@ -709,7 +708,7 @@ def test_a_wrong_password_is_told(db):  # OUT-05, OUT-07
 
 @pytest.mark.parametrize("said", [b"", b"220 hello\r\n", b"2"], ids=["mute", "greets", "stammers"])
 def test_a_mail_server_that_falls_silent_is_left(monkeypatch, said):  # OUT-05
-    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 0.5)
+    monkeypatch.setattr(transport, "TOTAL_SECONDS", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         row = Smtp({"host": "127.0.0.1", "port": str(mute.getsockname()[1]), "security": "none"})
         caller = _answer(mute, said)
@@ -722,7 +721,7 @@ def test_a_mail_server_that_falls_silent_is_left(monkeypatch, said):  # OUT-05
 
 
 def test_a_mail_server_that_drips_is_left(monkeypatch):  # OUT-05
-    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 1)
+    monkeypatch.setattr(transport, "TOTAL_SECONDS", 1)
     with socket.create_server(("127.0.0.1", 0)) as slow:
         row = Smtp({"host": "127.0.0.1", "port": str(slow.getsockname()[1]), "security": "none"})
         caller = _answer(slow, b"2" * 100, pause=0.2)
@@ -879,7 +878,7 @@ def test_mail_goes_on_after_the_server_was_restarted(db):  # OUT-05
 
 
 def test_the_server_of_these_tests_fails_in_every_way_it_can_name(server, monkeypatch):
-    monkeypatch.setattr(outbound, "TOTAL_SECONDS", 0.3)
+    monkeypatch.setattr(transport, "TOTAL_SECONDS", 0.3)
     for action in ACTIONS:
         server.behave = lambda request, action=action: action
         failure(hired(server, "termii"), envelope("termii"))

@@ -9,15 +9,15 @@ import pytest
 from django.db import connection, connections
 from django.test.client import ClientHandler
 
-from accounts import limits, policy
+from accounts import conf, limits
+from accounts.conf import Rate
 from accounts.errors import Refused, TooOften
 from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
-from accounts.origin import Origin
-from accounts.policy import Rate
-from messaging import sending
+from accounts.sessions.client import Origin
 from messaging.models import OutboxMessage, Status
+from messaging.outbox import delivery
 from messaging.providers import mailbox
 from messaging.tasks import sweep
 from tests.people import (
@@ -161,7 +161,7 @@ def evaluated(monkeypatch):
 
 @pytest.fixture
 def _unlimited_messages(monkeypatch):
-    monkeypatch.setattr(policy, "MESSAGES_PER_RECIPIENT", (Rate(1000, 3600),))
+    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", (Rate(1000, 3600),))
 
 
 # Codes
@@ -178,9 +178,9 @@ def test_of_a_hundred_guesses_at_once_five_are_looked_at(ana, postbox, evaluated
         ]
     )
 
-    assert len(evaluated) == policy.CODE_MAX_ATTEMPTS
+    assert len(evaluated) == conf.CODE_MAX_ATTEMPTS
     assert statuses(answers) == {422, 400}  # 400 is what JSON says
-    assert SecurityEvent.objects.filter(kind="code_wrong").count() == policy.CODE_MAX_ATTEMPTS
+    assert SecurityEvent.objects.filter(kind="code_wrong").count() == conf.CODE_MAX_ATTEMPTS
     assert ana.prove(postbox.code()).status_code == 422
     assert not User.objects.exists()
 
@@ -199,7 +199,7 @@ def test_the_right_code_gets_no_sixth_look_either(ana, postbox, evaluated):  # C
         ]
     )
 
-    assert len(evaluated) == policy.CODE_MAX_ATTEMPTS
+    assert len(evaluated) == conf.CODE_MAX_ATTEMPTS
 
 
 def test_fifty_right_codes_at_once_make_one_user(ana, postbox):  # COD-05, FI-02
@@ -465,7 +465,7 @@ def test_many_workers_send_one_message_once():  # OUT-02, I6
     queued()
     message = OutboxMessage.objects.get()
 
-    at_once(*[lambda: sending.deliver(str(message.pk))] * 30)
+    at_once(*[lambda: delivery.deliver(str(message.pk))] * 30)
 
     message.refresh_from_db()
     assert (len(mailbox.read()), message.status, message.tries) == (1, Status.SENT, 1)

@@ -22,10 +22,10 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from accounts import policy
+from accounts import conf
 from messaging.models import EMAIL, SMS, OutboxMessage, Provider, Receipt, Status
-from messaging.receipts import SCHEMES, anymail, take
-from messaging.receipts.base import Said, smtp_code
+from messaging.webhooks import SCHEMES, anymail, take
+from messaging.webhooks.base import Said, smtp_code
 from tests.people import Shopper, time_passes
 from tests.provider_server import ProviderServer
 from tests.receipt_samples import ADDRESS, COMPANIES, NUMBER, About, sendgrid_batch, write
@@ -614,7 +614,7 @@ HEADERS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_garbage_is_refused_like_everything_unsigned(db, monkeypatch, kind):
     # More than one household may send; what is past that is another test's (tests/test_side_doors_webhooks.py).
-    monkeypatch.setattr(policy, "WEBHOOK_FAILURES_PER_IP", policy.rates("1000/10m"))
+    monkeypatch.setattr(conf, "WEBHOOK_FAILURES_PER_IP", conf.rates("1000/10m"))
     row = provider(kind)
     expected = refusal(row)
 

@@ -11,7 +11,7 @@ from django.contrib.auth.hashers import make_password
 from django.db.models.functions import Now
 from django.test import Client
 
-from accounts import policy
+from accounts import conf
 from accounts.identifiers import parse
 from accounts.models import Bucket, Challenge, Purpose, SecurityEvent, Session, User
 from messaging.models import OutboxMessage
@@ -836,7 +836,7 @@ def test_a_browser_that_was_known_is_a_stranger_again(reset, postbox):  # REC-06
 
 
 def test_a_new_password_opens_the_lock(reset):  # REC-06, LIM-03
-    for _number in range(policy.LOGIN_FAILURES.times):
+    for _number in range(conf.LOGIN_FAILURES.times):
         sign_in(password="a wrong password")
     assert not opens(PASSWORD)
 
@@ -846,7 +846,7 @@ def test_a_new_password_opens_the_lock(reset):  # REC-06, LIM-03
 
 
 def test_the_lock_does_not_close_recovery(owner, ana, postbox):  # LIM-03
-    for _number in range(policy.LOGIN_FAILURES.times):
+    for _number in range(conf.LOGIN_FAILURES.times):
         sign_in(password="a wrong password")
 
     ana.open(ask_for_link(postbox))
@@ -1019,7 +1019,7 @@ def test_the_email_way_takes_no_code(owner, anyone):
 
 
 def test_three_links_an_hour_for_one_address(owner, postbox):
-    limit = policy.RESETS_PER_ID[0]
+    limit = conf.RESETS_PER_ID[0]
     people = [Shopper(ip=f"198.51.100.{number + 1}") for number in range(limit.times + 1)]
 
     asked = []
@@ -1034,7 +1034,7 @@ def test_three_links_an_hour_for_one_address(owner, postbox):
 
 
 def test_after_an_hour_there_is_room_for_another_link(owner):
-    limit = policy.RESETS_PER_ID[0]
+    limit = conf.RESETS_PER_ID[0]
     for _number in range(limit.times):
         ask_for_link(Postbox())
 
@@ -1047,7 +1047,7 @@ def test_after_an_hour_there_is_room_for_another_link(owner):
 
 
 def test_a_refused_request_leaves_the_link_before_it_alive(owner, ana, postbox):  # REC-05
-    for _number in range(policy.RESETS_PER_ID[0].times):
+    for _number in range(conf.RESETS_PER_ID[0].times):
         newest = ask_for_link(postbox)
 
     assert Shopper().post(RESET, identifier=EMAIL).status_code == 429
@@ -1064,7 +1064,7 @@ def test_tags_and_dots_are_one_mailbox(owner):  # IDN-07
 
 
 def test_thirty_messages_in_ten_minutes_for_one_household(ana):  # LIM-05
-    limit = policy.CODES_PER_IP[0]
+    limit = conf.CODES_PER_IP[0]
     # Three to a prefix: numbers next to each other have a budget of their own (ABU-02).
     phones = [f"+120255{50 + number // 3}{number % 3:03d}" for number in range(limit.times + 1)]
 
@@ -1078,7 +1078,7 @@ def test_five_tries_for_one_code(owner, anyone, postbox):  # COD-06
     anyone.post(RESET, identifier=PHONE)
     code = postbox.code(PHONE)
 
-    for _number in range(policy.CODE_MAX_ATTEMPTS):
+    for _number in range(conf.CODE_MAX_ATTEMPTS):
         last = anyone.post(RESET_VERIFY, code=wrong(code))
     right = anyone.post(RESET_VERIFY, code=code)
 
@@ -1091,7 +1091,7 @@ def test_one_try_is_left_for_the_right_code(owner, anyone, postbox):  # COD-06
     anyone.post(RESET, identifier=PHONE)
     code = postbox.code(PHONE)
 
-    for _number in range(policy.CODE_MAX_ATTEMPTS - 1):
+    for _number in range(conf.CODE_MAX_ATTEMPTS - 1):
         anyone.post(RESET_VERIFY, code=wrong(code))
 
     assert anyone.post(RESET_VERIFY, code=code).status_code in (200, 303)
@@ -1131,7 +1131,7 @@ def test_there_is_a_minute_between_two_messages(owner, anyone, postbox, contact)
     assert len(postbox) == 1
 
     early = anyone.post(RESET_RESEND)
-    time_passes(seconds=policy.CODE_RESEND_COOLDOWN.total_seconds())
+    time_passes(seconds=conf.CODE_RESEND_COOLDOWN.total_seconds())
     later = anyone.post(RESET_RESEND)
 
     assert (early.status_code, early.headers["Retry-After"]) == (429, "60")
@@ -1275,8 +1275,8 @@ def test_a_code_in_another_browser_is_none(owner, ana, bea):  # COD-08
     refused = ana.post(RESET_VERIFY, code=code, identifier=OTHER_PHONE, phone=OTHER_PHONE)
 
     assert refused.status_code == 422
-    assert Challenge.objects.get(recipient=PHONE).tries_left == policy.CODE_MAX_ATTEMPTS - 1
-    assert Challenge.objects.get(recipient=OTHER_PHONE).tries_left == policy.CODE_MAX_ATTEMPTS
+    assert Challenge.objects.get(recipient=PHONE).tries_left == conf.CODE_MAX_ATTEMPTS - 1
+    assert Challenge.objects.get(recipient=OTHER_PHONE).tries_left == conf.CODE_MAX_ATTEMPTS
 
 
 # Many at once
@@ -1339,7 +1339,7 @@ def test_race_of_twenty_requests_sends_three_links(postbox):  # LIM-07
 @pytest.mark.django_db(transaction=True)
 def test_race_of_new_links_and_a_change_of_contact_breaks_nothing(postbox, monkeypatch):  # REC-05
     for name in ("RESETS_PER_ID", "MESSAGES_PER_RECIPIENT", "TEXTS_PER_PREFIX"):
-        monkeypatch.setattr(policy, name, (policy.Rate(1000, 3600),))
+        monkeypatch.setattr(conf, name, (conf.Rate(1000, 3600),))
     account()
     ana = sign_in(shopper=Shopper("json"))
     for number in range(4):

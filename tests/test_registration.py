@@ -2,7 +2,7 @@
 
 import pytest
 
-from accounts import policy
+from accounts import conf
 from accounts.models import Challenge, Session, User
 from tests.pages import Page, words
 from tests.people import (
@@ -85,7 +85,7 @@ def test_a_reload_repeats_nothing(anyone, postbox):  # ux 12, COD-13
         anyone.get(url)
 
     assert len(postbox) == 1
-    assert Challenge.objects.get().tries_left == policy.CODE_MAX_ATTEMPTS
+    assert Challenge.objects.get().tries_left == conf.CODE_MAX_ATTEMPTS
 
 
 def test_the_last_step_shows_what_was_proven_and_does_not_ask_again(ana, postbox):  # ux 11, 54
@@ -226,7 +226,7 @@ def test_a_code_for_somebody_else_is_not_even_tried(anyone, postbox, field):  # 
 
     assert refused.status_code == (400 if anyone.face == "json" else 422)
     assert "That is not the registration in progress" in words(refused)
-    assert Challenge.objects.get().tries_left == policy.CODE_MAX_ATTEMPTS
+    assert Challenge.objects.get().tries_left == conf.CODE_MAX_ATTEMPTS
     assert not User.objects.exists()
 
 
@@ -323,7 +323,7 @@ def test_a_misshapen_code_costs_no_try(anyone, typed, sentence):  # ux 35, COD-1
 
     assert refused.status_code == (400 if anyone.face == "json" else 422)
     assert sentence in words(refused)
-    assert Challenge.objects.get().tries_left == policy.CODE_MAX_ATTEMPTS
+    assert Challenge.objects.get().tries_left == conf.CODE_MAX_ATTEMPTS
 
 
 def test_tries_are_counted_down_and_then_the_code_is_dead(anyone, postbox):  # ux 34, 35, 37; COD-06
@@ -373,7 +373,7 @@ def test_a_code_is_good_to_the_last_second(ana, postbox):  # COD-04
 
 
 def test_an_expired_code_brings_none_beyond_the_limit(anyone, postbox, monkeypatch):  # ux 36
-    monkeypatch.setattr(policy, "RESENDS_PER_RECIPIENT", policy.rates("1/h"))
+    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", conf.rates("1/h"))
     anyone.identify(EMAIL)
     time_passes(minutes=2)
     anyone.post(RESEND)
@@ -393,7 +393,7 @@ def test_an_earlier_code_is_recognised_and_costs_a_try(anyone, postbox):  # ux 3
     sent_at = Challenge.objects.get().sent_at
     said = f"That is an earlier code. Use the newest one, sent at {sent_at:%H:%M} UTC."
     assert said in words(anyone.prove(older))
-    assert Challenge.objects.get().tries_left == policy.CODE_MAX_ATTEMPTS - 1
+    assert Challenge.objects.get().tries_left == conf.CODE_MAX_ATTEMPTS - 1
 
 
 def test_a_new_code_does_not_give_tries_back(ana, postbox):  # COD-09
@@ -580,7 +580,7 @@ def test_a_proof_ends_every_other_attempt_at_the_address(anyone, bea, postbox): 
 def test_an_unfinished_account_is_finished_from_another_browser(
     ana, bea, postbox, monkeypatch, rule
 ):  # promise 0.15
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", rule)
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", rule)
     bea.identify(EMAIL)
     bea.prove(postbox.code())
 
@@ -883,7 +883,7 @@ def test_a_safe_way_on_is_taken_at_once_when_everything_is_said(ana, postbox):  
 def test_asking_again_for_a_code_on_its_way_is_counted_too(
     ana, postbox, monkeypatch
 ):  # LIM-09, IDN-09
-    monkeypatch.setattr(policy, "REGISTER_PER_IP", policy.rates("3/h"))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", conf.rates("3/h"))
     typed = {"name": "Ana", "password": PASSWORD}
 
     answers = [ana.identify("ana@example.com", **typed).status_code for _ in range(4)]

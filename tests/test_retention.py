@@ -9,11 +9,10 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.utils.timezone import now
 
-from accounts import events, policy, tasks
-from accounts.flows import retention
+from accounts import audit, conf, retention, tasks
 from accounts.identifiers import fingerprint
 from accounts.models import Bucket, Challenge, SecurityEvent, Session, User, WrittenOnce
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 from messaging.models import OutboxMessage
 from messaging.tasks import purge as purge_messages
 from tests.people import Shopper, time_passes
@@ -137,7 +136,7 @@ def test_the_door_of_retention_shuts_behind_it(event):  # LOG-02
 
 
 def test_an_event_names_its_request(db, monkeypatch):  # LOG-01
-    monkeypatch.setattr(policy, "TRUSTED_PROXY_COUNT", 1)
+    monkeypatch.setattr(conf, "TRUSTED_PROXY_COUNT", 1)
     browser = Shopper(**{"X-Request-ID": "one-request-0001"})
 
     browser.identify("ana@example.com")
@@ -176,7 +175,7 @@ def test_a_limit_is_written_down_with_the_address_it_was_hit_for(ana, postbox): 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_limit_is_written_down_with_who_hit_it(ana, monkeypatch):  # LOG-01
-    monkeypatch.setattr(policy, "CHANGES_PER_ACCOUNT", policy.rates("1/h"))
+    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", conf.rates("1/h"))
     ana.signs_up()
 
     for name in ("Ann", "Anna"):
@@ -214,7 +213,7 @@ def limit(key, age, period=3600):
 
 
 def test_old_attempts_go_and_others_stay(db):  # LOG-06
-    kept = policy.CHALLENGES_KEPT
+    kept = conf.CHALLENGES_KEPT
     attempt(kept + DAY)
     attempt(kept + DAY, proved_at=Now() - kept)
     attempt(kept + DAY, link_expires_at=Now() + DAY, closed_at=Now() - kept)
@@ -230,7 +229,7 @@ def test_a_session_outlives_the_attempt_it_began_with(ana):  # LOG-06
     ana.identify("ana@example.com")
     Challenge.objects.update(
         **{
-            name: F(name) - policy.CHALLENGES_KEPT - DAY
+            name: F(name) - conf.CHALLENGES_KEPT - DAY
             for name in ("created_at", "expires_at", "link_expires_at")
         }
     )
@@ -254,8 +253,8 @@ def test_sessions_go_when_they_end(ana, bea):  # LOG-06
 
 
 def test_old_events_go(db):  # LOG-06
-    happened(policy.EVENTS_KEPT + DAY, 3)
-    happened(policy.EVENTS_KEPT - DAY, 2)
+    happened(conf.EVENTS_KEPT + DAY, 3)
+    happened(conf.EVENTS_KEPT - DAY, 2)
 
     assert retention.purge()["events"] == 3
 
@@ -283,8 +282,8 @@ def test_old_messages_go(ana, postbox):  # LOG-06
 
 def test_a_second_run_finds_nothing(ana):  # LOG-06
     ana.signs_up()
-    happened(policy.EVENTS_KEPT + DAY)
-    attempt(policy.CHALLENGES_KEPT + DAY)
+    happened(conf.EVENTS_KEPT + DAY)
+    attempt(conf.CHALLENGES_KEPT + DAY)
     before = len(kinds())
     tasks.purge()
 
@@ -296,7 +295,7 @@ def test_a_second_run_finds_nothing(ana):  # LOG-06
 
 def test_rows_go_in_batches_and_a_run_has_an_end(db, monkeypatch):  # LOG-06
     monkeypatch.setattr(retention, "BATCH", 10)
-    happened(policy.EVENTS_KEPT + DAY, 25)
+    happened(conf.EVENTS_KEPT + DAY, 25)
     taken = []
     drop = retention._drop_some
     monkeypatch.setattr(retention, "_drop_some", lambda old: taken.append(drop(old)) or taken[-1])
@@ -332,6 +331,6 @@ def test_beat_purges(db):  # LOG-06
 
 
 def test_an_event_of_no_request_has_no_request(db):  # LOG-01
-    events.record("erased", origin=HERE)
+    audit.record("erased", origin=HERE)
 
     assert len(SecurityEvent.objects.get().request_id) <= 64

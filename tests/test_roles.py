@@ -8,8 +8,8 @@ from django.db.models.signals import post_migrate
 from django.test import Client
 
 from accounts.apps import AccountsConfig
-from accounts.flows import staff
 from accounts.models import Challenge, SecurityEvent, TextCountry, User
+from backoffice import roles
 from messaging.models import Alert, Breaker, Channel, OutboxMessage, Provider
 from tests.staff import SECRET, make_staff, sign_in_staff
 
@@ -189,7 +189,7 @@ def test_a_shopper_in_a_group_is_no_staff(ana):  # ADM-03
 def migrated():
     """What Django says when all migrations have run."""
     config = AccountsConfig.create("accounts")
-    staff.fill_groups(sender=config, using="default", signal=post_migrate)
+    roles.fill_groups(sender=config, using="default", signal=post_migrate)
 
 
 def test_groups_are_filled_again_and_keep_what_staff_added(db):

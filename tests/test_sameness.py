@@ -9,7 +9,7 @@ from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from accounts import policy
+from accounts import conf
 from accounts.identifiers import parse
 from accounts.models import Challenge, SecurityEvent, User
 from messaging.models import OutboxMessage
@@ -214,7 +214,7 @@ def test_a_lock_tells_not_which_names_are_one_persons(owner, through, kind):  # 
 
 
 def test_the_hash_is_saved_when_a_household_is_full(owner, monkeypatch):  # ENU-02, LIM-02
-    monkeypatch.setattr(policy, "LOGIN_FAILURES_PER_IP", policy.rates("2/10m"))
+    monkeypatch.setattr(conf, "LOGIN_FAILURES_PER_IP", conf.rates("2/10m"))
     stranger = Shopper("json", ip="203.0.113.99")
     for number in range(2):
         stranger.post(LOGIN, identifier=f"person{number}", password=PASSWORD)

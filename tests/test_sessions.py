@@ -4,9 +4,9 @@ import pytest
 from django.core import signing
 from django.test import Client
 
-from accounts import policy
+from accounts import conf
 from accounts.models import Session, User
-from accounts.sessions import BY_KEY, SessionStore
+from accounts.sessions.store import BY_KEY, SessionStore
 from tests.pages import words
 from tests.people import (
     ACCOUNT,
@@ -176,7 +176,7 @@ def test_cookies_are_for_our_own_pages_alone(ana, name):  # SES-03
 def test_the_cookie_lives_as_long_as_a_session_may(ana):  # SES-03, SES-07
     ana.identify(WHO)
 
-    assert ana.client.cookies[COOKIE]["max-age"] == policy.SESSION_ABSOLUTE.total_seconds()
+    assert ana.client.cookies[COOKIE]["max-age"] == conf.SESSION_ABSOLUTE.total_seconds()
 
 
 def test_two_session_keys_share_nothing(ana, bea):  # SES-03

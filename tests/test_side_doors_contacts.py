@@ -9,7 +9,7 @@ from django.contrib.auth.hashers import make_password
 from django.db.models.functions import Now
 from django.utils.timezone import now
 
-from accounts import policy
+from accounts import conf
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
 from tests.pages import words
@@ -35,8 +35,8 @@ USERS = "/admin/accounts/user/"
 EMAIL, PHONE = "ana@example.com", "+12025550123"
 NEW_EMAIL, NEW_PHONE = "new@example.com", "+12025550199"
 CHOSEN = "another good password"
-LONG = policy.NOT_ME_TTL + timedelta(seconds=5)
-SHORT = policy.NOT_ME_TTL - timedelta(seconds=5)
+LONG = conf.NOT_ME_TTL + timedelta(seconds=5)
+SHORT = conf.NOT_ME_TTL - timedelta(seconds=5)
 
 
 @pytest.fixture
@@ -204,7 +204,7 @@ def test_a_notice_says_that_the_others_are_signed_out(owner, postbox):
 
 def window_closes(shopper):
     """The proof grows too old, as if the browser had been left open."""
-    proof_is(shopper, policy.REAUTH_WINDOW + timedelta(seconds=1))
+    proof_is(shopper, conf.REAUTH_WINDOW + timedelta(seconds=1))
 
 
 def proof_is(shopper, old):
@@ -244,7 +244,7 @@ def test_a_contact_that_waits_too_long_asks_for_a_new_proof(owner, anyone, postb
 def test_within_the_window_the_code_is_enough(owner, ana, postbox):
     by_password(ana)
     ana.post(CONTACT.format("email"), contact=NEW_EMAIL)
-    proof_is(ana, policy.REAUTH_WINDOW - timedelta(seconds=5))
+    proof_is(ana, conf.REAUTH_WINDOW - timedelta(seconds=5))
 
     ana.post(CONTACT_VERIFY, code=postbox.code(NEW_EMAIL))
 

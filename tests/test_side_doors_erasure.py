@@ -6,7 +6,7 @@ import pytest
 from django.core import checks
 from django.db.models import F
 
-from accounts import policy, tasks
+from accounts import conf, tasks
 from accounts.identifiers import fingerprint
 from accounts.models import Challenge, SecurityEvent, Session, User
 from messaging import tasks as messaging_tasks
@@ -117,7 +117,7 @@ def test_what_an_account_proved_meanwhile_stays_its_own(ana, bea, monkeypatch):
     ana.post(f"{PHONE_PAGE}remove/")
     joins(bea, email="bea@example.com", name="Bea")
     adds(bea, "phone", PHONE)
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", "private")
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
     Shopper(ip=STRANGER).identify(PHONE)
     assert Challenge.objects.filter(user=None, recipient=PHONE).count() == 1
     before = _rows_about(PHONE)
@@ -174,10 +174,10 @@ def test_an_address_that_was_only_typed_is_not_taken_from_whoever_has_it(ana, be
 def test_a_shop_does_not_keep_what_erasure_would_not_find(
     monkeypatch, settings, attempts, trail, is_refused
 ):
-    least = settings.MESSAGES_KEPT + policy.LINK_TTL + policy.NOT_ME_TTL
+    least = settings.MESSAGES_KEPT + conf.LINK_TTL + conf.NOT_ME_TTL
     kept = least + timedelta(seconds=attempts)
-    monkeypatch.setattr(policy, "CHALLENGES_KEPT", kept)
-    monkeypatch.setattr(policy, "EVENTS_KEPT", kept + timedelta(seconds=trail))
+    monkeypatch.setattr(conf, "CHALLENGES_KEPT", kept)
+    monkeypatch.setattr(conf, "EVENTS_KEPT", kept + timedelta(seconds=trail))
 
     told = [problem.id for problem in checks.run_checks(tags=[TAG])]
 

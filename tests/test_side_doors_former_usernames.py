@@ -6,8 +6,7 @@ import pytest
 from django.contrib.auth.hashers import make_password
 from django.db.models.functions import Now
 
-from accounts import policy
-from accounts.flows import retention
+from accounts import conf, retention
 from accounts.identifiers import parse
 from accounts.models import FormerUsername, Session, User
 from tests.pages import Page, words
@@ -44,7 +43,7 @@ def renames(shopper, username, name="Ana"):
 
 def stale(shopper):
     """The proof of who is there is older than it may be."""
-    old = Now() - policy.REAUTH_WINDOW - timedelta(seconds=1)
+    old = Now() - conf.REAUTH_WINDOW - timedelta(seconds=1)
     assert Session.objects.filter(pk=shopper.session_key).update(confirmed_at=old) == 1
 
 
@@ -243,11 +242,11 @@ def test_nobody_else_takes_a_former_name(db, door, typed):
 def test_as_long_as_a_notice_works_and_no_longer(db, door):
     account()
     renames(sign_in(), "another")
-    days_pass(seconds=policy.NOT_ME_TTL.total_seconds() - 5)
+    days_pass(seconds=conf.NOT_ME_TTL.total_seconds() - 5)
     assert door("ana").status_code == 422
     User.objects.filter(email="eve@example.com").delete()
 
-    days_pass(seconds=policy.NOT_ME_TTL.total_seconds() + 1)
+    days_pass(seconds=conf.NOT_ME_TTL.total_seconds() + 1)
 
     assert door("ana").status_code == 303
 
@@ -313,7 +312,7 @@ def test_an_account_that_is_erased_keeps_no_name(db):
 def test_former_names_go_when_no_notice_brings_them_back(db, beyond, left):
     account()
     renames(sign_in(), "another")
-    days_pass(seconds=policy.NOT_ME_TTL.total_seconds() + beyond)
+    days_pass(seconds=conf.NOT_ME_TTL.total_seconds() + beyond)
 
     retention.purge()
 

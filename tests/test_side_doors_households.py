@@ -6,12 +6,12 @@ import random
 import pytest
 from django.db import transaction
 
-from accounts import limits, policy
+from accounts import conf, limits
+from accounts.conf import rates
 from accounts.errors import TooOften
 from accounts.identifiers import parse
 from accounts.models import Bucket, SecurityEvent
-from accounts.origin import Origin
-from accounts.policy import rates
+from accounts.sessions.client import Origin
 from tests.people import LOGIN, PASSWORD, Shopper
 
 SITE = int(ipaddress.IPv6Address("2001:db8:1::"))
@@ -21,7 +21,7 @@ ALLOWED = 2
 @pytest.fixture(autouse=True)
 def _few(monkeypatch):
     """One household may begin two registrations an hour."""
-    monkeypatch.setattr(policy, "REGISTER_PER_IP", rates(f"{ALLOWED}/h"))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", rates(f"{ALLOWED}/h"))
 
 
 def at(number):
@@ -107,7 +107,7 @@ def test_two_names_of_one_mail_service_are_one_mailbox_and_two_accounts(one, oth
 
 
 def test_googlemail_gets_no_messages_on_top_of_those_of_gmail(db, monkeypatch):  # ABU-01
-    monkeypatch.setattr(policy, "REGISTER_PER_IP", rates("20/h"))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", rates("20/h"))
     names = [f"a{'.' * (n % 2)}na+{n}@{['gmail', 'googlemail'][n % 2]}.com" for n in range(6)]
 
     answers = [signs_up("203.0.113.7", name) for name in names]

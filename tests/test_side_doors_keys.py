@@ -10,13 +10,13 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import limits, policy
+from accounts import conf, limits
 from accounts.errors import TooOften
 from accounts.flows import deletion, devices, passwords
 from accounts.identifiers import fingerprint, fingerprints
 from accounts.limits import Limit
 from accounts.models import Bucket, SecurityEvent, User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 from storefront import BASE_DIR
 from tests.people import PASSWORD, Shopper, time_passes
 from tests.staff import make_staff, sign_in_staff
@@ -29,7 +29,7 @@ STEPS = {
     "the new one is known": [OLD, NEW],
     "the new one writes": [NEW, OLD],
 }
-LIMIT = Limit("of a test", "somebody", policy.Rate(5, 1800))
+LIMIT = Limit("of a test", "somebody", conf.Rate(5, 1800))
 
 
 @pytest.fixture(autouse=True)
@@ -37,7 +37,7 @@ def _before(settings):
     settings.FINGERPRINT_KEYS = [OLD]
 
 
-def guesses(times=policy.LOGIN_FAILURES.times, ip="198.51.100.66"):
+def guesses(times=conf.LOGIN_FAILURES.times, ip="198.51.100.66"):
     """A stranger tries passwords."""
     attacker = Shopper(ip=ip)
     for number in range(times):
@@ -95,14 +95,14 @@ def test_a_locked_account_stays_locked_through_both_steps(ana, settings):  # KEY
 
 def test_processes_of_both_steps_count_one_lock_together(ana, settings):  # KEY-01, LIM-01
     ana.signs_up(ANA)
-    for number in range(policy.LOGIN_FAILURES.times):
+    for number in range(conf.LOGIN_FAILURES.times):
         settings.FINGERPRINT_KEYS = [[OLD, NEW], [NEW, OLD]][number % 2]
         guesses(1, ip=f"198.51.100.{number}")
 
     for keys in ([OLD, NEW], [NEW, OLD]):
         settings.FINGERPRINT_KEYS = keys
         assert not comes_in()
-    time_passes(seconds=policy.LOGIN_FAILURES.seconds + 1)
+    time_passes(seconds=conf.LOGIN_FAILURES.seconds + 1)
     assert comes_in()
 
 

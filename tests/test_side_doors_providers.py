@@ -7,10 +7,10 @@ from cryptography.fernet import Fernet
 from django.contrib.auth.models import Permission
 from django.utils.timezone import now
 
-from accounts import policy
+from accounts import conf
 from accounts.models import User
-from messaging import outbound
 from messaging.models import Alert, OutboxMessage, Provider
+from messaging.providers import transport
 from messaging.tasks import sweep
 from tests.people import Postbox, Shopper
 from tests.provider_server import ProviderServer
@@ -27,7 +27,7 @@ def _here(settings):
     """Providers of staff on this machine, and no open lines."""
     settings.PROVIDER_NETWORKS = ["127.0.0.0/8"]
     settings.VAULT_KEYS = [Fernet.generate_key().decode()]
-    outbound._here.__dict__.clear()
+    transport._here.__dict__.clear()
 
 
 @pytest.fixture
@@ -179,7 +179,7 @@ def test_the_only_provider_carries_it_all_the_same(eve, boss, settings):
 
 
 def test_superusers_are_not_written_to_without_end(eve, boss):  # ABU-02
-    (rate,) = policy.CHANGES_PER_ACCOUNT
+    (rate,) = conf.CHANGES_PER_ACCOUNT
     eve.post(ADD, typed())
     row = Provider.objects.get()
     for number in range(rate.times + 5):

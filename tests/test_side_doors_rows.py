@@ -8,8 +8,8 @@ from django.contrib.auth.hashers import MD5PasswordHasher
 from django.db.models import F, Sum
 from django.utils.timezone import now
 
-from accounts import limits, policy, refusals, tallies, tasks
-from accounts.flows import retention
+from accounts import conf, limits, refusals, retention
+from accounts.conf import rates
 from accounts.identifiers import parse
 from accounts.models import (
     Bucket,
@@ -21,9 +21,10 @@ from accounts.models import (
     TextCountry,
     User,
 )
-from accounts.origin import Origin
-from accounts.policy import rates
-from accounts.tallies import What
+from accounts.sessions.client import Origin
+from backoffice.dashboard import rollups
+from backoffice.models import Tally, What
+from backoffice.tasks import look_out
 from messaging.models import Alert, OutboxMessage
 from tests.people import (
     COMPLETE,
@@ -158,7 +159,7 @@ def fill(number):
 
 
 def test_a_program_in_the_trap_is_counted_like_a_person(db, monkeypatch):  # ABU-06
-    monkeypatch.setattr(policy, "BOT_CHECK", "accounts.bots.trap")
+    monkeypatch.setattr(conf, "BOT_CHECK", "accounts.honeypot.trap")
     program = Shopper("json")
 
     answers = [program.identify(f"p{n}@example.com", memo="Buy!").status_code for n in range(22)]
@@ -234,9 +235,9 @@ def test_the_board_counts_every_refusal(db):  # LOG-06
         refusals.note("number_refused", origin=HERE, identifier=parse("+12025550123"))
         refusals.note("limit_hit", origin=HERE, identifier=parse("+12025550123"))
 
-    tallies.tally(now())
+    rollups.tally(now())
 
-    told = tallies.Tally.objects.filter(span="hour", what=What.REFUSED)
+    told = Tally.objects.filter(span="hour", what=What.REFUSED)
     assert {(row.detail, row.channel, row.country): row.number for row in told} == {
         ("number_refused", "sms", "US"): 7,
         ("limit_hit", "sms", ""): 7,
@@ -248,7 +249,7 @@ def test_staff_hear_of_used_codes_from_twenty_on_though_few_are_events(db, times
     for _ in range(times):
         refusals.count("code_replay")
 
-    tasks.look_out()
+    look_out()
 
     assert Alert.objects.filter(kind="used_codes_typed_again").count() == heard
 
@@ -259,7 +260,7 @@ def test_refusals_of_long_ago_are_no_burst(db, monkeypatch, minutes, heard):  # 
         refusals.count("code_replay")
     RefusalCount.objects.update(minute=F("minute") - timedelta(minutes=minutes))
 
-    tasks.look_out()
+    look_out()
 
     assert Alert.objects.count() == heard
 
@@ -269,11 +270,11 @@ def test_counts_go_once_the_board_has_them_for_good(db, hours, left):  # LOG-06
     refusals.count("limit_hit")
     RefusalCount.objects.update(minute=F("minute") - timedelta(hours=hours))
 
-    tallies.tally(now() - timedelta(hours=hours))
+    rollups.tally(now() - timedelta(hours=hours))
     retention.purge()
 
     assert RefusalCount.objects.count() == left
-    refused = tallies.Tally.objects.filter(span="hour", what=What.REFUSED)
+    refused = Tally.objects.filter(span="hour", what=What.REFUSED)
     assert refused.aggregate(Sum("number"))["number__sum"] == 1
 
 
@@ -308,7 +309,7 @@ def test_a_limit_goes_when_its_newest_hit_is_older_than_its_period(ana, seconds,
 
 
 def test_a_limit_of_a_day_is_kept_for_a_day(ana, monkeypatch):  # ABU-01
-    monkeypatch.setattr(policy, "MESSAGES_PER_RECIPIENT", rates("1/d"))
+    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", rates("1/d"))
     ana.identify("ana@example.com")
     time_passes(hours=23, minutes=59)
     retention.purge()
@@ -381,7 +382,7 @@ def test_a_third_step_that_is_refused_costs_no_hash(ana, bea, hashes, monkeypatc
     ana.identify("ana@example.com")
     ana.prove(Postbox().code("ana@example.com"))
     if reason == "probed too often":
-        monkeypatch.setattr(policy, "USERNAME_PROBES_PER_IP", rates("1/m"))
+        monkeypatch.setattr(conf, "USERNAME_PROBES_PER_IP", rates("1/m"))
         ana.complete(username="bea")
     if reason == "contact full":
         fill(british(0))
@@ -396,7 +397,7 @@ def test_a_third_step_that_is_refused_costs_no_hash(ana, bea, hashes, monkeypatc
 
 
 def test_a_change_of_password_that_a_limit_refuses_costs_no_hash(ana, hashes, monkeypatch):
-    monkeypatch.setattr(policy, "CHANGES_PER_ACCOUNT", rates("1/h"))
+    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", rates("1/h"))
     joins(ana)
     ana.post(NAMES, name="Ann")
     hashes()
@@ -408,7 +409,7 @@ def test_a_change_of_password_that_a_limit_refuses_costs_no_hash(ana, hashes, mo
 
 
 def test_a_proof_that_a_limit_refuses_costs_no_hash(ana, hashes, monkeypatch):
-    monkeypatch.setattr(policy, "CHANGES_PER_ACCOUNT", rates("1/h"))
+    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", rates("1/h"))
     joins(ana)
     ana.post(CONFIRM, current=PASSWORD)
     hashes()

@@ -9,8 +9,8 @@ from django.core.management import call_command
 from django.db.models.functions import Now
 from django.test import Client
 
-from accounts import events, limits, policy, tasks
-from accounts.flows import recovery, staff
+from accounts import audit, conf, limits, tasks
+from accounts.flows import recovery
 from accounts.identifiers import parse
 from accounts.models import (
     Bucket,
@@ -21,6 +21,7 @@ from accounts.models import (
     TextCountry,
     User,
 )
+from backoffice import roles
 from messaging.models import Channel, OutboxMessage
 from tests.pages import Page, words
 from tests.people import LOGIN, PASSWORD, REGISTER, Postbox, Shopper, time_passes, wrong
@@ -59,7 +60,7 @@ def member(boss):
 @pytest.fixture
 def private(monkeypatch):
     """A shop that tells nobody who has an account."""
-    monkeypatch.setattr(policy, "REGISTRATION_DUPLICATE_POLICY", "private")
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
 
 
 def stranger(face="page"):
@@ -364,7 +365,7 @@ def test_of_promotion_and_not_me_at_once_no_link_is_left(ana, postbox, _again): 
 
     at_once(
         lambda: attacker.post(NOT_ME, token=token),
-        lambda: staff.set_role(User.objects.get(), "Support"),
+        lambda: roles.set_role(User.objects.get(), "Support"),
     )
 
     assert User.objects.get().is_staff
@@ -404,7 +405,7 @@ def test_who_becomes_a_superuser_is_an_event(db, monkeypatch):  # LOG-01
 
     event = SecurityEvent.objects.get()
     assert (event.kind, event.user.username) == ("staff_role_changed", "chief")
-    assert event.actor == events.pseudonym(event.user.pk)
+    assert event.actor == audit.pseudonym(event.user.pk)
 
 
 # Their own account, on their own pages
@@ -628,7 +629,7 @@ def test_who_did_what_outlives_the_account(boss, member, ana):  # LOG-01, LOG-02
     worker.client.post(f"/admin/accounts/user/{cleo.pk}/end-sessions/")
     assert not shopper.is_signed_in
     pk = User.objects.get(username="ana").pk
-    did = kinds(actor=events.pseudonym(pk))
+    did = kinds(actor=audit.pseudonym(pk))
     assert did == [
         "staff_role_changed",
         "staff_signed_in",
@@ -642,13 +643,13 @@ def test_who_did_what_outlives_the_account(boss, member, ana):  # LOG-01, LOG-02
     tasks.erase()
 
     assert not User.objects.filter(pk=pk).exists()
-    assert kinds(actor=events.pseudonym(pk)) == [*did, "staff_role_changed"]
+    assert kinds(actor=audit.pseudonym(pk)) == [*did, "staff_role_changed"]
     found = member.client.get(f"/admin/accounts/securityevent/?q={pk}")
     assert "Staff ended all sessions" in words(found)
-    assert events.pseudonym(pk)[:8] in words(found)
+    assert audit.pseudonym(pk)[:8] in words(found)
     ended = SecurityEvent.objects.get(kind="staff_ended_sessions")
     page = member.client.get(f"/admin/accounts/securityevent/{ended.pk}/change/")
-    assert events.pseudonym(pk) in words(page)
+    assert audit.pseudonym(pk) in words(page)
 
 
 def test_shoppers_have_no_pseudonym(ana):  # LOG-01
@@ -713,7 +714,7 @@ def _an_hour_is_long():
 @pytest.mark.django_db(transaction=True)
 def test_wrong_passwords_of_strangers_close_no_browser_that_came_in_before(member):  # LIM-04
     member.client.post("/admin/logout/")
-    for number in range(policy.STAFF_LOGINS_PER_NAME[0].times):
+    for number in range(conf.STAFF_LOGINS_PER_NAME[0].times):
         knock(Client(REMOTE_ADDR=f"203.0.113.{number}"), password="a guess")
     assert "That was too often" in words(knock(Client(REMOTE_ADDR="203.0.113.99")))
 
@@ -724,7 +725,7 @@ def test_wrong_passwords_of_strangers_close_no_browser_that_came_in_before(membe
 @pytest.mark.django_db(transaction=True)
 def test_nor_does_a_full_household(member):  # LIM-04, LIM-05
     member.client.post("/admin/logout/")
-    for number in range(policy.STAFF_LOGINS_PER_IP[0].times):
+    for number in range(conf.STAFF_LOGINS_PER_IP[0].times):
         knock(Client(REMOTE_ADDR="192.0.2.1"), f"person{number}", "a guess")
     assert "That was too often" in words(knock(Client(REMOTE_ADDR="192.0.2.1"), "nobody"))
 

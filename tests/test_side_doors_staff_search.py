@@ -8,9 +8,9 @@ from django.contrib import admin
 from django.core.management import call_command
 from django.test import Client
 
-from accounts import policy
+from accounts import conf
 from accounts.models import SecurityEvent
-from messaging.admin.window import is_contact
+from backoffice.modeladmin import is_contact
 from messaging.models import OutboxMessage
 from tests.pages import Page, words
 from tests.people import time_passes
@@ -181,7 +181,7 @@ def test_the_look_up_leads_to_all_that_is_written_down(staff, shopper, bea):  # 
 def test_nobody_looks_up_more_than_a_hundred_addresses_an_hour(
     support, staff, shopper, monkeypatch
 ):
-    monkeypatch.setattr(policy, "STAFF_LOOKUPS", policy.rates("3/h"))
+    monkeypatch.setattr(conf, "STAFF_LOOKUPS", conf.rates("3/h"))
     for _ in range(3):
         assert types(support, USERS, WHO).status_code == 200
 
@@ -198,7 +198,7 @@ def test_nobody_looks_up_more_than_a_hundred_addresses_an_hour(
 
 
 def test_after_an_hour_there_is_room_again(staff, shopper, monkeypatch):
-    monkeypatch.setattr(policy, "STAFF_LOOKUPS", policy.rates("1/h"))
+    monkeypatch.setattr(conf, "STAFF_LOOKUPS", conf.rates("1/h"))
     statuses = [staff.client.post(LOOKUP, {"who": WHO}).status_code for _ in range(2)]
 
     time_passes(hours=1, seconds=1)
@@ -209,7 +209,7 @@ def test_after_an_hour_there_is_room_again(staff, shopper, monkeypatch):
 
 
 def test_the_usual_limit_is_a_hundred_an_hour():
-    assert policy.rates("100/h") == policy.STAFF_LOOKUPS
+    assert conf.rates("100/h") == conf.STAFF_LOOKUPS
 
 
 @pytest.mark.parametrize(

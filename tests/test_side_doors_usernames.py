@@ -4,11 +4,11 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import policy
+from accounts import conf
+from accounts.conf import rates
 from accounts.flows import registration
 from accounts.models import Bucket, SecurityEvent, User
-from accounts.origin import Origin
-from accounts.policy import rates
+from accounts.sessions.client import Origin
 from tests.people import PASSWORD, Postbox, Shopper, time_passes
 from tests.test_account import joins
 
@@ -58,7 +58,7 @@ DOORS = {"step 1": (stranger, begins), "step 3": (proven, completes), "names": (
 
 @pytest.mark.parametrize(("ready", "act"), DOORS.values(), ids=DOORS)
 def test_twenty_names_a_minute_can_be_tried_and_not_one_more(taken, monkeypatch, ready, act):
-    monkeypatch.setattr(policy, "REGISTER_PER_IP", rates("1000/h"))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", rates("1000/h"))
     eve = Shopper("json")
     ready(eve)
 

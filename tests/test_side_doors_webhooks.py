@@ -8,7 +8,7 @@ import pytest
 from cryptography.fernet import Fernet
 from django.test import Client
 
-from accounts import policy
+from accounts import conf
 from accounts.models import Bucket, SecurityEvent
 from messaging.models import Alert, Provider, Status
 from messaging.providers import KINDS
@@ -16,7 +16,7 @@ from tests.pages import Page
 from tests.staff import make_staff, sign_in_staff
 from tests.test_receipts import carried, provider, status_of, written
 
-MOST = policy.WEBHOOK_FAILURES_PER_IP[0].times
+MOST = conf.WEBHOOK_FAILURES_PER_IP[0].times
 COLONS = "postmark:pass:word:with:colons"
 
 
@@ -125,7 +125,7 @@ def test_wrong_ones_are_counted_to_the_limit_and_one_past_it(db):  # LIM-05
     answer = guesses(row, 1)
 
     assert answer.status_code == 429
-    assert 0 < int(answer.headers["Retry-After"]) <= policy.WEBHOOK_FAILURES_PER_IP[0].seconds
+    assert 0 < int(answer.headers["Retry-After"]) <= conf.WEBHOOK_FAILURES_PER_IP[0].seconds
     assert answer.content == b""
     assert guesses(row, 1, ip="203.0.113.10").status_code == 403
 

@@ -10,10 +10,10 @@ from django.db import connection
 from django.utils.timezone import now
 
 from accounts import limits
-from accounts.admin import states, timeline
-from accounts.admin.advice import Facts, sentence
 from accounts.identifiers import parse
 from accounts.models import Bucket, Challenge, Pool, SecurityEvent, Session, TextCountry, User
+from backoffice.support import challenge_status, timeline
+from backoffice.support.advice import Facts, sentence
 from messaging.models import OutboxMessage, Receipt, Status
 from messaging.tasks import sweep
 from tests.pages import Page, words
@@ -230,16 +230,19 @@ def test_the_list_is_filtered_by_what_was_proved(staff, ana, how, shown):
 @pytest.mark.parametrize(
     ("columns", "state"),
     [
-        ({}, states.VALID),
-        ({"proved_at": now()}, states.USED),
-        ({"closed_at": now()}, states.REPLACED),
-        ({"tries_left": 0}, states.USED_UP),
-        ({"expires_at": now()}, states.EXPIRED),
-        ({"purpose": "not_me", "tries_left": 0, "expires_at": now()}, states.VALID),
-        ({"purpose": "reset", "expires_at": now()}, states.VALID),
-        ({"purpose": "reset", "link_expires_at": now()}, states.EXPIRED),
-        ({"purpose": "reset", "kind": "phone", "sends": 0, "expires_at": now()}, states.VALID),
-        ({"purpose": "reset", "kind": "phone", "expires_at": now()}, states.EXPIRED),
+        ({}, challenge_status.VALID),
+        ({"proved_at": now()}, challenge_status.USED),
+        ({"closed_at": now()}, challenge_status.REPLACED),
+        ({"tries_left": 0}, challenge_status.USED_UP),
+        ({"expires_at": now()}, challenge_status.EXPIRED),
+        ({"purpose": "not_me", "tries_left": 0, "expires_at": now()}, challenge_status.VALID),
+        ({"purpose": "reset", "expires_at": now()}, challenge_status.VALID),
+        ({"purpose": "reset", "link_expires_at": now()}, challenge_status.EXPIRED),
+        (
+            {"purpose": "reset", "kind": "phone", "sends": 0, "expires_at": now()},
+            challenge_status.VALID,
+        ),
+        ({"purpose": "reset", "kind": "phone", "expires_at": now()}, challenge_status.EXPIRED),
     ],
 )
 def test_an_attempt_has_one_state_in_the_page_and_in_the_filter(
@@ -249,8 +252,8 @@ def test_an_attempt_has_one_state_in_the_page_and_in_the_filter(
     Challenge.objects.exclude(purpose="staff").update(**columns)
     challenge = Challenge.objects.get(recipient=WHO)
 
-    assert states.of(challenge) == state
-    for name, condition in states.CONDITIONS.items():
+    assert challenge_status.of(challenge) == state
+    for name, condition in challenge_status.CONDITIONS.items():
         there = Challenge.objects.filter(condition, pk=challenge.pk).exists()
         assert there is (name == state)
         listed = staff.client.get(CHALLENGES, {"state": name}).content.decode()
@@ -270,7 +273,7 @@ def test_an_attempt_says_how_long_it_works(staff, ana):  # promise 1.21
     [({"seconds": 59}, "0m 59s"), ({"minutes": 9, "seconds": 5}, "9m 5s"), ({"hours": 5}, "5h 0m")],
 )
 def test_time_left_is_short(left, said):  # promise 1.21
-    assert states.span(timedelta(**left)) == said
+    assert challenge_status.span(timedelta(**left)) == said
 
 
 @pytest.mark.parametrize(
@@ -278,7 +281,7 @@ def test_time_left_is_short(left, said):  # promise 1.21
     [({"minutes": 3}, "3m ago"), ({"hours": 25}, "1d ago"), ({"minutes": 119}, "1h ago")],
 )
 def test_age_is_short(gone, said):  # promise 1.22
-    assert states.age(now() - timedelta(**gone)) == said
+    assert challenge_status.age(now() - timedelta(**gone)) == said
 
 
 @pytest.mark.parametrize("status", Status)
@@ -446,13 +449,13 @@ def test_a_link_by_text_works_an_hour_and_no_code_with_it(helper, shopper, ana):
     sent = Challenge.objects.get(purpose="reset")
 
     assert not sent.accepts(sent.code)
-    assert states.of(sent) == states.VALID
+    assert challenge_status.of(sent) == challenge_status.VALID
     time_passes(minutes=59)
     sent.refresh_from_db()
-    assert states.of(sent) == states.VALID
+    assert challenge_status.of(sent) == challenge_status.VALID
     time_passes(minutes=1)
     sent.refresh_from_db()
-    assert states.of(sent) == states.EXPIRED
+    assert challenge_status.of(sent) == challenge_status.EXPIRED
 
 
 @pytest.mark.parametrize(
@@ -684,7 +687,7 @@ def test_shoppers_do_not_ask(ana, shopper):  # ADM-03
 
 
 AT = now()
-SENT = {"state": states.VALID, "sent_at": AT, "ends_at": AT}
+SENT = {"state": challenge_status.VALID, "sent_at": AT, "ends_at": AT}
 
 
 @pytest.mark.parametrize(
@@ -696,16 +699,16 @@ SENT = {"state": states.VALID, "sent_at": AT, "ends_at": AT}
         ({}, "Nobody asked for a code"),
         ({"full_until": AT}, "too many requests"),
         ({**SENT, "is_decoy": True, "message": "sent"}, "no account with this address"),
-        ({**SENT, "state": states.USED, "message": "bounced"}, "it worked"),
+        ({**SENT, "state": challenge_status.USED, "message": "bounced"}, "it worked"),
         ({**SENT, "message": "bounced"}, "came back"),
         ({**SENT, "message": "failed"}, "came back"),
         ({**SENT, "message": "delivered", "full_until": AT}, "too many requests"),
-        ({**SENT, "state": states.USED_UP, "message": "delivered"}, "tried too often"),
+        ({**SENT, "state": challenge_status.USED_UP, "message": "delivered"}, "tried too often"),
         ({**SENT, "message": "cancelled"}, "never sent"),
         ({**SENT, "message": "expired"}, "never sent"),
         ({**SENT}, "never sent"),
-        ({**SENT, "state": states.EXPIRED, "message": "delivered"}, "worked until"),
-        ({**SENT, "state": states.REPLACED, "message": "sent"}, "withdrawn"),
+        ({**SENT, "state": challenge_status.EXPIRED, "message": "delivered"}, "worked until"),
+        ({**SENT, "state": challenge_status.REPLACED, "message": "sent"}, "withdrawn"),
         ({**SENT, "message": "queued"}, "waits to be sent"),
         ({**SENT, "message": "queued", "is_paused": True}, "the provider is paused"),
         ({**SENT, "message": "delivered"}, "was delivered"),

@@ -2,9 +2,9 @@
 
 import pytest
 
-from accounts import policy
+from accounts import conf
+from accounts.conf import Rate
 from accounts.models import EVERYWHERE, Challenge, SecurityEvent, TextCountry
-from accounts.policy import Rate
 from messaging.models import Alert, OutboxMessage
 from tests.people import Postbox, Shopper
 from tests.staff import make_staff, sign_in_staff
@@ -35,7 +35,7 @@ def few(monkeypatch):
     def few(**budgets):
         names = {"all": "TEXTS", "country": "TEXTS_PER_COUNTRY", "prefix": "TEXTS_PER_PREFIX"}
         for scope, times in budgets.items():
-            monkeypatch.setattr(policy, names[scope], (Rate(times, 3600),))
+            monkeypatch.setattr(conf, names[scope], (Rate(times, 3600),))
 
     return few
 

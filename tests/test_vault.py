@@ -11,7 +11,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from accounts.models import SecurityEvent
-from messaging import rotation, vault
+from messaging.credentials import key_rotation, vault
 from messaging.models import Alert, Provider
 
 SECRET = "key-canary-0123456789"
@@ -221,7 +221,7 @@ def test_rotation_without_a_key_says_so(db, settings):
 def test_what_staff_save_during_a_rotation_stands(db, settings, capsys, monkeypatch):  # ADM-05
     main = row(api_key="old secret", webhook_key="hook")
     settings.VAULT_KEYS = [NEW, OLD]
-    replace, edits = rotation._replace, iter(["first edit", "second edit"])
+    replace, edits = key_rotation._replace, iter(["first edit", "second edit"])
 
     def interrupted(read, sealed):
         # Between what the command read and what it writes, staff save.
@@ -232,7 +232,7 @@ def test_what_staff_save_during_a_rotation_stands(db, settings, capsys, monkeypa
             break
         return replace(read, sealed)
 
-    monkeypatch.setattr(rotation, "_replace", interrupted)
+    monkeypatch.setattr(key_rotation, "_replace", interrupted)
 
     assert rotate(capsys) == "1 sealed anew"
 
@@ -274,4 +274,4 @@ def test_rotation_and_many_edits_at_once_lose_nothing(settings):  # ADM-05
 
 
 def test_a_row_that_is_deleted_during_a_rotation_is_nobody(db):
-    assert rotation._renew(uuid.uuid4()) == (0, "")
+    assert key_rotation._renew(uuid.uuid4()) == (0, "")

@@ -8,11 +8,11 @@ from django.core.management import call_command
 from django.utils.timezone import now
 
 from accounts import refusals
-from accounts.flows import watch
+from accounts.conf import Rate
 from accounts.models import SecurityEvent
-from accounts.policy import Rate
-from accounts.tallies import COUNTED
-from accounts.tasks import look_out
+from backoffice import burst_alerts
+from backoffice.dashboard.rollups import COUNTED
+from backoffice.tasks import look_out
 from messaging.models import Alert
 from tests.staff import make_staff, sign_in_staff
 
@@ -22,8 +22,8 @@ FEW = Rate(3, 600)
 @pytest.fixture(autouse=True)
 def _few(db, monkeypatch):
     """Three of anything within ten minutes are many."""
-    few = {kind: (alert, FEW) for kind, (alert, _rate) in watch.BURSTS.items()}
-    monkeypatch.setattr(watch, "BURSTS", few)
+    few = {kind: (alert, FEW) for kind, (alert, _rate) in burst_alerts.BURSTS.items()}
+    monkeypatch.setattr(burst_alerts, "BURSTS", few)
 
 
 def happens(kind, times, ago=timedelta()):

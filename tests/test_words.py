@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from django.utils.timezone import now
 
-from accounts import errors, policy
+from accounts import conf, errors
 from accounts.flows import contacts
 from accounts.identifiers import parse
 from tests.people import COMPLETE, REGISTER, VERIFY, Shopper
@@ -74,7 +74,7 @@ def said_in_template(path):
 
 def sentences():
     """All of them, by where they stand."""
-    for app in ("accounts", "messaging", "storefront"):
+    for app in ("accounts", "backoffice", "demo", "messaging", "storefront"):
         for path in sorted((ROOT / app).rglob("*.py")):
             yield from (
                 (f"{path.relative_to(ROOT)}: {text}", str(text)) for text in said_in_python(path)
@@ -119,7 +119,7 @@ def test_two_sentences_end_with_two_full_stops():
     ours = [
         (where, text)
         for where, text in SENTENCES.items()
-        if where.startswith(("accounts", "messaging"))
+        if where.startswith(("accounts", "backoffice", "messaging"))
     ]
 
     assert [
@@ -172,7 +172,7 @@ def test_what_is_wrong_with_a_code_is_said_in_different_words():  # ux 35
 def test_what_is_wrong_with_the_shape_of_a_code_costs_no_try(ana, postbox, typed, said):  # ux 35
     ana.identify("ana@example.com")
 
-    for _ in range(policy.CODE_MAX_ATTEMPTS):
+    for _ in range(conf.CODE_MAX_ATTEMPTS):
         assert said in ana.prove(typed).content.decode()
 
     ana.prove(postbox.code())

@@ -3,14 +3,14 @@
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 
-from accounts import events, limits
+from accounts import audit, limits
 from accounts.errors import CodeClosed, PasswordWrong, UsernameTaken
-from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
-from accounts.flows import notices, passwords, usernames
+from accounts.flows import notifications, passwords, usernames
 from accounts.identifiers import Identifier
 from accounts.models import Challenge, FormerUsername, Purpose, Session, User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
+from accounts.sessions.trusted_browsers import Visitor
 
 
 def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
@@ -28,12 +28,12 @@ def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
             limits.spend(*limits.changes(str(user.pk)))
             if renamed:
                 # A name to sign in with is a credential (ASVS 6.3.7). Before the change, to be taken back through it.
-                notices.tell(user, what, origin=origin, to=user.contacts)
+                notifications.tell(user, what, origin=origin, to=user.contacts)
                 user.former_usernames.create(username=user.username)
             User.objects.filter(pk=user.pk).update(name=name, username=username or None)
             if username and renamed:
                 FormerUsername.objects.keep_from(user.pk, username)
-            events.record(what, origin=origin, user=user)
+            audit.record(what, origin=origin, user=user)
     except IntegrityError:
         raise UsernameTaken from None
 
@@ -76,14 +76,14 @@ def confirm_by_code(user: User, challenge: Challenge, typed: str, *, origin: Ori
         challenges.stand_in_line(user.pk)
         if not challenge.prove():
             raise CodeClosed
-        events.record("confirmed", origin=origin, identifier=challenge.identifier, user=user)
+        audit.record("confirmed", origin=origin, identifier=challenge.identifier, user=user)
 
 
 def _prove(user: User, password: str, *, visitor: Visitor) -> None:
     name = user.contacts[0] if user.contacts else Identifier.username(user.username or "")
     if not passwords.look(user, password, name=name, visitor=visitor):
         raise PasswordWrong
-    events.record("confirmed", origin=visitor.origin, user=user)
+    audit.record("confirmed", origin=visitor.origin, user=user)
 
 
 def _set_password(user: User, new: str, what: str, *, keep: str, origin: Origin) -> None:
@@ -99,6 +99,6 @@ def _set_password(user: User, new: str, what: str, *, keep: str, origin: Origin)
             raise PasswordWrong
         Session.objects.filter(user=user).exclude(pk=keep).delete()
         user.challenges.withdraw()
-        events.record(what, origin=origin, user=user)
-        notices.tell(user, what, origin=origin, to=user.contacts)
+        audit.record(what, origin=origin, user=user)
+        notifications.tell(user, what, origin=origin, to=user.contacts)
     user.former_password, user.password = user.password, hashed

@@ -5,7 +5,7 @@ from uuid import UUID
 from django.db import transaction
 from django.db.models.functions import Now
 
-from accounts import events, limits, policy, refusals
+from accounts import audit, conf, limits, refusals
 from accounts.errors import (
     ChannelDown,
     CodeClosed,
@@ -17,17 +17,17 @@ from accounts.errors import (
     TooOften,
     TooSoon,
 )
-from accounts.familiar import Visitor
-from accounts.flows import texts
+from accounts.flows import sms_budget
 from accounts.identifiers import EMAIL, PHONE, Identifier
 from accounts.models import POOLS, Challenge, Pool, Purpose, User
-from accounts.origin import Origin
-from messaging import outbox
+from accounts.sessions.client import Origin
+from accounts.sessions.trusted_browsers import Visitor
+from messaging.outbox import api as outbox
 
 NOBODY = UUID(int=0)
 
 # How long the emailed link of an attempt works, where it is not LINK_TTL.
-LINK_LIVES = {Purpose.RESET: policy.RESET_TTL}
+LINK_LIVES = {Purpose.RESET: conf.RESET_TTL}
 
 
 def issue(
@@ -60,9 +60,9 @@ def issue(
             pool=pool,
             is_private=is_private,
             sends=sends,
-            tries_left=policy.CODE_MAX_ATTEMPTS,
-            expires_at=Now() + policy.CODE_TTL,
-            link_expires_at=Now() + LINK_LIVES.get(purpose, policy.LINK_TTL),
+            tries_left=conf.CODE_MAX_ATTEMPTS,
+            expires_at=Now() + conf.CODE_TTL,
+            link_expires_at=Now() + LINK_LIVES.get(purpose, conf.LINK_TTL),
         )
         _send(challenge, origin)
     return challenge
@@ -99,7 +99,7 @@ def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
         raise CodeClosed
     challenge.close_others()
     if challenge.kind == PHONE:
-        texts.came_back(challenge.identifier, Pool(challenge.pool))
+        sms_budget.came_back(challenge.identifier, Pool(challenge.pool))
 
 
 def channel(identifier: Identifier) -> str:
@@ -137,16 +137,16 @@ def _send(challenge: Challenge, origin: Origin) -> None:
     if not outbox.can_send(channel(identifier), to_staff=to_staff):
         raise ChannelDown(identifier.kind)
     if challenge.kind == PHONE and not to_staff:
-        texts.spend(identifier, Pool(challenge.pool))
+        sms_budget.spend(identifier, Pool(challenge.pool))
     by_link = challenge.is_by_link
     outbox.queue(
         "reset" if by_link else "code",
         ref=f"{challenge.pk}:{challenge.sends}",
         channel=channel(identifier),
         address=identifier.address,
-        lifetime=policy.RESET_TTL if by_link else policy.CODE_TTL,
+        lifetime=conf.RESET_TTL if by_link else conf.CODE_TTL,
     )
-    events.record("code_sent", origin=origin, identifier=identifier, user_id=challenge.user_id)
+    audit.record("code_sent", origin=origin, identifier=identifier, user_id=challenge.user_id)
 
 
 def _renew(challenge: Challenge, origin: Origin) -> bool:
@@ -202,7 +202,7 @@ def _note_replay(challenge: Challenge, origin: Origin) -> None:
     """Count that a used code was typed again; the first times are events of their own (LOG-01)."""
     refusals.count("code_replay", challenge.identifier)
     if challenge.count_replay():
-        events.record(
+        audit.record(
             "code_replay", origin=origin, identifier=challenge.identifier, user_id=challenge.user_id
         )
 
@@ -222,7 +222,7 @@ def _wrong(challenge: Challenge, typed: str, origin: Origin) -> Refused:
     """Record a try that missed and word the answer."""
     challenge.reload()
     kinds = ["code_wrong"] if challenge.tries_left else ["code_wrong", "code_used_up"]
-    events.record(*kinds, origin=origin, identifier=challenge.identifier, user_id=challenge.user_id)
+    audit.record(*kinds, origin=origin, identifier=challenge.identifier, user_id=challenge.user_id)
     if not challenge.tries_left:
         return CodeUsedUp()
     if challenge.recalls(typed):

@@ -7,14 +7,14 @@ from django.db.models import DateTimeField, Q, Subquery, Value
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from accounts import events, limits, policy
+from accounts import audit, conf, limits
 from accounts.errors import CodeClosed, ContactKept
-from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
-from accounts.flows import notices
+from accounts.flows import notifications
 from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprints
 from accounts.models import Challenge, Purpose, Session, User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
+from accounts.sessions.trusted_browsers import Visitor
 
 ALREADY = {
     EMAIL: _("That is your email address already."),
@@ -69,7 +69,7 @@ def confirm(
             User.objects.filter(pk=user.pk).update(**User.proven(contact))
             challenges.use_up(challenge)
             user.challenges.withdraw()
-            events.record(what, origin=visitor.origin, identifier=contact, user=user)
+            audit.record(what, origin=visitor.origin, identifier=contact, user=user)
     except IntegrityError:
         # Somebody else proved it first: the constraint decides.
         raise CodeClosed from None
@@ -89,7 +89,7 @@ def remove(user: User, kind: str, *, session: Session, visitor: Visitor) -> None
         if not User.objects.drop_contact(user.pk, kind):
             raise ContactKept
         user.challenges.withdraw()
-        events.record("contact_removed", origin=visitor.origin, identifier=contact, user=user)
+        audit.record("contact_removed", origin=visitor.origin, identifier=contact, user=user)
         _tell(user, "contact_removed", contact, session, visitor)
 
 
@@ -102,8 +102,8 @@ def make_primary(user: User, kind: str, *, origin: Origin) -> None:
         challenges.stand_in_line(user.pk)
         limits.spend(*limits.changes(str(user.pk)))
         User.objects.filter(pk=user.pk, **{f"{kind}__isnull": False}).update(primary=kind)
-        events.record("primary_changed", origin=origin, identifier=contact, user=user)
-        notices.tell(user, "primary_changed", origin=origin, to=user.contacts)
+        audit.record("primary_changed", origin=origin, identifier=contact, user=user)
+        notifications.tell(user, "primary_changed", origin=origin, to=user.contacts)
 
 
 def _tell(
@@ -111,12 +111,12 @@ def _tell(
 ) -> None:
     """Tell all contacts, and end every session but `session` if one of them leaves: it may have opened them."""
     stays = [contact for contact in user.contacts if contact != leaving]
-    notices.tell(user, what, origin=visitor.origin, to=stays)
+    notifications.tell(user, what, origin=visitor.origin, to=stays)
     if leaving is None:
         return
     user.sessions.exclude(pk=session.pk).delete()
-    life = timedelta() if _leaves_for_good(user, leaving, session, visitor) else policy.NOT_ME_TTL
-    notices.tell(user, what, origin=visitor.origin, to=[leaving], life=life)
+    life = timedelta() if _leaves_for_good(user, leaving, session, visitor) else conf.NOT_ME_TTL
+    notifications.tell(user, what, origin=visitor.origin, to=[leaving], life=life)
 
 
 def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor: Visitor) -> bool:
@@ -147,7 +147,7 @@ def _is_surely_the_owner(
 
     Both must have been the owner's for longer than a thief would have gone unnoticed, who would bring their own.
     """
-    long_ago = Now() - policy.NOT_ME_TTL
+    long_ago = Now() - conf.NOT_ME_TTL
     since = Value(visitor.trusted_since(user), DateTimeField())
     proofs = Q(trusted_since__lte=long_ago)
     stays = PHONE if leaving.kind == EMAIL else EMAIL

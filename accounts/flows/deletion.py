@@ -7,12 +7,12 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
-from accounts import events, limits, policy
-from accounts.flows import notices
+from accounts import audit, conf, limits
+from accounts.flows import notifications
 from accounts.identifiers import fingerprints
 from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
-from accounts.origin import Origin
-from messaging import outbox
+from accounts.sessions.client import Origin
+from messaging.outbox import api as outbox
 
 BATCH = 100
 # What only the owner of an identifier makes happen.
@@ -25,14 +25,14 @@ OWNED = (
 def ask(user: User, *, origin: Origin) -> None:
     """Plan the end of the account and sign out everywhere. Signing in before then undoes it. Raises TooOften."""
     with transaction.atomic():
-        due = Now() + policy.DELETION_GRACE
+        due = Now() + conf.DELETION_GRACE
         if not User.objects.filter(pk=user.pk, deletion_due_at=None).update(deletion_due_at=due):
             return
         limits.spend(*limits.changes(str(user.pk)))
         user.sessions.all().delete()
         user.challenges.withdraw()
-        events.record("deletion_asked", origin=origin, user=user)
-        notices.tell(user, "deletion_asked", origin=origin, to=user.contacts)
+        audit.record("deletion_asked", origin=origin, user=user)
+        notifications.tell(user, "deletion_asked", origin=origin, to=user.contacts)
     user.refresh_from_db(fields=["deletion_due_at"])
 
 
@@ -64,7 +64,7 @@ def _forget_traces(user: User) -> None:
     outbox.forget(attempts.values(), about=map(str, attempts))
     # Before the rows forget, so that this one does, too.
     contact = next(iter(user.contacts), None)
-    events.record("erased", origin=Origin(), identifier=contact)
+    audit.record("erased", origin=Origin(), identifier=contact)
     seen = SecurityEvent.objects.filter(Q(user=user) | Q(user=None, fingerprint__in=prints))
     seen.update(country="", ip=None, agent="")
     SecurityEvent.objects.filter(about=f"user {user.pk}").update(about="")

@@ -4,9 +4,9 @@ from django.db import transaction
 from django.db.models import Case, QuerySet, When
 from django.db.models.functions import Now
 
-from accounts import events
+from accounts import audit
 from accounts.models import Session, User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 
 
 def of(user: User, *, here: str) -> QuerySet[Session]:
@@ -20,7 +20,7 @@ def end(user: User, name: str, *, origin: Origin) -> bool:
     with transaction.atomic():
         ended = bool(user.sessions.filter(expire_date__gt=Now(), name=name).delete()[0])
         if ended:
-            events.record("device_signed_out", origin=origin, user=user)
+            audit.record("device_signed_out", origin=origin, user=user)
     return ended
 
 
@@ -30,5 +30,5 @@ def end_others(user: User, *, keep: str, origin: Origin) -> int:
         ended = user.sessions.exclude(pk=keep).delete()[0]
         user.challenges.withdraw()
         if ended:
-            events.record("devices_signed_out", origin=origin, user=user)
+            audit.record("devices_signed_out", origin=origin, user=user)
     return ended

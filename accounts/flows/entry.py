@@ -2,11 +2,11 @@
 
 from django.db.models.functions import Now
 
-from accounts import events, limits
-from accounts.familiar import Visitor
-from accounts.flows import notices
+from accounts import audit, limits
+from accounts.flows import notifications
 from accounts.identifiers import Identifier
 from accounts.models import User
+from accounts.sessions.trusted_browsers import Visitor
 
 
 def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bool:
@@ -23,12 +23,12 @@ def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bo
         # After the user, as everywhere; and all of it is undone when there is no room.
         limits.spend(*limits.sign_ins(str(user.pk)))
     news = [*(["new_device"] if is_new else []), *(["deletion_undone"] if undone else [])]
-    events.record("signed_in", *news, origin=visitor.origin, identifier=name, user=user)
+    audit.record("signed_in", *news, origin=visitor.origin, identifier=name, user=user)
     for what in news:
-        to = notices.primary(user)
+        to = notifications.primary(user)
         if what == "deletion_undone" and not _counts_as_change(user):
-            to = notices.by_email(user)
-        notices.tell(user, what, origin=visitor.origin, to=to)
+            to = notifications.by_email(user)
+        notifications.tell(user, what, origin=visitor.origin, to=to)
     return True
 
 

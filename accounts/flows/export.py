@@ -2,10 +2,10 @@
 
 from django.db.models import Q
 
-from accounts import events, limits
+from accounts import audit, limits
 from accounts.models import Challenge, Purpose, User
-from accounts.origin import Origin
-from messaging import outbox
+from accounts.sessions.client import Origin
+from messaging.outbox import api as outbox
 
 PERSON = (
     "id name username email email_proved_at phone phone_proved_at primary date_joined completed_at last_login "
@@ -21,7 +21,7 @@ EVENT = "kind at channel ip agent".split()
 def download(user: User, *, origin: Origin) -> dict[str, object]:
     """What the shopper takes away, which is an event of the account. Raises TooOften."""
     limits.admit(*limits.changes(str(user.pk)))
-    events.record("data_downloaded", origin=origin, user=user)
+    audit.record("data_downloaded", origin=origin, user=user)
     return of(user)
 
 

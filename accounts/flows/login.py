@@ -3,11 +3,11 @@
 from django.db import transaction
 
 from accounts.errors import CodeClosed, SignInWrong
-from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import entry, passwords
 from accounts.identifiers import EMAIL, Identifier
 from accounts.models import Challenge, Purpose, User
+from accounts.sessions.trusted_browsers import Visitor
 
 
 def by_password(name: Identifier, password: str, *, visitor: Visitor) -> User:

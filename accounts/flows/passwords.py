@@ -7,13 +7,13 @@ from functools import partial
 
 from django.contrib.auth.hashers import check_password, make_password
 
-from accounts import events, limits
+from accounts import audit, limits
 from accounts.errors import PasswordClosed
-from accounts.familiar import Visitor
 from accounts.identifiers import Identifier
 from accounts.limits import Hit
 from accounts.models import User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
+from accounts.sessions.trusted_browsers import Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def _miss(tries: Tries, user: User | None, name: Identifier, origin: Origin) -> 
     last = [hit for hit in tries.own if hit.fills]
     locks = bool(last) and limits.close(*last)
     kinds = ["sign_in_failed", *(["password_locked"] if locks else [])]
-    events.record(*kinds, origin=origin, identifier=name, user=user)
+    audit.record(*kinds, origin=origin, identifier=name, user=user)
 
 
 def _signed_in(user: User) -> str:

@@ -7,14 +7,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import F, Q, Subquery
 from django.db.models.functions import Now
 
-from accounts import events, limits, policy
+from accounts import audit, conf, limits
 from accounts.errors import LinkDead
-from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
-from accounts.flows import notices, passwords
+from accounts.flows import notifications, passwords
 from accounts.identifiers import EMAIL, PHONE, Identifier
 from accounts.models import Challenge, Purpose, Session, User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
+from accounts.sessions.trusted_browsers import Visitor
 
 
 def begin(
@@ -67,8 +67,8 @@ def set_password(token: str, password: str, *, origin: Origin) -> None:
             raise LinkDead
         User.objects.filter(pk=user.pk).update(password=hashed)
         _end_everything(user)
-        events.record("password_reset", origin=origin, identifier=challenge.identifier, user=user)
-        notices.tell(user, "password_reset", origin=origin, to=user.contacts)
+        audit.record("password_reset", origin=origin, identifier=challenge.identifier, user=user)
+        notifications.tell(user, "password_reset", origin=origin, to=user.contacts)
         passwords.unlock(user)
 
 
@@ -93,7 +93,7 @@ def disown(token: str, *, origin: Origin) -> str:
             User.objects.filter(pk=user.pk).update(password=nothing, deletion_due_at=None)
             _restore_username(user, notice)
             _restore_contacts(user, notice, origin)
-            events.record("disowned", origin=origin, identifier=notice.identifier, user=user)
+            audit.record("disowned", origin=origin, identifier=notice.identifier, user=user)
             return _recovery_for(user, notice, origin).link_token
     except IntegrityError:
         # The address has become somebody else's meanwhile: they proved it last.
@@ -146,14 +146,14 @@ def _restore_contacts(user: User, notice: Challenge, origin: Origin) -> None:
     ]
     # What went to the contact that goes gives no right to come back.
     user.challenges.filter(recipient__in=[contact.key for contact in newer]).end()
-    notices.tell(user, "disowned", origin=origin, to=newer, life=timedelta())
+    notifications.tell(user, "disowned", origin=origin, to=newer, life=timedelta())
     columns: dict[str, object] = {"primary": notice.kind}
     for contact in newer:
         columns |= User.without(contact.kind)
     if notice.recipient not in [contact.key for contact in user.contacts]:
         # As proven when it was: another notice of the same event must not take it back, but an earlier one may.
         columns |= User.proven(notice.identifier) | {f"{notice.kind}_proved_at": _proved_at(notice)}
-        events.record("contact_restored", origin=origin, identifier=notice.identifier, user=user)
+        audit.record("contact_restored", origin=origin, identifier=notice.identifier, user=user)
     User.objects.filter(pk=user.pk).update(**columns)
 
 
@@ -181,5 +181,5 @@ def _recovery_for(user: User, notice: Challenge, origin: Origin) -> Challenge:
         device=origin.device,
         tries_left=0,
         expires_at=Now(),
-        link_expires_at=Now() + policy.RESET_TTL,
+        link_expires_at=Now() + conf.RESET_TTL,
     )

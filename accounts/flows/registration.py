@@ -7,14 +7,14 @@ from django.db import IntegrityError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
 
-from accounts import events, limits, policy
+from accounts import audit, conf, limits
 from accounts.errors import AlreadyRegistered, CodeClosed, LinkDead, UsernameTaken
-from accounts.familiar import Visitor
 from accounts.flows import challenge as challenges
 from accounts.flows import entry, usernames
 from accounts.identifiers import Identifier
 from accounts.models import POOLS, Challenge, FormerUsername, Purpose, User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
+from accounts.sessions.trusted_browsers import Visitor
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def complete(
                 return None
             if username:
                 FormerUsername.objects.keep_from(user.pk, username)
-            events.record("profile_completed", origin=origin, user=user)
+            audit.record("profile_completed", origin=origin, user=user)
             if contact:
                 waiting = challenges.issue(Purpose.CONTACT, contact, origin=origin, user_id=user.pk)
     except IntegrityError:
@@ -145,7 +145,7 @@ def _come_in(origin: Origin) -> bool:
     By the switch, or after ten taken addresses (ENU-06): asked before anything is known of the address, so that taken
     and free ones cost and answer the same then.
     """
-    is_told = policy.REGISTRATION_DUPLICATE_POLICY == "disclose"
+    is_told = conf.REGISTRATION_DUPLICATE_POLICY == "disclose"
     probes = limits.room(limits.duplicate_probes(origin)) if is_told else []
     taken = limits.admit(*limits.registrations(origin), asking=probes)
     return not is_told or any(limit not in taken for limit in probes)
@@ -161,7 +161,7 @@ def _is_one_probe_too_many(identifier: Identifier, origin: Origin) -> bool:
         return False
     if not limits.is_due(*limits.duplicate_probes(origin)):
         return True
-    events.record("duplicate_registration", origin=origin, identifier=identifier)
+    audit.record("duplicate_registration", origin=origin, identifier=identifier)
     raise AlreadyRegistered(identifier.kind)
 
 
@@ -172,7 +172,7 @@ def _become(challenge: Challenge, profile: Profile, visitor: Visitor) -> Proven:
             # The user first: the unique key makes everyone with this identifier wait here, in one line.
             user = User.objects.register(challenge.identifier, **profile.columns)
             challenges.use_up(challenge, user_id=user.pk)
-            events.record(
+            audit.record(
                 "registered",
                 "signed_in",
                 origin=visitor.origin,

@@ -3,7 +3,7 @@
 from accounts import limits
 from accounts.errors import UsernameTaken
 from accounts.models import User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 
 
 def refuse_taken(username: str, *, by: User | None = None, origin: Origin) -> None:

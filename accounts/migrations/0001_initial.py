@@ -1,7 +1,7 @@
 """All tables of accounts, and what PostgreSQL alone has: indexes of lists, and a trail that stands as it was written."""
 
 import accounts.codes
-import accounts.sessions
+import accounts.sessions.store
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import uuid
@@ -31,10 +31,6 @@ INDEXES = {
     ),
     "event_by_kind": "accounts_securityevent (kind, at DESC, id DESC)",
     "event_by_channel": "accounts_securityevent (channel, at DESC, id DESC)",
-    # The days of the board, so that a span of them is read from the index alone.
-    "tally_days": (
-        "accounts_tally (at) INCLUDE (what, channel, country, provider, detail, number) WHERE span = 'day'"
-    ),
 }
 
 # Rows may forget a person, and nothing else; old ones go through retention's own door (LOG-02). Tests empty whole
@@ -243,7 +239,7 @@ class Migration(migrations.Migration):
                 ('last_used_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='last used')),
                 ('signed_in_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='signed in')),
                 ('confirmed_at', models.DateTimeField(null=True, verbose_name='last proved who is there')),
-                ('name', models.CharField(default=accounts.sessions.new_name, editable=False, max_length=16, verbose_name='name')),
+                ('name', models.CharField(default=accounts.sessions.store.new_name, editable=False, max_length=16, verbose_name='name')),
                 ('confirmed_by', models.CharField(blank=True, db_default='', max_length=8, verbose_name='proved by')),
                 ('challenge', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sessions', to='accounts.challenge', verbose_name='challenge')),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL, verbose_name='user')),
@@ -251,26 +247,6 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'session',
                 'verbose_name_plural': 'sessions',
-            },
-        ),
-        migrations.CreateModel(
-            name='Tally',
-            fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('span', models.CharField(choices=[('hour', 'hour'), ('day', 'day')], max_length=4, verbose_name='for each')),
-                ('at', models.DateTimeField(verbose_name='from')),
-                ('what', models.CharField(choices=[('identified', 'identified'), ('handed', 'message handed over'), ('delivered', 'delivered'), ('proved', 'proven'), ('completed', 'completed'), ('sign_ups', 'sign-ups'), ('handover', 'time to hand-over'), ('proof', 'time to prove'), ('messages', 'messages'), ('refused', 'refusals'), ('counted', 'counted')], max_length=12, verbose_name='what')),
-                ('channel', models.CharField(blank=True, choices=[('email', 'email'), ('sms', 'text message')], max_length=8, verbose_name='channel')),
-                ('country', models.CharField(blank=True, max_length=2, verbose_name='country')),
-                ('provider', models.CharField(blank=True, max_length=40, verbose_name='provider')),
-                ('detail', models.CharField(blank=True, max_length=40, verbose_name='detail')),
-                ('number', models.PositiveIntegerField(verbose_name='number')),
-            ],
-            options={
-                'verbose_name': 'sign-up number',
-                'verbose_name_plural': 'sign-up board',
-                'default_permissions': ('view',),
-                'constraints': [models.UniqueConstraint(fields=('span', 'at', 'what', 'channel', 'country', 'provider', 'detail'), name='tally_once')],
             },
         ),
         migrations.AddIndex(

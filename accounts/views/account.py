@@ -12,10 +12,12 @@ from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import events, pending, policy, responses
+from accounts import audit, conf
 from accounts.flows import account, contacts, deletion, devices, export
 from accounts.forms import ChangePasswordForm, EmptyForm, NamesForm, NewPasswordForm
-from accounts.sessions import PASSWORD
+from accounts.sessions import pending
+from accounts.sessions.store import PASSWORD
+from accounts.views import negotiation
 from accounts.views.base import Completed, Door, Fresh, Step
 
 EVENTS_SHOWN = DEVICES_SHOWN = 50
@@ -27,7 +29,7 @@ class AccountView(Completed):
     def get(self, request):
         """Show it."""
         user = request.user
-        return responses.show(
+        return negotiation.show(
             request,
             "accounts/account/overview.html",
             heading=gettext_lazy("My account"),
@@ -42,7 +44,7 @@ class LogoutView(Door):
     def post(self, request):
         """End the session and let the browser forget what it kept (SES-08)."""
         if request.user.is_authenticated:
-            events.record("signed_out", origin=self.origin, user=request.user)
+            audit.record("signed_out", origin=self.origin, user=request.user)
         logout(request)
         return left(request, _("You are signed out."))
 
@@ -140,7 +142,7 @@ class DevicesView(Completed):
         """Show the list, the browser that asks first."""
         here = request.session.session_key
         pages = Paginator(devices.of(request.user, here=here), DEVICES_SHOWN)
-        return responses.show(
+        return negotiation.show(
             request,
             "accounts/account/devices.html",
             heading=gettext_lazy("Your devices"),
@@ -174,7 +176,7 @@ class ActivityView(Completed):
     def get(self, request):
         """Show the newest."""
         pages = Paginator(request.user.events.order_by("-at", "-pk"), EVENTS_SHOWN)
-        return responses.show(
+        return negotiation.show(
             request,
             "accounts/account/activity.html",
             heading=gettext_lazy("Activity"),
@@ -227,7 +229,7 @@ class DeleteView(Fresh, Step):
         message = _("Your account will be deleted on %(day)s. Sign in before then to keep it.") % {
             "day": due
         }
-        responses.tell(self.request, message)
+        negotiation.tell(self.request, message)
         return left(self.request, message)
 
     def told(self):
@@ -237,7 +239,7 @@ class DeleteView(Fresh, Step):
                 "This signs you out everywhere. After %(days)d days we erase your account and all we know of you; "
                 "until then, signing in keeps it."
             )
-            % {"days": policy.DELETION_GRACE.days},
+            % {"days": conf.DELETION_GRACE.days},
             "button": _("Delete my account"),
             "button_id": "delete-account",
             "danger": True,
@@ -247,12 +249,12 @@ class DeleteView(Fresh, Step):
 
 def left(request, message):
     """Lead home, and let the browser forget what it kept (SES-08)."""
-    response = responses.go(request, reverse("home"), message=message)
+    response = negotiation.go(request, reverse("home"), message=message)
     response["Clear-Site-Data"] = '"cache", "storage"'
     return response
 
 
 def done(request, message, page="accounts:account"):
     """Lead back with the news."""
-    responses.tell(request, message)
-    return responses.go(request, reverse(page), message=message)
+    negotiation.tell(request, message)
+    return negotiation.go(request, reverse(page), message=message)

@@ -7,9 +7,11 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.generic import FormView, View
 
-from accounts import pending, refusals, responses
+from accounts import refusals
 from accounts.errors import Refused, TextsStopped, TooOften
-from accounts.flows import texts
+from accounts.flows import sms_budget
+from accounts.sessions import pending
+from accounts.views import negotiation
 
 FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -29,7 +31,7 @@ class Door(View):
         try:
             return self.turn_away() or super().dispatch(request, *args, **kwargs)
         except BodyUnreadable as problem:
-            return responses.refuse(
+            return negotiation.refuse(
                 request,
                 problem.status,
                 heading=_("We could not read that"),
@@ -42,7 +44,7 @@ class Door(View):
 
     def http_method_not_allowed(self, request, *args, **kwargs):
         """Say which methods there are, in the client's own format."""
-        return responses.refuse(
+        return negotiation.refuse(
             request,
             405,
             heading=_("That does not work here"),
@@ -56,7 +58,7 @@ class Door(View):
         `identifier` is the one it was about, if there was one.
         """
         if isinstance(refusal, TextsStopped):
-            texts.stopped(refusal, origin=self.origin)
+            sms_budget.stopped(refusal, origin=self.origin)
         # A limit that was reached; not a cool-down, nor a lock, which has an event of its own (LOG-01).
         if type(refusal) is TooOften:
             user = self.request.user
@@ -84,7 +86,7 @@ class AnonymousOnly(Door):
     def turn_away(self):
         """Send signed-in people home."""
         if self.request.user.is_authenticated:
-            return responses.turn_away(
+            return negotiation.turn_away(
                 self.request, reverse("home"), message=_("You are already signed in.")
             )
         return super().turn_away()
@@ -97,8 +99,8 @@ class SignedIn(Door):
         """Send strangers to the door, with the way back in their hand (ux 75)."""
         if self.request.user.is_authenticated:
             return super().turn_away()
-        way_back = urlencode({"next": responses.local_path(self.request.path)})
-        return responses.turn_away(
+        way_back = urlencode({"next": negotiation.local_path(self.request.path)})
+        return negotiation.turn_away(
             self.request,
             f"{reverse('accounts:login')}?{way_back}",
             message=_("Sign in to go on."),
@@ -114,7 +116,7 @@ class Completed(SignedIn):
         away = super().turn_away()
         if away or self.request.user.completed_at:
             return away
-        return responses.turn_away(
+        return negotiation.turn_away(
             self.request,
             reverse("accounts:register-complete"),
             message=_("Complete your profile first."),
@@ -135,8 +137,8 @@ class Fresh(Completed):
 
     def prove_first(self):
         """Send somebody to prove it, and back."""
-        page = responses.local_path(self.request.path) or reverse(self.way_back)
-        return responses.turn_away(
+        page = negotiation.local_path(self.request.path) or reverse(self.way_back)
+        return negotiation.turn_away(
             self.request,
             f"{reverse('accounts:confirm')}?{urlencode({'next': page})}",
             message=_("Confirm that it is you first."),
@@ -188,7 +190,7 @@ class Step(Door, FormView):
         """Show the form again with everything that was typed; note a number that costs more than we pay (IDN-05)."""
         try:
             for number in form.not_texted:
-                texts.refuse_number(number, origin=self.origin)
+                sms_budget.refuse_number(number, origin=self.origin)
         except TooOften as refusal:
             self.note(refusal)
             return self.refused(form, refusal)
@@ -201,7 +203,7 @@ class Step(Door, FormView):
     def show(self, form, *, status=200, headers=None, **context):
         """Show the page with `form` on it."""
         told = {"form": form, "heading": self.heading, "step": self.step, **self.told(), **context}
-        return responses.show(
+        return negotiation.show(
             self.request, self.template_name, status=status, headers=headers, **told
         )
 

@@ -5,11 +5,13 @@ from django.utils.functional import SimpleLazyObject, cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import delivery, pending, responses
+from accounts import delivery
 from accounts.errors import Refused
 from accounts.flows import challenge as challenges
 from accounts.forms import CodeForm
 from accounts.models import Purpose
+from accounts.sessions import pending
+from accounts.views import negotiation
 from accounts.views.base import Door, Step, headers_of
 
 
@@ -43,7 +45,7 @@ class InProgress(Door):
         return bool(self.challenge.proved_at and self.challenge.accepts(code))
 
     def _begin_first(self):
-        return responses.turn_away(
+        return negotiation.turn_away(
             self.request,
             reverse(self.start),
             message=_("Start with your email address or mobile number."),
@@ -93,7 +95,7 @@ class ResendPage(CodePage):
                 refusal=refusal.message,
             )
         self.keep(challenge)
-        return responses.stay(
+        return negotiation.stay(
             request,
             reverse(self.page),
             self.template_name,

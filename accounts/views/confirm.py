@@ -4,11 +4,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import pending, responses
 from accounts.flows import account
 from accounts.forms import ConfirmForm
 from accounts.models import Purpose
-from accounts.sessions import PASSWORD
+from accounts.sessions import pending
+from accounts.sessions.store import PASSWORD
+from accounts.views import negotiation
 from accounts.views.base import Completed, Step
 from accounts.views.codes import CodePage, InProgress, ResendPage
 
@@ -22,7 +23,7 @@ class ConfirmView(Completed, Step):
 
     def get_initial(self):
         """Keep the way the shopper came."""
-        return {"next": responses.local_path(self.request.GET.get("next", ""))}
+        return {"next": negotiation.local_path(self.request.GET.get("next", ""))}
 
     def carry_out(self, form):
         """Look at the password and go on."""
@@ -54,7 +55,7 @@ class ConfirmCodeView(Completed, Step):
         away = super().turn_away()
         if away or self.request.user.contacts:
             return away
-        return responses.turn_away(
+        return negotiation.turn_away(
             self.request,
             reverse("accounts:confirm"),
             message=_("There is no contact to send a code to."),
@@ -71,10 +72,10 @@ class ConfirmCodeView(Completed, Step):
         user = self.request.user
         current = pending.challenge(self.request, Purpose.CONFIRM)
         challenge = account.send_code(user, current=current, origin=self.origin)
-        destination = responses.local_path(form.cleaned_data["next"])
+        destination = negotiation.local_path(form.cleaned_data["next"])
         begun = pending.Pending(typed=user.contacts[0].address, destination=destination)
         pending.put(self.request, challenge, begun)
-        return responses.go(
+        return negotiation.go(
             self.request,
             reverse("accounts:confirm-verify"),
             message=_("We sent you a code."),
@@ -116,8 +117,8 @@ class ConfirmResendView(ResendPage, ConfirmVerifyView):
 def go_on(request, destination, *, by):
     """Note the proof, under a new session id, and lead on (SES-01)."""
     pending.confirm(request, by=by)
-    return responses.go(
+    return negotiation.go(
         request,
-        responses.local_path(destination) or reverse("accounts:account"),
+        negotiation.local_path(destination) or reverse("accounts:account"),
         message=_("Thank you. Go on."),
     )

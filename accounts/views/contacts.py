@@ -5,10 +5,11 @@ from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import pending, responses
 from accounts.flows import contacts
 from accounts.forms import ContactForm, EmptyForm
 from accounts.identifiers import EMAIL, PHONE
+from accounts.sessions import pending
+from accounts.views import negotiation
 from accounts.views.account import done
 from accounts.views.base import Fresh, Step
 from accounts.views.codes import CodePage, ResendPage
@@ -45,7 +46,7 @@ class ContactView(Fresh, Step):
         """Send the code and ask for it."""
         challenge = contacts.add(self.request.user, form.found, origin=self.origin)
         self.request.session[pending.CONTACT_KEY] = str(challenge.pk)
-        return responses.go(
+        return negotiation.go(
             self.request, reverse("accounts:contact-verify"), message=_("We sent you a code.")
         )
 
@@ -66,7 +67,7 @@ class Having(Fresh):
         away = super().turn_away()
         if away or self.request.user.contact(self.kwargs["kind"]):
             return away
-        return responses.turn_away(
+        return negotiation.turn_away(
             self.request, reverse("accounts:account"), message=_("There is no such contact.")
         )
 
@@ -157,7 +158,7 @@ class Waiting(Fresh):
         away = super().turn_away()
         if away or self.challenge:
             return away
-        return responses.turn_away(
+        return negotiation.turn_away(
             self.request,
             reverse("accounts:account"),
             message=_("There is nothing waiting to be confirmed."),

@@ -9,9 +9,11 @@ from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from accounts import delivery, pending, responses
+from accounts import delivery
 from accounts.flows import contacts
 from accounts.models import Purpose
+from accounts.sessions import pending
+from accounts.views import negotiation
 from accounts.views.base import Door
 
 # HTMX asks no more after this answer.
@@ -35,19 +37,19 @@ class DeliveryView(Door):
 
     def get(self, request, *args, **kwargs):
         """Tell it."""
-        if responses.wants_json(request):
+        if negotiation.wants_json(request):
             answer = self._facts(delivery.line(self.challenge))
         elif request.htmx:
             answer = self._news(delivery.line(self.challenge))
         else:
-            return responses.go(request, reverse(self.page), message="")
+            return negotiation.go(request, reverse(self.page), message="")
         patch_vary_headers(answer, ["Accept", "HX-Request", "Cookie"])
         return answer
 
     def _facts(self, line):
         if line is None:
             message = _("There is no message to tell about.")
-            return responses.turn_away(self.request, reverse(self.page), message=message)
+            return negotiation.turn_away(self.request, reverse(self.page), message=message)
         return JsonResponse({"success": True, "delivery": line.state, "message": str(line.words)})
 
     def _news(self, line):

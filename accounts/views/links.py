@@ -4,8 +4,9 @@ from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
-from accounts import opened, responses
 from accounts.errors import LinkDead, LinkNotOpen
+from accounts.sessions import opened_links
+from accounts.views import negotiation
 from accounts.views.base import Step, posted
 
 
@@ -18,7 +19,7 @@ class TokenPage(Step):
 
     def get(self, request, *args, **kwargs):
         """Take the token out of the address, then show the step (REC-04)."""
-        if "token" not in request.GET or responses.wants_json(request):
+        if "token" not in request.GET or negotiation.wants_json(request):
             self.challenge  # noqa: B018  raises LinkDead
             return super().get(request)
         return self._take_out(request.GET["token"])
@@ -44,7 +45,7 @@ class TokenPage(Step):
         """The token: of the link that the page names, or from a client that sends it along. Raises LinkNotOpen."""
         if "token" in self._sent:
             return self._text("token")
-        token = opened.token(self.request, self.link)
+        token = opened_links.token(self.request, self.link)
         if self.link and not token:
             raise LinkNotOpen
         return token
@@ -78,10 +79,10 @@ class TokenPage(Step):
         try:
             return carry(self.request, self.find(token), self.request.path, message=message)
         except LinkDead:
-            return _unmentioned(responses.go(self.request, self.request.path, message=message))
+            return _unmentioned(negotiation.go(self.request, self.request.path, message=message))
 
     def _dead(self, refusal):
-        response = responses.show(
+        response = negotiation.show(
             self.request,
             "accounts/dead_link.html",
             status=refusal.status,
@@ -91,15 +92,15 @@ class TokenPage(Step):
             refusal=refusal.message,
             start_url=reverse(self.start),
         )
-        opened.forget(self.request, response, self.link)
+        opened_links.forget(self.request, response, self.link)
         return response
 
 
 def carry(request, challenge, page, *, message):
     """Lead on to `page` with the token of `challenge` in a cookie: in no address, history or `Referer` (REC-04)."""
     link = challenge.link_name
-    response = responses.go(request, f"{page}?link={link}", message=message, link=link)
-    opened.keep(request, response, challenge)
+    response = negotiation.go(request, f"{page}?link={link}", message=message, link=link)
+    opened_links.keep(request, response, challenge)
     return _unmentioned(response)
 
 

@@ -6,12 +6,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import pending, responses
 from accounts.errors import CodeClosed
 from accounts.flows import login
 from accounts.forms import SendCodeForm, SignInForm
 from accounts.models import Purpose
-from accounts.sessions import PASSWORD
+from accounts.sessions import pending
+from accounts.sessions.store import PASSWORD
+from accounts.views import negotiation
 from accounts.views.base import AnonymousOnly, Step
 from accounts.views.codes import CodePage, InProgress, ResendPage
 
@@ -25,7 +26,7 @@ class LoginView(AnonymousOnly, Step):
 
     def get_initial(self):
         """Keep the way the shopper came."""
-        return {"next": responses.local_path(self.request.GET.get("next", ""))}
+        return {"next": negotiation.local_path(self.request.GET.get("next", ""))}
 
     def carry_out(self, form):
         """Look at the password and let the shopper in."""
@@ -47,7 +48,7 @@ class SendCodeView(AnonymousOnly, Step):
         came_for = self.request.GET.get("next", "") or (begun.destination if begun else "")
         return {
             "identifier": begun.typed if begun else "",
-            "next": responses.local_path(came_for),
+            "next": negotiation.local_path(came_for),
         }
 
     def carry_out(self, form):
@@ -56,11 +57,11 @@ class SendCodeView(AnonymousOnly, Step):
         challenge = login.send_code(form.found, current=current, visitor=self.visitor)
         begun = pending.Pending(
             typed=form.typed,
-            destination=responses.local_path(form.cleaned_data["next"]),
+            destination=negotiation.local_path(form.cleaned_data["next"]),
             remember=form.cleaned_data["remember"],
         )
         pending.put(self.request, challenge, begun)
-        return responses.go(
+        return negotiation.go(
             self.request,
             reverse("accounts:login-code-verify"),
             message=_("If there is an account, we have sent a code to it."),
@@ -83,7 +84,7 @@ class LoginVerifyView(InProgress, AnonymousOnly, CodePage):
         except CodeClosed:
             if not self.is_second_click(code):
                 raise
-            return responses.turn_away(
+            return negotiation.turn_away(
                 self.request, begun.destination or reverse("home"), message=_("You are signed in.")
             )
         kind = self.challenge.kind
@@ -112,9 +113,9 @@ def enter(request, user, destination, *, by, remember):
     message = _("You are signed in.")
     if undone:
         message = _("Welcome back. Your account will not be deleted.")
-        responses.tell(request, message)
-    came_for = responses.local_path(destination)
+        negotiation.tell(request, message)
+    came_for = negotiation.local_path(destination)
     if user.completed_at:
-        return responses.go(request, came_for or reverse("home"), message=message)
+        return negotiation.go(request, came_for or reverse("home"), message=message)
     query = f"?{urlencode({'next': came_for})}" if came_for else ""
-    return responses.go(request, reverse("accounts:register-complete") + query, message=message)
+    return negotiation.go(request, reverse("accounts:register-complete") + query, message=message)

@@ -5,11 +5,12 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import pending, responses
 from accounts.flows import recovery
 from accounts.forms import EmptyForm, NewPasswordForm, ResetForm
 from accounts.identifiers import EMAIL
 from accounts.models import Purpose
+from accounts.sessions import pending
+from accounts.views import negotiation
 from accounts.views.base import Step
 from accounts.views.codes import CodePage, InProgress, ResendPage
 from accounts.views.links import TokenPage, carry
@@ -27,7 +28,7 @@ class ResetView(Step):
         current = pending.challenge(self.request, Purpose.RESET)
         challenge = recovery.begin(form.found, current=current, visitor=self.visitor)
         pending.put(self.request, challenge, pending.Pending(typed=form.typed))
-        return responses.go(
+        return negotiation.go(
             self.request,
             reverse("accounts:password-reset-verify"),
             message=_("If there is an account, we have sent a message to it."),
@@ -106,8 +107,8 @@ class NewPasswordView(TokenPage):
         recovery.set_password(self.token, form.cleaned_data["password"], origin=self.origin)
         logout(self.request)
         message = _("Your password is changed. Sign in with it.")
-        responses.tell(self.request, message)
-        return responses.go(self.request, reverse("accounts:login"), message=message)
+        negotiation.tell(self.request, message)
+        return negotiation.go(self.request, reverse("accounts:login"), message=message)
 
     def told(self):
         """Name the button; let a password manager know whose it is (ux 54)."""

@@ -6,11 +6,13 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts import bots, pending, policy, responses
+from accounts import conf, honeypot
 from accounts.errors import CodeClosed
 from accounts.flows import registration
 from accounts.forms import EmptyForm, IdentifyForm, ProfileForm
 from accounts.models import Purpose
+from accounts.sessions import pending
+from accounts.views import negotiation
 from accounts.views.base import AnonymousOnly, SignedIn, Step
 from accounts.views.codes import CodePage, InProgress, ResendPage
 from accounts.views.links import TokenPage
@@ -38,15 +40,15 @@ class IdentifyView(AnonymousOnly, Step):
         begun = pending.of(self.request)
         return {
             "identifier": begun.typed if begun else "",
-            "next": responses.local_path(self.request.GET.get("next", "")),
+            "next": negotiation.local_path(self.request.GET.get("next", "")),
         }
 
     def carry_out(self, form):
         """Send the code, unless the address looks mistyped and nobody has said to keep it."""
-        if policy.BOT_CHECK and bots.is_program(self.request, form.data):
+        if conf.BOT_CHECK and honeypot.is_program(self.request, form.data):
             # Told the same as a person, and nothing was sent (ABU-06).
             registration.count_attempt(origin=self.origin)
-            return responses.go(self.request, reverse("accounts:register-verify"), message=SENT)
+            return negotiation.go(self.request, reverse("accounts:register-verify"), message=SENT)
         if form.suggestion:
             return self.show(form, suggestion=form.suggestion, typed=form.typed)
         challenge = registration.begin(
@@ -66,15 +68,15 @@ class IdentifyView(AnonymousOnly, Step):
         """Remember the attempt and ask for the code."""
         begun = pending.Pending(
             typed=form.typed,
-            destination=responses.local_path(form.cleaned_data["next"]),
+            destination=negotiation.local_path(form.cleaned_data["next"]),
             profile=profile,
         )
         pending.put(self.request, challenge, begun)
-        return responses.go(self.request, reverse("accounts:register-verify"), message=SENT)
+        return negotiation.go(self.request, reverse("accounts:register-verify"), message=SENT)
 
     def told(self):
         """Whether the page has the box that only programs see."""
-        return {**super().told(), "trap": policy.BOT_CHECK}
+        return {**super().told(), "trap": conf.BOT_CHECK}
 
 
 class ChangeView(Registering, IdentifyView):
@@ -133,7 +135,7 @@ class VerifyView(Registering, CodePage):
         if not self.is_second_click(code):
             raise CodeClosed
         message = _("Your address is already confirmed.")
-        return responses.turn_away(
+        return negotiation.turn_away(
             self.request, reverse("accounts:register-complete"), message=message
         )
 
@@ -161,7 +163,7 @@ class CompleteView(SignedIn, Step):
         away = super().turn_away()
         if away or not self.request.user.completed_at:
             return away
-        return responses.turn_away(
+        return negotiation.turn_away(
             self.request, reverse("home"), message=_("Your profile is complete.")
         )
 
@@ -172,7 +174,7 @@ class CompleteView(SignedIn, Step):
     def get_initial(self):
         """Do not ask again for what was given (ux 11)."""
         user = self.request.user
-        came_for = responses.local_path(self.request.GET.get("next", ""))
+        came_for = negotiation.local_path(self.request.GET.get("next", ""))
         return {"name": user.name, "username": user.username or "", "next": came_for}
 
     def carry_out(self, form):
@@ -190,9 +192,9 @@ class CompleteView(SignedIn, Step):
         if waiting:
             self.request.session[pending.CONTACT_KEY] = str(waiting.pk)
         message = _("Your account is ready.")
-        responses.tell(self.request, message)
-        return responses.go(
-            self.request, responses.local_path(said["next"]) or reverse("home"), message=message
+        negotiation.tell(self.request, message)
+        return negotiation.go(
+            self.request, negotiation.local_path(said["next"]) or reverse("home"), message=message
         )
 
     def told(self):
@@ -240,12 +242,14 @@ def enter(request, proven, kind, destination):
     message = _("OTP verified successfully. You are now logged in!")
     if undone:
         message = _("Welcome back. Your account will not be deleted.")
-        responses.tell(request, message)
+        negotiation.tell(request, message)
     if proven.username_lost:
         lost = _("That username has just been taken. Choose another one.")
-        responses.tell(request, lost)
+        negotiation.tell(request, lost)
         message = f"{message} {lost}"
     if proven.user.completed_at:
-        return responses.go(request, destination or reverse("home"), message=message)
+        return negotiation.go(request, destination or reverse("home"), message=message)
     came_for = f"?{urlencode({'next': destination})}" if destination else ""
-    return responses.go(request, reverse("accounts:register-complete") + came_for, message=message)
+    return negotiation.go(
+        request, reverse("accounts:register-complete") + came_for, message=message
+    )

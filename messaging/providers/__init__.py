@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 from django.conf import settings
 from django.db.models import Exists
 
-from messaging import vault
+from messaging.credentials import vault
 from messaging.models import EMAIL, SMS, Channel, Provider
 from messaging.providers.amazon_ses import AmazonSes
 from messaging.providers.anymail import Brevo, Mailgun, Mailjet, Postmark, Resend, SendGrid

@@ -10,7 +10,7 @@ from typing import ClassVar
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from messaging.letters import Letter
+from messaging.outbox.composing import Letter
 
 LONGEST_ANSWER = 2000
 

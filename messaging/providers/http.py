@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import requests
 from django.utils.timezone import now
 
-from messaging import outbound
+from messaging.providers import transport
 from messaging.providers.base import Envelope, Failure, Handed, Kind, Permanent, Temporary
 
 LONGEST_WAIT = timedelta(minutes=10)
@@ -46,7 +46,7 @@ class Http(Kind):
         """Hand one over within five seconds. Raises Temporary or Permanent."""
         try:
             return self.hand_over(envelope)
-        except outbound.Unreachable as problem:
+        except transport.Unreachable as problem:
             raise Temporary(str(problem)) from None
         except ValueError:
             # A sender that is no address, say. Never its text.
@@ -59,8 +59,8 @@ class Http(Kind):
     def reach(self) -> None:
         """Ask for nothing; any answer will do but that of a broken server."""
         try:
-            response = outbound.session().request("HEAD", self.url(""))
-        except outbound.Unreachable as problem:
+            response = transport.session().request("HEAD", self.url(""))
+        except transport.Unreachable as problem:
             raise Temporary(str(problem)) from None
         if response.status_code >= requests.codes.server_error:
             raise Temporary(f"answered {response.status_code}", answer=self.quote(response))
@@ -84,7 +84,7 @@ class Http(Kind):
     ) -> requests.Response:
         """The same by any method."""
         headers = {**(headers or {}), "Idempotency-Key": str(key)}
-        response = outbound.session().request(method, url, headers=headers, **rest)
+        response = transport.session().request(method, url, headers=headers, **rest)
         self.judge(response)
         return response
 

@@ -16,8 +16,8 @@ from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
 from django.utils.translation import gettext_lazy as _
 
-from messaging import outbound
 from messaging.models import EMAIL
+from messaging.providers import transport
 from messaging.providers.base import Envelope, Failure, Field, Handed, Kind, Permanent, Temporary
 
 # An open line is asked whether it lives after a second of silence, and hung up after half a minute or so many messages.
@@ -87,7 +87,7 @@ class Smtp(Kind):
     def send(self, envelope: Envelope) -> Handed:
         """Hand the email over."""
         email = build(envelope, self.values["sender"])
-        with self._failures(), outbound.within(outbound.TOTAL_SECONDS):
+        with self._failures(), transport.within(transport.TOTAL_SECONDS):
             try:
                 said = _hand_over(email, self)
             except Stale:
@@ -96,7 +96,7 @@ class Smtp(Kind):
 
     def reach(self) -> None:
         """Open a connection and hang up."""
-        with self._failures(), outbound.within(outbound.TOTAL_SECONDS):
+        with self._failures(), transport.within(transport.TOTAL_SECONDS):
             line = Line(self, login=False)
             line.hang_up()
 
@@ -105,7 +105,7 @@ class Smtp(Kind):
         """Translate. Never str(error): it may quote the address or the text."""
         try:
             yield
-        except outbound.Unreachable as problem:
+        except transport.Unreachable as problem:
             raise Temporary(str(problem)) from None
         except smtplib.SMTPRecipientsRefused as error:
             (code, text), *_others = error.recipients.values()
@@ -113,7 +113,7 @@ class Smtp(Kind):
         except smtplib.SMTPResponseException as error:
             raise self._answered(error) from None
         except OSError as error:
-            raise Temporary(outbound.fault(error, otherwise=type(error).__name__)) from None
+            raise Temporary(transport.fault(error, otherwise=type(error).__name__)) from None
         except ValueError:
             # A port that is no number, a sender that is no address.
             raise Temporary("settings not understood") from None
@@ -151,9 +151,9 @@ class _Talk(smtplib.SMTP):
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
         security, by_operator = self.server.values["security"], self.server.by_operator
-        line = outbound.connect(host, port, plain=security == "none", anywhere=by_operator)
+        line = transport.connect(host, port, plain=security == "none", anywhere=by_operator)
         if security == "tls":
-            return outbound.tls().wrap_socket(line, server_hostname=host)
+            return transport.tls().wrap_socket(line, server_hostname=host)
         return line
 
     def data(self, msg: Any) -> tuple[int, bytes]:
@@ -193,8 +193,8 @@ class Line:
         talk.ehlo_or_helo_if_needed()
         if values["security"] == "starttls":
             if not talk.has_extn("starttls"):
-                raise outbound.Unreachable("no encryption offered")
-            talk.starttls(context=outbound.tls())
+                raise transport.Unreachable("no encryption offered")
+            talk.starttls(context=transport.tls())
         if login and values["username"]:
             talk.login(values["username"], values["password"])
 
@@ -211,14 +211,14 @@ class Line:
 
     def _answers(self) -> bool:
         try:
-            with outbound.within(1):
+            with transport.within(1):
                 return self.talk.noop()[0] == DONE
         except (OSError, smtplib.SMTPException):
             return False
 
     def hang_up(self) -> None:
         """Say goodbye, if anybody listens."""
-        with suppress(OSError, smtplib.SMTPException), outbound.within(1):
+        with suppress(OSError, smtplib.SMTPException), transport.within(1):
             self.talk.quit()
         self.drop()
 

@@ -218,7 +218,7 @@ from accounts.flows import challenge
 from accounts.identifiers import parse
 from accounts.models import Purpose
 from accounts.origin import Origin
-with patch("messaging.outbox.nudge"):
+with patch("messaging.outbox.api.nudge"):
     for n in range(number):
         challenge.issue(Purpose.REGISTER, parse(pattern.format(n)), origin=Origin(ip="10.9.9.9"))
 """

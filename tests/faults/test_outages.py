@@ -156,7 +156,7 @@ from accounts.flows import notices
 from accounts.identifiers import parse
 from accounts.models import User
 from accounts.origin import Origin
-with patch("messaging.outbox.nudge"):
+with patch("messaging.outbox.api.nudge"):
     for n in range(number):
         user = User.objects.register(parse(f"customer{n}@example.com"), name="Ana")
         notices.tell(user, "password_changed", origin=Origin(), to=user.contacts)

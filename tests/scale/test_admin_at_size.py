@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Challenge, SecurityEvent, User
-from messaging.admin.window import is_large
+from backoffice.modeladmin import is_large
 from messaging.models import OutboxMessage
 from tests.people import Shopper
 from tests.scale import plans

@@ -8,8 +8,7 @@ from itertools import count
 import pytest
 from django.db import connection
 
-from accounts import policy
-from accounts.flows import retention
+from accounts import conf, retention
 from tests.people import Shopper
 from tests.scale import plans
 from tests.test_budget import _work_is_for_the_worker, sign_up  # noqa: F401  a fixture
@@ -25,9 +24,9 @@ pytestmark = [
 
 def test_nobody_waits_while_old_rows_go(figures, monkeypatch):  # LOG-06
     is_timed = plans.is_timed()
-    monkeypatch.setattr(policy, "CHALLENGES_KEPT", timedelta(days=20))
-    monkeypatch.setattr(policy, "EVENTS_KEPT", timedelta(days=20))
-    monkeypatch.setattr(policy, "REGISTER_PER_IP", policy.rates("1000/h"))
+    monkeypatch.setattr(conf, "CHALLENGES_KEPT", timedelta(days=20))
+    monkeypatch.setattr(conf, "EVENTS_KEPT", timedelta(days=20))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", conf.rates("1000/h"))
     gone, waited = {}, []
     upkeep = threading.Thread(target=_purge, args=(gone,))
 

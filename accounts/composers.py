@@ -1,0 +1,277 @@
+"""The words we send, chosen as they leave. The outbox holds a name and a reference; here they become facts."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from urllib.parse import urlencode, urlsplit
+
+from django.conf import settings
+from django.contrib.admin.models import LogEntry
+from django.db.models.functions import Now
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.timezone import localtime, now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts import conf
+from accounts.identifiers import EMAIL
+from accounts.models import ANYBODY, Challenge, Purpose, SecurityEvent, User
+from messaging.models import Provider
+from messaging.outbox.composing import writes
+
+Facts = dict[str, object]
+
+# A stranger's typing reaches an address without a shopper's account once in this time.
+UNKNOWN_EVERY = timedelta(days=1)
+# Notices of new devices that one account gets in an hour; the list of activity has them all.
+DEVICE_NOTICES_PER_HOUR = 5
+
+# What happened: the subject, and the sentence.
+NEWS = {
+    "new_device": (
+        gettext_lazy("New sign-in"),
+        gettext_lazy("Somebody signed in to your account in a browser that is new to us."),
+    ),
+    "password_changed": (
+        gettext_lazy("Your password was changed"),
+        gettext_lazy(
+            "The password of your account was changed. All other devices were signed out."
+        ),
+    ),
+    "password_set": (
+        gettext_lazy("Your account has a password now"),
+        gettext_lazy("A password was added to your account."),
+    ),
+    "password_reset": (
+        gettext_lazy("Your password was changed"),
+        gettext_lazy("A new password was chosen for your account. Every device was signed out."),
+    ),
+    "username_changed": (
+        gettext_lazy("Your username was changed"),
+        gettext_lazy("The name to sign in to your account with was changed."),
+    ),
+    "contact_added": (
+        gettext_lazy("A contact was added to your account"),
+        gettext_lazy("A new email address or mobile number was added to your account."),
+    ),
+    "contact_changed": (
+        gettext_lazy("A contact of your account was changed"),
+        gettext_lazy(
+            "An email address or mobile number of your account was replaced. "
+            "All other devices were signed out."
+        ),
+    ),
+    "contact_removed": (
+        gettext_lazy("A contact was removed from your account"),
+        gettext_lazy(
+            "An email address or mobile number was removed from your account. "
+            "All other devices were signed out."
+        ),
+    ),
+    "primary_changed": (
+        gettext_lazy("Messages go elsewhere now"),
+        gettext_lazy("Messages about your account go to another contact of yours from now on."),
+    ),
+    "disowned": (
+        gettext_lazy("A change of your account was taken back"),
+        gettext_lazy(
+            "Somebody with an earlier contact of this account said that a change was not theirs. "
+            "Your contact was removed."
+        ),
+    ),
+    "deletion_asked": (
+        gettext_lazy("Your account will be deleted"),
+        gettext_lazy("Somebody asked to delete your account. All devices were signed out."),
+    ),
+    "deletion_undone": (
+        gettext_lazy("Your account stays"),
+        gettext_lazy("You signed in, so your account will not be deleted."),
+    ),
+}
+
+# What staff did that superusers hear of: the subject, and the sentence.
+WARNINGS = {
+    "provider_added": (
+        gettext_lazy("A provider was added"),
+        gettext_lazy(
+            "%(who)s added the provider \u201c%(provider)s\u201d, which carries our messages."
+        ),
+    ),
+    "provider_changed": (
+        gettext_lazy("A provider was changed"),
+        gettext_lazy(
+            "%(who)s changed the server or the account of the provider \u201c%(provider)s\u201d, "
+            "which carries our messages."
+        ),
+    ),
+}
+
+
+@writes("code")
+def code(ref: str) -> Facts | None:
+    """The facts of a code's message, or None when the code is used, replaced or too old (OUT-04)."""
+    challenge = _challenge(ref)
+    if challenge is None or not Challenge.objects.open().filter(pk=challenge.pk).exists():
+        return None
+    if challenge.is_decoy:
+        return _unknown(challenge)
+    owner = _owner(challenge)
+    if owner and challenge.purpose != Purpose.REGISTER:
+        # Somebody else's address: its owner is told, by email only, and no code leaves (ENU-07, ABU-03).
+        return _asked(challenge) | {"letter": "claimed"} if challenge.kind == EMAIL else None
+    if owner and owner.is_staff:
+        return _unknown(challenge)
+    account = owner or challenge.owner
+    # An account that changed sides meanwhile is none of the other side.
+    if account and not (account.is_active and account.is_staff == challenge.is_of_staff):
+        return None
+    return _asked(challenge) | {
+        "code": challenge.code,
+        "link": "" if owner else _link(challenge),
+        "minutes": _minutes(conf.CODE_TTL),
+        "host": urlsplit(settings.SITE_URL).hostname,
+        "welcome_back": owner is not None,
+    }
+
+
+@writes("reset")
+def reset(ref: str) -> Facts | None:
+    """The facts of the email with which a new password is chosen, or None when it is not wanted any more."""
+    challenge = _challenge(ref)
+    if challenge is None:
+        return None
+    if challenge.is_decoy:
+        return _unknown(challenge)
+    if challenge.shopper is None:
+        return None
+    return _asked(challenge) | {
+        "link": _page("password-reset-new", challenge),
+        # Sent again, it is the same link, and works no longer for it.
+        "minutes": max(1, _minutes(challenge.link_expires_at - now())),
+    }
+
+
+@writes("notice")
+def notice(ref: str) -> Facts | None:
+    """The facts of what happened to an account, and the way to say "this was not me"."""
+    pk, _colon, what = ref.partition(":")
+    sent = Challenge.objects.filter(pk=pk, purpose=Purpose.NOT_ME).first()
+    owner = sent.owner if sent else None
+    if sent is None or owner is None or not owner.is_active:
+        return None
+    if what == "new_device" and _is_one_of_many(sent, owner):
+        return None
+    title, sentence = NEWS[what]
+    # A link that was ended, or never began, does not take the news along.
+    has_link = sent.closed_at is None and sent.link_expires_at > now()
+    return {
+        "title": title,
+        "sentence": sentence,
+        "advice": _advice(what, owner),
+        "at": sent.created_at,
+        "device": sent.device,
+        "link": _page("not-me", sent) if has_link and sent.shopper else "",
+    }
+
+
+@writes("warning")
+def warning(ref: str) -> Facts | None:
+    """The facts of what a member of staff did to a provider, for superusers; around that provider, if one can."""
+    pk, _colon, what = ref.partition(":")
+    entry = LogEntry.objects.filter(pk=pk).select_related("user").first()
+    if entry is None:
+        return None
+    title, sentence = WARNINGS[what]
+    row = Provider.objects.filter(pk=str(entry.object_id)).first()
+    facts = {"who": entry.user.get_username(), "provider": entry.object_repr}
+    return {
+        "title": title,
+        "sentence": sentence % facts,
+        "at": entry.action_time,
+        "device": "",
+        "around": row.name if row else "",
+        **facts,
+    }
+
+
+def _challenge(ref: str) -> Challenge | None:
+    """The attempt a message speaks of, if it is still the newest message of it."""
+    pk, _colon, number = ref.partition(":")
+    return Challenge.objects.live().filter(pk=pk, sends=number).first()
+
+
+def _asked(challenge: Challenge) -> Facts:
+    return {"requested_at": challenge.sent_at, "device": challenge.device}
+
+
+def _owner(challenge: Challenge) -> User | None:
+    """Whose account the identifier of an attempt already opens, if it is not the one that asks."""
+    if challenge.purpose not in (Purpose.REGISTER, Purpose.CONTACT, Purpose.STAFF_CONTACT):
+        return None
+    found = User.objects.for_identifier(challenge.identifier).first()
+    return None if found is None or found.pk == challenge.user_id else found
+
+
+def _unknown(challenge: Challenge) -> Facts | None:
+    """Word to an email address without an account, or of staff, once a day; never to numbers (ABU-03).
+
+    Nor to somebody shut out. To staff it says where they sign in, and that who also shops needs another address.
+    """
+    if challenge.kind != EMAIL or challenge.sends > 1:
+        return None
+    account = User.objects.for_identifier(challenge.identifier).first()
+    if account and not (account.is_staff and account.is_active):
+        return None
+    if _was_told(challenge, [*ANYBODY, Purpose.REGISTER] if account else ANYBODY):
+        return None
+    if account:
+        return _asked(challenge) | {"letter": "staff"}
+    link = f"{settings.SITE_URL}{reverse('accounts:register')}"
+    return _asked(challenge) | {"letter": "unknown", "link": link}
+
+
+def _was_told(challenge: Challenge, purposes: Iterable[Purpose]) -> bool:
+    """Whether an attempt for one of these purposes reached the address lately."""
+    others = Challenge.objects.filter(
+        recipient=challenge.recipient, user=None, purpose__in=purposes
+    )
+    recent = others.filter(
+        created_at__gt=Now() - UNKNOWN_EVERY, created_at__lte=challenge.created_at
+    )
+    return recent.exclude(pk=challenge.pk).exists()
+
+
+def _is_one_of_many(sent: Challenge, owner: User) -> bool:
+    """Whether the hour up to this notice had as many new devices as anybody wants to read of."""
+    hour = SecurityEvent.objects.filter(
+        user=owner,
+        kind="new_device",
+        at__gt=sent.created_at - timedelta(hours=1),
+        at__lte=sent.created_at,
+    )
+    return hour.count() > DEVICE_NOTICES_PER_HOUR
+
+
+def _advice(what: str, user: User) -> str:
+    if user.is_staff:
+        # No link of a mailbox changes anything here.
+        return _("If this was not you, tell whoever runs the site at once.")
+    if what != "deletion_asked" or user.deletion_due_at is None:
+        return ""
+    day = date_format(localtime(user.deletion_due_at), "j F Y")
+    return _("Sign in before %(day)s to keep it.") % {"day": day}
+
+
+def _link(challenge: Challenge) -> str:
+    if challenge.kind != EMAIL or challenge.purpose != Purpose.REGISTER:
+        return ""
+    return _page("verify-email", challenge)
+
+
+def _page(name: str, challenge: Challenge) -> str:
+    query = urlencode({"token": challenge.link_token})
+    return f"{settings.SITE_URL}{reverse(f'accounts:{name}')}?{query}"
+
+
+def _minutes(span: timedelta) -> int:
+    return round(span.total_seconds() / 60)

@@ -1,0 +1,80 @@
+"""Telling the owner what happened to the account, with a way to say "this was not me"."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.db.models.functions import Now
+
+from accounts import conf
+from accounts.errors import TextsStopped
+from accounts.flows import challenge as challenges
+from accounts.flows import sms_budget
+from accounts.identifiers import EMAIL, Identifier
+from accounts.models import Challenge, Pool, Purpose, User
+from accounts.sessions.client import Origin
+from messaging.outbox import api as outbox
+
+
+def tell(
+    user: User,
+    what: str,
+    *,
+    origin: Origin,
+    to: Iterable[Identifier],
+    life: timedelta = conf.NOT_ME_TTL,
+) -> None:
+    """Queue the notice `what` for each of `to`, in the caller's transaction.
+
+    Each carries a link of its own, which ends all sessions and starts recovery for whoever reads that mailbox
+    while the link has `life`. One that may not be texted goes by email; the activity page has all (ABU-07). Staff get
+    no link: a mailbox must not open the staff pages (ADM-04).
+    """
+    life = timedelta() if user.is_staff else life
+    for contact in _reachable(user, list(to), life):
+        link = Challenge.objects.create(
+            purpose=Purpose.NOT_ME,
+            kind=contact.kind,
+            recipient=contact.key,
+            address=contact.address,
+            user=user,
+            device=origin.device,
+            tries_left=0,
+            expires_at=Now(),
+            link_expires_at=Now() + life,
+        )
+        outbox.queue(
+            "notice",
+            ref=f"{link.pk}:{what}",
+            channel=challenges.channel(contact),
+            address=contact.address,
+            lifetime=conf.NOT_ME_TTL,
+        )
+
+
+def primary(user: User) -> list[Identifier]:
+    """The one contact that messages go to, if there is any."""
+    return user.contacts[:1]
+
+
+def by_email(user: User) -> list[Identifier]:
+    """The email address, if there is one: what goes there costs nothing."""
+    return [contact for contact in user.contacts if contact.kind == EMAIL]
+
+
+def _reachable(user: User, to: list[Identifier], life: timedelta) -> list[Identifier]:
+    """Those of `to` that may be told, and in place of a text that may not leave the email address."""
+    told = [contact for contact in to if contact.kind == EMAIL or may_text(contact)]
+    # A notice without a link is for somebody who is no owner any more: nobody else reads it for them.
+    instead = by_email(user) if life and len(told) < len(to) else []
+    return list(dict.fromkeys([*told, *instead]))
+
+
+def may_text(contact: Identifier) -> bool:
+    """Whether a text to an owner, or to somebody who works here, may leave to `contact`; counts it then (ABU-07)."""
+    if not outbox.can_send(outbox.SMS):
+        return False
+    try:
+        sms_budget.spend(contact, Pool.OWNER)
+    except TextsStopped:
+        return False
+    return True

@@ -1,0 +1,50 @@
+"""What texts may cost: budgets, a switch for each country and for all, and a guard against codes nobody types."""
+
+from accounts import limits, refusals
+from accounts.errors import TextsStopped
+from accounts.identifiers import Identifier
+from accounts.models import Pool, TextCountry
+from accounts.sessions.client import Origin
+from messaging import alerts
+
+
+def spend(to: Identifier, pool: Pool) -> None:
+    """Count one more text to `to`, before it is queued. Raises TextsStopped, and has counted nothing then.
+
+    One that will not leave, for a number without an account, costs the same in every way (ABU-03, ENU-08).
+    """
+    country = TextCountry(code=to.country)
+    if not (_count_sign_up(country) if pool == Pool.SIGN_UP else not country.is_stopped()):
+        raise TextsStopped(country.code, to)
+    budgets = limits.texts(to, pool)
+    taken = limits.take(*budgets)
+    full = [limit for limit in budgets if limit not in taken]
+    if full:
+        # A notice is not sent then, and what it tells of happens all the same.
+        limits.give_back(*taken.values())
+        raise TextsStopped(f"{full[0].name} {full[0].subject}", to)
+
+
+def came_back(number: Identifier, pool: Pool) -> None:
+    """Count a code that was typed, for the country it was sent to; of sign-ups alone: others tell of accounts."""
+    if pool == Pool.SIGN_UP:
+        TextCountry(code=number.country).count_proof()
+
+
+def refuse_number(number: Identifier, *, origin: Origin) -> None:
+    """Write down a number that costs more than we pay (IDN-05). Raises TooOften."""
+    limits.admit(*limits.refused_numbers(origin))
+    refusals.note("number_refused", origin=origin, identifier=number)
+
+
+def stopped(refusal: TextsStopped, *, origin: Origin) -> None:
+    """Write down that texts were refused, outside the transaction that was rolled back, and tell staff (LOG-02)."""
+    refusals.note("texts_stopped", origin=origin, identifier=refusal.to)
+    TextCountry.objects.filter(code=refusal.scope).judge()
+    alerts.sound("texts_stopped", refusal.scope)
+
+
+def _count_sign_up(country: TextCountry) -> bool:
+    # The same statement for the first text to a country as for the next: nobody may count a difference (ENU-02).
+    TextCountry.objects.bulk_create([country], ignore_conflicts=True)
+    return country.count_sign_up()

@@ -1,0 +1,119 @@
+"""What this browser is in the middle of: a pointer to the row, and what was typed. The row holds the truth."""
+
+from dataclasses import asdict, dataclass, field
+from typing import cast
+
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, login
+from django.http import HttpRequest
+
+from accounts.flows.registration import Profile
+from accounts.models import Challenge, Purpose, User
+from accounts.sessions import trusted_browsers
+from accounts.sessions.store import CHALLENGE_KEY, SessionStore
+from accounts.sessions.trusted_browsers import Visitor
+
+KEY = "pending"
+# The name designs and tests know a registration in progress by (promise 4.2).
+NAME_KEY = "pending_verification_username"
+# The new contact of somebody who is signed in; the pointer above is for proofs of who is there.
+CONTACT_KEY = "contact"
+
+# Names that were typed and wait for a proof of who is there.
+NAMES_KEY = "names"
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """What was typed in a journey in progress, where to go at the end, and whether to stay signed in then."""
+
+    typed: str
+    destination: str = ""
+    remember: bool = True
+    profile: Profile = field(default_factory=Profile)
+
+
+def put(request: HttpRequest, challenge: Challenge, pending: Pending) -> None:
+    """Point this browser's session at `challenge` and remember what was typed."""
+    request.session[CHALLENGE_KEY] = str(challenge.pk)
+    request.session[KEY] = asdict(pending)
+    # Of the attempt pointed at alone: whoever erases it erases all that is kept here.
+    request.session.pop(NAME_KEY, None)
+    if challenge.purpose == Purpose.REGISTER:
+        request.session[NAME_KEY] = pending.profile.username or pending.typed
+
+
+def of(request: HttpRequest) -> Pending | None:
+    """What was remembered, or None."""
+    kept = request.session.get(KEY)
+    return Pending(**{**kept, "profile": Profile(**kept["profile"])}) if kept else None
+
+
+def challenge(request: HttpRequest, purpose: Purpose) -> Challenge | None:
+    """The row of the journey in progress, whatever its state, or None; read together with the session."""
+    if CHALLENGE_KEY not in request.session:
+        return None
+    row = cast(SessionStore, request.session).row
+    found = row and row.challenge
+    return found if found and found.purpose == purpose else None
+
+
+def forget(request: HttpRequest) -> None:
+    """Drop what the anonymous session holds: Django would keep it through login() (SES-02)."""
+    for key in list(request.session.keys()):
+        del request.session[key]
+
+
+def drop(request: HttpRequest) -> None:
+    """Forget a journey that is over, and nothing else."""
+    for key in (CHALLENGE_KEY, KEY):
+        request.session.pop(key, None)
+
+
+def visitor(request: HttpRequest) -> Visitor:
+    """Who is at the door."""
+    session = cast(SessionStore, request.session)
+    return Visitor(session.origin, request.COOKIES.get(settings.FAMILIAR_COOKIE_NAME, ""))
+
+
+def sign_in(request: HttpRequest, user: User, *, by: str, remember: bool = True) -> None:
+    """Sign `user` in with a new session id and nothing of what the anonymous session held (SES-01, SES-02).
+
+    They proved who they are `by` PASSWORD, or by what went to their EMAIL or PHONE. Without `remember` the cookie
+    lasts until the browser is closed.
+    """
+    forget(request)
+    session = cast(SessionStore, request.session)
+    session.staff = user.is_staff
+    login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    if not remember:
+        session.set_expiry(0)
+    session.confirmed, session.signed_in = by, True
+    make_familiar(request, user)
+
+
+def keep_signed_in(request: HttpRequest, user: User, owner: str = "") -> None:
+    """Carry this session over a new password; `owner` as in `make_familiar`."""
+    request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
+    make_familiar(request, user, owner)
+
+
+def renew(request: HttpRequest) -> None:
+    """Give this session a new id: somebody proved who they are, or changed what proves it (SES-01)."""
+    request.session.cycle_key()
+
+
+def confirm(request: HttpRequest, *, by: str) -> None:
+    """Note that the owner has just proved to be there, and how."""
+    renew(request)
+    cast(SessionStore, request.session).confirmed = by
+
+
+def make_familiar(request: HttpRequest, user: User, owner: str = "") -> None:
+    """Let this browser be known from now on; `owner` names the account at a door that is not the shop's."""
+    cast(SessionStore, request.session).familiar = trusted_browsers.remember(
+        visitor(request).cookie,
+        owner=owner or str(user.pk),
+        password=user.password,
+        former=user.former_password,
+    )

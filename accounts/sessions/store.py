@@ -1,0 +1,193 @@
+"""Sessions as rows of our own: whose, from where, since when. They work without Redis and end one by one."""
+
+import re
+import secrets
+
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core import signing
+from django.db import models
+from django.db.models import F
+from django.db.models.functions import Least, Now
+from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
+
+from accounts import conf
+from accounts.sessions.client import Origin
+from accounts.sessions.prepared import Compiled
+
+# The session key whose value, the id of a challenge, is also a column: one statement reads both.
+CHALLENGE_KEY = "challenge"
+
+# How somebody proved who they are, beside EMAIL and PHONE.
+PASSWORD = "password"  # noqa: S105  the word, not one
+# What the session of somebody who came through the door of the staff pages says about how; those of shoppers say
+# something else.
+STAFF_DOOR = "backoffice.site.PasswordAndCode"
+
+OUR_KEY = re.compile(r"[0-9a-f]{40}")
+
+
+def new_name() -> str:
+    """Make up a name for a session."""
+    return secrets.token_hex(8)
+
+
+class Session(AbstractBaseSession):
+    """One browser that is signed in, or in the middle of a journey."""
+
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        models.CASCADE,
+        null=True,
+        related_name="sessions",
+        verbose_name=_("user"),
+    )
+    challenge = models.ForeignKey(
+        "accounts.Challenge",
+        models.SET_NULL,
+        null=True,
+        related_name="sessions",
+        verbose_name=_("challenge"),
+    )
+    ip = models.GenericIPAddressField(_("IP address"), null=True)
+    agent = models.CharField(_("browser"), max_length=200, blank=True)
+    created_at = models.DateTimeField(_("began"), db_default=Now())
+    last_used_at = models.DateTimeField(_("last used"), db_default=Now())
+    # A new key for the same person begins the row anew, but not the time until it ends.
+    signed_in_at = models.DateTimeField(_("signed in"), db_default=Now())
+    confirmed_at = models.DateTimeField(_("last proved who is there"), null=True)
+    # A name that may stand on a page: the key itself signs its holder in (SES-05).
+    name = models.CharField(_("name"), max_length=16, default=new_name, editable=False)
+    # By PASSWORD, or by a code or link to the contact of this kind.
+    confirmed_by = models.CharField(_("proved by"), max_length=8, blank=True, db_default="")
+
+    class Meta:
+        verbose_name = _("session")
+        verbose_name_plural = _("sessions")
+
+    @classmethod
+    def get_session_store_class(cls):
+        """Name the store that reads and writes these rows."""
+        return SessionStore
+
+    def touch(self):
+        """Note that the session is in use, so that it idles from now (SES-07)."""
+        ends = _ends(staff=bool(self.user and self.user.is_staff))
+        Session.objects.filter(pk=self.pk).update(last_used_at=Now(), expire_date=ends)
+
+    @property
+    def device(self):
+        """The browser in words of ours."""
+        return Origin(agent=self.agent).device
+
+    @property
+    def is_fresh(self):
+        """Whether somebody proved a short while ago that they are the owner (REC-08)."""
+        return bool(self.confirmed_at and self.confirmed_at > now() - conf.REAUTH_WINDOW)
+
+
+BY_KEY = Compiled(
+    lambda key: Session.objects.filter(session_key=key, expire_date__gt=Now()).select_related(
+        "user", "challenge"
+    )
+)
+
+
+class SessionStore(DatabaseStore):
+    """Django's database store with our row, one statement for each change, and times judged by the database."""
+
+    row: Session | None = None
+    origin = Origin()
+    ended = False
+    # Set at the moments when somebody proves who they are, `confirmed` by what, and read when the row is written.
+    confirmed = ""
+    staff = signed_in = False
+    # A new value for the cookie that names the accounts this browser has signed in to; "" leaves it alone.
+    familiar = ""
+    _former_key: str | None = None
+
+    @classmethod
+    def get_model_class(cls):
+        """Use our model."""
+        return Session
+
+    def _validate_session_key(self, key):
+        """Only keys of our own shape reach the database; a cookie may hold anything (IDN-08)."""
+        return bool(key) and OUR_KEY.fullmatch(key) is not None
+
+    def load(self):
+        """Read the session with its user and challenge; a row that is too old or gone reads as empty."""
+        self.row = BY_KEY.first(self.session_key or "")
+        if self.row is None:
+            self._session_key = None
+            return {}
+        self.staff = bool(self.row.user and self.row.user.is_staff)
+        return self.decode(self.row.session_data)
+
+    def encode(self, session_dict):
+        """Sign what the row holds. It is a few hundred bytes, which Django would compress for longer than it saves."""
+        return signing.dumps(session_dict, salt=self.key_salt, serializer=self.serializer)
+
+    def create(self):
+        """Insert the row. The key has 160 random bits and is the primary key: no look-up first."""
+        self._session_key = secrets.token_hex(20)
+        self.save(must_create=True)
+        self.modified = True
+
+    def cycle_key(self):
+        """Take a new key; the next save renames the row, and whoever held the old key holds nothing (SES-01)."""
+        if self.session_key:
+            self._session  # type: ignore[attr-defined]  # noqa: B018  read what is kept before the key changes
+            self._former_key = self.session_key
+            self._session_key = secrets.token_hex(20)
+            self.modified = True
+
+    def flush(self):
+        """End the session: the row goes now, the cookie with the answer."""
+        super().flush()
+        self.row, self.ended = None, True
+
+    def save(self, must_create=False):
+        """Write the row in one statement. Raises UpdateError when somebody ended or renamed it meanwhile."""
+        if self.session_key is None:
+            return self.create()
+        values = self._values(self._get_session(no_load=must_create))  # type: ignore[attr-defined]
+        if must_create:
+            Session(session_key=self.session_key, **values).save(force_insert=True)
+            return None
+        former, self._former_key = self._former_key or self.session_key, None
+        if former != self.session_key:
+            values |= {"session_key": self.session_key, "created_at": Now()}
+        if values["user_id"] and not self.signed_in:
+            values["expire_date"] = _ends(staff=self.staff)
+        if not Session.objects.filter(session_key=former).update(**values):
+            raise UpdateError
+        return None
+
+    def _values(self, data):
+        user_id = data.get(SESSION_KEY)
+        idle = conf.STAFF_SESSION_IDLE if self.staff else conf.SESSION_IDLE
+        proved = {}
+        if self.confirmed:
+            proved = {"confirmed_at": Now(), "confirmed_by": self.confirmed}
+        proved |= {"signed_in_at": Now()} if self.signed_in else {}
+        return proved | {
+            "session_data": self.encode(data),
+            "user_id": user_id,
+            "challenge_id": data.get(CHALLENGE_KEY),
+            "ip": self.origin.ip,
+            "agent": self.origin.agent,
+            "last_used_at": Now(),
+            "expire_date": Now() + (idle if user_id else conf.LINK_TTL),
+        }
+
+
+def _ends(*, staff):
+    """When a session ends that is used now: after its idle time, and so long after the sign-in at most (SES-07)."""
+    idle = conf.STAFF_SESSION_IDLE if staff else conf.SESSION_IDLE
+    whole = conf.STAFF_SESSION_ABSOLUTE if staff else conf.SESSION_ABSOLUTE
+    return Least(Now() + idle, F("signed_in_at") + whole)

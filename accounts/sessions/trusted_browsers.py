@@ -1,0 +1,84 @@
+"""Browsers that signed in before: one signed cookie with a token for each account (LIM-04)."""
+
+import hashlib
+import secrets
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Protocol
+from uuid import UUID
+
+from django.core.signing import BadSignature, Signer
+
+from accounts.sessions.client import Origin
+
+COOKIE_ACCOUNTS_MAX = 5
+BETWEEN = "~"
+
+
+class Owner(Protocol):
+    """Whose account it is."""
+
+    pk: UUID
+    password: str
+    former_password: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody at the door: from where, and the cookie that names the accounts this browser has signed in to."""
+
+    origin: Origin
+    cookie: str = ""
+
+    def knows(self, user: Owner, owner: str = "") -> str:
+        """Return the name of this browser if it has signed in to `user` before, else "" (LIM-04).
+
+        `owner` is the name of the account at a door of its own, like that of staff.
+        """
+        return self._trust(user, owner)[0]
+
+    def trusted_since(self, user: Owner) -> datetime | None:
+        """When this browser first signed in to `user` and has been known to the account since, or None."""
+        since = self._trust(user)[1]
+        return datetime.fromtimestamp(int(since), UTC) if since else None
+
+    def _trust(self, user: Owner, owner: str = "") -> tuple[str, str]:
+        password = user.former_password or user.password
+        return recognise(self.cookie, owner=owner or str(user.pk), password=password)
+
+
+def recognise(cookie: str, *, owner: str, password: str) -> tuple[str, str]:
+    """Return the name of this browser and since when it is trusted, if the account of `owner` knows it, else "", "".
+
+    A token holds for one password: a new one makes every browser a stranger (REC-06).
+    """
+    for token in _tokens(cookie):
+        try:
+            name, _dot, since = _signer(owner, password).unsign(token).partition(".")
+        except BadSignature:
+            continue
+        return name, since
+    return "", ""
+
+
+def remember(cookie: str, *, owner: str, password: str, former: str = "") -> str:
+    """Return the cookie with a token for the account of `owner` in front.
+
+    `former` is the password's hash before a change, whose token goes; since when the browser is trusted stays.
+    """
+    name, since = recognise(cookie, owner=owner, password=former or password)
+    others = [token for token in _tokens(cookie) if not name or not token.startswith(f"{name}.")]
+    trust = f"{name}.{since}" if name else f"{secrets.token_hex(8)}.{int(time.time())}"
+    token = _signer(owner, password).sign(trust)
+    return BETWEEN.join([token, *others][:COOKIE_ACCOUNTS_MAX])
+
+
+def _tokens(cookie: str) -> list[str]:
+    return cookie.split(BETWEEN)[:COOKIE_ACCOUNTS_MAX] if cookie else []
+
+
+def _signer(owner: str, password: str) -> Signer:
+    # The salt is hashed into the key, so the token tells neither the account nor anything of the password.
+    digest = hashlib.sha256(f"{owner} {password}".encode()).hexdigest()
+    return Signer(salt=f"accounts.sessions.trusted_browsers {digest}", sep=".")

@@ -1,0 +1,178 @@
+"""One answer, three faces: a page, an HTMX fragment, or JSON. Views never ask which."""
+
+from urllib.parse import parse_qs
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.shortcuts import render
+from django.urls import Resolver404, resolve
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django_htmx.http import HttpResponseClientRedirect
+
+from accounts import conf
+
+# JSON validation errors answer 400, as the designs promise; pages and fragments answer 422.
+UNPROCESSABLE, BAD_REQUEST = 422, 400
+
+
+class MessageStorage(CookieStorage):
+    """Django's, in a cookie that no other host of our domain can plant (SES-03)."""
+
+    cookie_name = settings.MESSAGES_COOKIE_NAME
+
+
+def show(request, template, *, status=200, headers=None, **context):
+    """Show a page. A refused form, given as `form`, brings its errors along."""
+    form = context.get("form")
+    if wants_json(request):
+        told = [context.get(name) for name in ("notice", "said", "heading")]
+        said = context.get("refusal") or _sentence(form) or next(filter(None, told))
+        errors = _errors(form)
+        response = _json(status, said, {"errors": errors} if errors else {})
+    else:
+        fragment = _wants_fragment(request)
+        context = {"notice": _news(request), **context, "fragment": fragment}
+        response = render(
+            request, f"{template}#card" if fragment else template, context, status=status
+        )
+    return _finish(response, headers)
+
+
+def go(request, url, *, message, **facts):
+    """Lead on to `url`; JSON clients read `message` and `facts` instead."""
+    if wants_json(request):
+        return _finish(_json(200, message, facts))
+    if request.htmx:
+        # A plain 302 would be followed by the XHR and pasted into the card.
+        return _finish(HttpResponseClientRedirect(url))
+    return _finish(_see_other(url))
+
+
+def stay(request, url, template, *, message, **context):
+    """Show the same page with news: in place for HTMX, by way of `url` for a page, so that a reload repeats nothing."""
+    if _wants_fragment(request):
+        return show(request, template, notice=message, **context)
+    tell(request, message)
+    return go(request, url, message=message)
+
+
+def turn_away(request, url, *, message, status=409):
+    """Send somebody who may not be here to where they should go on, and say why."""
+    if wants_json(request):
+        return _finish(_json(status, message))
+    tell(request, message)
+    if request.htmx:
+        response = HttpResponseClientRedirect(url)
+        response.status_code = status
+        return _finish(response)
+    return _finish(_see_other(url))
+
+
+def tell(request, message):
+    """Leave a sentence for the next page to say once; JSON clients have it in their answer."""
+    if not wants_json(request):
+        messages.info(request, message)
+
+
+def refuse(request, status, *, heading, explanation, headers=None, **context):
+    """Answer a request that cannot be served at all, with a sentence and a way on."""
+    if wants_json(request):
+        return _finish(_json(status, f"{heading}. {explanation}"), headers)
+    return show(
+        request,
+        "refused.html",
+        status=status,
+        headers=headers,
+        heading=heading,
+        explanation=explanation,
+        **{"action_url": "/", "action_label": _("Go to the front page"), **context},
+    )
+
+
+def wants_json(request):
+    """Whether the client speaks JSON: it sends it, or asks for it before HTML."""
+    if request.content_type == "application/json":
+        return True
+    accept = request.META.get("HTTP_ACCEPT", "")
+    # Every browser, without reading the whole list.
+    if not accept or accept.startswith("text/html,"):
+        return False
+    return request.get_preferred_type(["text/html", "application/json"]) == "application/json"
+
+
+def local_path(path):
+    """Return `path` if it leads to a page of ours, else "" (WEB-03).
+
+    One slash at the start, no backslash or control character, a page that answers GET, and neither the sign-out
+    nor an emailed link: whoever wrote the address must not choose whose link is open here.
+    """
+    if not path.startswith("/") or path.startswith("//") or len(path) > conf.NEXT_MAX:
+        return ""
+    if "\\" in path or not path.isascii() or not path.isprintable():
+        return ""
+    page, _mark, query = path.partition("#")[0].partition("?")
+    try:
+        match = resolve(page)
+    except Resolver404:
+        return ""
+    return (
+        path
+        if _answers_get(match) and "token" not in parse_qs(query, keep_blank_values=True)
+        else ""
+    )
+
+
+def _answers_get(match):
+    if "admin" in match.app_names:
+        return match.url_name != "logout"
+    page = getattr(match.func, "view_class", None)
+    if page is None or not hasattr(page, "get"):
+        return False
+    return "get" in page.http_method_names and getattr(page, "is_destination", True)
+
+
+def _news(request):
+    """What the step before left to be said, once. Unasked, Django would clear the cookie on every page."""
+    if MessageStorage.cookie_name not in request.COOKIES:
+        return ""
+    return " ".join(str(message) for message in messages.get_messages(request))
+
+
+def _wants_fragment(request):
+    # A host that is none of ours is refused before the middleware that sets it.
+    htmx = getattr(request, "htmx", None)
+    return htmx and not htmx.boosted and not htmx.history_restore_request
+
+
+def _json(status, message, facts=None):
+    body = {"success": status < BAD_REQUEST, "message": str(message), **(facts or {})}
+    return JsonResponse(body, status=BAD_REQUEST if status == UNPROCESSABLE else status)
+
+
+def _errors(form):
+    if form is None:
+        return None
+    return {name: list(texts) for name, texts in form.errors.items() if name != "__all__"}
+
+
+def _sentence(form):
+    if form is None or not form.errors:
+        return ""
+    return next(iter(form.errors.values()))[0]
+
+
+def _see_other(url):
+    response = HttpResponseRedirect(url)
+    # 303: the browser asks for the next page with GET, whatever brought it here (RFC 9110 15.4.4).
+    response.status_code = 303
+    return response
+
+
+def _finish(response: HttpResponse, headers=None):
+    patch_vary_headers(response, ["Accept", "HX-Request", "Cookie"])
+    for name, value in (headers or {}).items():
+        response[name] = value
+    return response

@@ -1,0 +1,23 @@
+"""The tables of the site as staff see them: windows without codes, seeds or full addresses."""
+
+from backoffice.admin import (
+    alerts,
+    challenges,
+    groups,
+    outbox,
+    providers,
+    security_events,
+    sms_countries,
+    users,
+)
+
+__all__ = [
+    "alerts",
+    "challenges",
+    "groups",
+    "outbox",
+    "providers",
+    "security_events",
+    "sms_countries",
+    "users",
+]

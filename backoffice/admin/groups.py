@@ -1,0 +1,19 @@
+"""Roles, as Django has them: what is changed about them is written down, too."""
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin
+from django.contrib.auth.models import Group
+from django.db.models import Q
+
+from backoffice.modeladmin import Shutter
+
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class RoleAdmin(Shutter, GroupAdmin):
+    """Who may do what."""
+
+    def meant(self, text):
+        """A part of a name."""
+        return Q(name__icontains=text)

@@ -1,0 +1,371 @@
+"""People, as staff see them: who they are, what they proved, all that happened, and what staff may do for them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from django.http import Http404, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.utils.formats import date_format
+from django.utils.html import format_html_join
+from django.utils.timezone import localtime
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.errors import Refused, clock
+from accounts.identifiers import EMAIL, PHONE
+from accounts.models import User
+from accounts.sessions import client
+from backoffice.badges import BAD, GOOD, OFF, WAIT, badge, with_note
+from backoffice.filters import ChoiceFilter
+from backoffice.modeladmin import Window, by_id
+from backoffice.support import actions, timeline
+from backoffice.support.limits_in_force import in_words
+
+STATES = {
+    "active": (gettext_lazy("active"), Q(is_active=True, deletion_due_at=None)),
+    "leaving": (gettext_lazy("deletion pending"), Q(deletion_due_at__isnull=False)),
+    "closed": (gettext_lazy("deactivated"), Q(is_active=False)),
+}
+LOCKED = "locked"
+PROOFS = {
+    "email": (gettext_lazy("email"), Q(email__isnull=False)),
+    "phone": (gettext_lazy("mobile number"), Q(phone__isnull=False)),
+    "both": (gettext_lazy("both"), Q(email__isnull=False, phone__isnull=False)),
+    "none": (gettext_lazy("neither"), Q(email=None, phone=None)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """What staff may do for a user: who may, when it makes sense, what is said before and after."""
+
+    name: str
+    label: str
+    asks: str
+    done: str
+    do: Callable
+    fits: Callable
+    permission: str = "accounts.support_user"
+
+    @property
+    def url_name(self):
+        """The name of its page."""
+        return f"accounts_user_{self.name.replace('-', '_')}"
+
+
+def _recovery(name, kind, label, asks):
+    done = gettext_lazy("The recovery message is on its way.")
+    send = partial(actions.send_recovery, kind=kind)
+    return Deed(name, label, asks, done, send, partial(_may_recover, kind))
+
+
+def _may_recover(kind, user):
+    return user.is_active and not user.is_staff and user.contact(kind)
+
+
+def _removal(name, kind, label, asks):
+    done = gettext_lazy("The contact is removed.")
+    remove = partial(actions.remove_contact, kind=kind)
+    return Deed(name, label, asks, done, remove, lambda user: len(user.contacts) > 1)
+
+
+DEEDS = (
+    _recovery(
+        "recover",
+        EMAIL,
+        gettext_lazy("Send recovery email"),
+        gettext_lazy(
+            "A link for a new password goes to the user's own email address, and to nobody else. "
+            "Earlier links stop working."
+        ),
+    ),
+    _recovery(
+        "recover-by-text",
+        PHONE,
+        gettext_lazy("Send recovery text"),
+        gettext_lazy(
+            "A link for a new password goes to the user's own mobile number, and to nobody else. "
+            "Earlier links stop working."
+        ),
+    ),
+    Deed(
+        "end-sessions",
+        gettext_lazy("End sessions"),
+        gettext_lazy(
+            "The user is signed out in every browser. Codes on their way and the links in our notices stop working."
+        ),
+        gettext_lazy("All sessions have ended."),
+        actions.end_sessions,
+        lambda user: True,
+    ),
+    _removal(
+        "remove-email",
+        EMAIL,
+        gettext_lazy("Remove email address"),
+        gettext_lazy(
+            "For an address that is not the user's any more. It opens nothing from now on, and no link in a notice "
+            "brings it back. The user is signed out in every browser."
+        ),
+    ),
+    _removal(
+        "remove-phone",
+        PHONE,
+        gettext_lazy("Remove mobile number"),
+        gettext_lazy(
+            "For a number that is not the user's any more. It opens nothing from now on, and no link in a notice "
+            "brings it back. The user is signed out in every browser."
+        ),
+    ),
+    Deed(
+        "lift-lock",
+        gettext_lazy("Lift lock"),
+        gettext_lazy(
+            "Passwords and codes can be tried, and messages asked for, again at once, under each of the user's names."
+        ),
+        gettext_lazy("The lock is lifted."),
+        actions.lift_lock,
+        lambda user: user.full_limits,
+    ),
+    Deed(
+        "deactivate",
+        gettext_lazy("Deactivate"),
+        gettext_lazy(
+            "The user is signed out everywhere, cannot sign in, and gets no codes until the account is active again."
+        ),
+        gettext_lazy("The account is deactivated."),
+        actions.deactivate,
+        lambda user: user.is_active,
+        "accounts.deactivate_user",
+    ),
+    Deed(
+        "reactivate",
+        gettext_lazy("Reactivate"),
+        gettext_lazy("The user can sign in again."),
+        gettext_lazy("The account is active again."),
+        actions.reactivate,
+        lambda user: not user.is_active,
+        "accounts.deactivate_user",
+    ),
+)
+
+
+class ConditionFilter(ChoiceFilter):
+    """By one of some conditions, each with its words."""
+
+    conditions = {}
+
+    def lookups(self, request, model_admin):
+        """The words of every choice."""
+        return [(name, words) for name, (words, _condition) in self.conditions.items()]
+
+    def narrow(self, queryset, chosen):
+        """Those of one choice."""
+        known = self.conditions.get(chosen)
+        return queryset.filter(known[1]) if known else queryset.none()
+
+
+class StateFilter(ConditionFilter):
+    """By what became of the account, or whether its password is locked at this moment."""
+
+    title, parameter_name, conditions = gettext_lazy("state"), "state", STATES
+
+    def lookups(self, request, model_admin):
+        """The words of every choice."""
+        return [*super().lookups(request, model_admin), (LOCKED, gettext_lazy("locked"))]
+
+    def narrow(self, queryset, chosen):
+        """Those of one choice."""
+        if chosen == LOCKED:
+            return queryset.filter(pk__in=actions.locked_now())
+        return super().narrow(queryset, chosen)
+
+
+class ProofFilter(ConditionFilter):
+    """By what was proved."""
+
+    title, parameter_name, conditions = gettext_lazy("proved"), "proved", PROOFS
+
+
+class WithLocks:
+    """A list that knows of each user on its page whether the password is locked, for one more query."""
+
+    def get_results(self, request):
+        """Find the rows, then their locks."""
+        super().get_results(request)
+        self.result_list = list(self.result_list)
+        _note_locks(self.result_list)
+
+
+@admin.register(User)
+class UserAdmin(Window):
+    """Who registered, and what they proved."""
+
+    list_display = ("who", "state", "proven_email", "proven_phone", "last_login", "date_joined")
+    list_filter = (StateFilter, ProofFilter, "is_staff")
+    date_hierarchy = "date_joined"
+    ordering = ("-date_joined",)
+    sortable_by = ("date_joined",)
+    search_fields = ("username",)
+    search_help_text = gettext_lazy(
+        "The beginning of a name or a username, or an id. An email address or a mobile number is looked up instead, "
+        "and that is written down."
+    )
+    fields = (
+        "id",
+        "name",
+        "username",
+        "state",
+        "masked_email",
+        "masked_phone",
+        "verified",
+        "primary",
+        "last_login",
+        "date_joined",
+        "completed_at",
+        "deletion_due_at",
+        "is_staff",
+    )
+
+    # The list
+
+    def get_changelist(self, request, **kwargs):
+        """The list that knows of locks."""
+        return type("UserList", (WithLocks, super().get_changelist(request, **kwargs)), {})
+
+    def meant(self, text):
+        """An id, or the beginning of a name or a username; each of them has an index."""
+        named = Q(username__startswith=text.casefold()) | Q(name__istartswith=text)
+        return by_id(text, "pk") or named
+
+    @admin.display(description=gettext_lazy("name and username"))
+    def who(self, user):
+        """What the person is called, and what they call themselves; before they said so, how the id begins."""
+        if not user.name and not user.username:
+            return f"{str(user.pk)[:8]}…"
+        return with_note(user, user.username if user.name else "")
+
+    @admin.display(description=gettext_lazy("email, verified"))
+    def proven_email(self, user):
+        """The masked address, and since when it is proven."""
+        return _proven(self.masked_email(user), user.email_proved_at)
+
+    @admin.display(description=gettext_lazy("mobile number, verified"))
+    def proven_phone(self, user):
+        """The masked number, and since when it is proven."""
+        return _proven(self.masked_phone(user), user.phone_proved_at)
+
+    @admin.display(description=gettext_lazy("state"))
+    def state(self, user):
+        """Whether somebody gets in, as badges."""
+        return format_html_join(" ", "{}", ([each] for each in _states(user)))
+
+    @admin.display(description=gettext_lazy("email address"))
+    def masked_email(self, user):
+        """The address without what makes it usable."""
+        contact = user.contact(EMAIL)
+        return contact.masked if contact else ""
+
+    @admin.display(description=gettext_lazy("mobile number"))
+    def masked_phone(self, user):
+        """The number without its middle."""
+        contact = user.contact(PHONE)
+        return contact.masked if contact else ""
+
+    @admin.display(description=gettext_lazy("verified"))
+    def verified(self, user):
+        """By which channel, and when."""
+        proofs = ((_("email"), user.email_proved_at), (_("text message"), user.phone_proved_at))
+        lines = [[word, _moment(at)] for word, at in proofs if at]
+        return format_html_join("", "{}, {}<br>", lines) or None
+
+    # The page of one user
+
+    def render_change_form(self, request, context, *args, obj=None, **kwargs):
+        """Add the timeline, and what this member of staff may do."""
+        obj.full_limits = actions.full_limits(obj)
+        obj.locked_until = obj.full_limits.get(actions.lock_of(obj))
+        context["full_limits"] = [
+            (in_words(limit), clock(until)) for limit, until in obj.full_limits.items()
+        ]
+        context["timeline"] = timeline.of(obj, timeline.before(request.GET.get("before", "")))
+        context["deeds"] = [
+            (deed.label, reverse(f"admin:{deed.url_name}", args=[obj.pk]))
+            for deed in DEEDS
+            if _may(request, deed, obj) and deed.fits(obj)
+        ]
+        return super().render_change_form(request, context, *args, obj=obj, **kwargs)
+
+    def get_urls(self):
+        """Add a page for each deed, and "why no code?"."""
+        wrap = self.admin_site.admin_view
+        deeds = [
+            path(
+                f"<uuid:pk>/{deed.name}/", wrap(self.deed_view), {"deed": deed}, name=deed.url_name
+            )
+            for deed in DEEDS
+        ]
+        return [*deeds, *super().get_urls()]
+
+    def deed_view(self, request, pk, deed):
+        """Ask before anything is done, and do it when the question is answered."""
+        user = self.get_object(request, str(pk))
+        if user is None:
+            raise Http404
+        if not self.has_view_permission(request, user) or not _may(request, deed, user):
+            raise PermissionDenied
+        if request.method == "POST":
+            return self._do(request, deed, user)
+        context = self.admin_site.each_context(request) | {
+            "opts": self.opts,
+            "original": user,
+            "title": deed.label,
+            "deed": deed,
+        }
+        return TemplateResponse(request, "admin/accounts/user/deed.html", context)
+
+    def _do(self, request, deed, user):
+        try:
+            deed.do(user, by=request.user, origin=client.of(request))
+        except Refused as refusal:
+            messages.error(request, refusal.message)
+        else:
+            messages.success(request, deed.done)
+        return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[user.pk]))
+
+
+def _may(request, deed, user):
+    """Whether this member of staff may: for colleagues only whoever may do everything, and never for oneself."""
+    if user.pk == request.user.pk or (user.is_staff and not request.user.is_superuser):
+        return False
+    return request.user.has_perm(deed.permission)
+
+
+def _note_locks(users):
+    locked = actions.locked_until(users)
+    for user in users:
+        user.locked_until = locked.get(user)
+
+
+def _states(user):
+    if not user.is_active:
+        yield badge(OFF, _("deactivated"))
+    elif user.deletion_due_at:
+        yield badge(WAIT, _("deletion pending"))
+    elif not user.locked_until:
+        yield badge(GOOD, _("active"))
+    if user.locked_until:
+        until = date_format(localtime(user.locked_until), "H:i")
+        yield badge(BAD, _("locked until %(time)s") % {"time": until})
+
+
+def _proven(masked, at):
+    return with_note(masked, _moment(at)) if masked else None
+
+
+def _moment(at):
+    return date_format(localtime(at), "j M Y, H:i")

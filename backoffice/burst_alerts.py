@@ -1,0 +1,86 @@
+"""What staff must hear of soon: bursts of locked passwords, of codes, of used codes typed again, of limits (LOG-06)."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.db.models import Sum
+from django.db.models.functions import Now
+
+from accounts import conf, limits
+from accounts.conf import Rate
+from accounts.flows import challenge as challenges
+from accounts.flows import notifications
+from accounts.identifiers import PHONE
+from accounts.models import RefusalCount, SecurityEvent, User
+from accounts.sessions.client import Origin
+from backoffice.dashboard.rollups import COUNTED
+from messaging import alerts
+from messaging.outbox import api as outbox
+
+# What is counted, the alert it sounds, and from how many on.
+BURSTS: dict[str, tuple[str, Rate]] = {
+    "password_locked": ("many_passwords_locked", conf.ALERT_LOCKS),
+    "code_sent": ("many_codes_sent", conf.ALERT_CODES),
+    "code_replay": ("used_codes_typed_again", conf.ALERT_REPLAYS),
+    "limit_hit": ("limits_hit_often", conf.ALERT_LIMITS),
+}
+MINUTE = timedelta(minutes=1)
+
+
+def watch() -> None:
+    """Sound an alert for each burst that is going on."""
+    for kind, (alert, rate) in BURSTS.items():
+        number = _refusals(kind, rate) if kind in COUNTED else _events(kind, rate)
+        if number >= rate.times:
+            alerts.sound(alert, f"{rate.times} or more within {rate.seconds // 60} min")
+
+
+# So long it is worth telling.
+WARNED_WITHIN = timedelta(days=3)
+
+
+def warn(kind: str, *, entry: int, by: UUID) -> None:
+    """Write to all contacts of all superusers what an entry in the log of staff says; in the caller's transaction.
+
+    On both channels: the provider that it is about may carry one of them. Past what one account may change in an
+    hour only the alert counts on, so that nobody texts superusers without end.
+    """
+    every = limits.warnings(str(by))
+    if len(limits.take(*every)) < len(every):
+        return
+    for user in User.objects.filter(is_superuser=True, is_active=True):
+        for contact in user.contacts:
+            if contact.kind == PHONE and not notifications.may_text(contact):
+                continue
+            outbox.queue(
+                "warning",
+                ref=f"{entry}:{kind}",
+                channel=challenges.channel(contact),
+                address=contact.address,
+                lifetime=WARNED_WITHIN,
+            )
+
+
+def forged_receipt(provider: str, *, origin: Origin) -> None:
+    """Count a receipt that nothing proved, and alert staff of many in the name of one provider or from one household.
+
+    Raises TooOften past what a household may get wrong. No event: a stranger must not fill the trail.
+    """
+    own, named = limits.forged_receipts(origin, provider)
+    taken = limits.admit(*own) | limits.take(*named)
+    if any(hit.fills for hit in taken.values()):
+        alerts.sound("many_receipts_forged", f"in the name of {provider or 'nobody we know'}")
+
+
+def _events(kind: str, rate: Rate) -> int:
+    """How many there were lately. Counts no further than it has to."""
+    since = Now() - timedelta(seconds=rate.seconds)
+    newest = SecurityEvent.objects.filter(kind=kind, at__gt=since).order_by("-at", "-pk")
+    return newest[: rate.times].count()
+
+
+def _refusals(kind: str, rate: Rate) -> int:
+    """How many were counted lately, with all of the minute in which the time began."""
+    since = Now() - timedelta(seconds=rate.seconds) - MINUTE
+    lately = RefusalCount.objects.filter(kind=kind, minute__gt=since)
+    return lately.aggregate(number=Sum("number"))["number"] or 0

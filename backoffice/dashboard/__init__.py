@@ -1,0 +1,1 @@
+"""How sign-up is doing: numbers that are kept, figures that are drawn."""

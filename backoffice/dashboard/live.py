@@ -1,0 +1,113 @@
+"""What the sign-up board says of this moment: how the providers fare, and what texts have cost of their budgets."""
+
+from itertools import chain
+
+from django.db.models import Case, OuterRef, Subquery, When
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+
+from accounts import limits
+from accounts.limits import STAMP, buckets
+from accounts.models import EVERYWHERE, Pool, TextCountry
+from backoffice.admin import provider_health
+from backoffice.dashboard import statistics
+from backoffice.dashboard.statistics import seconds
+from backoffice.support import challenge_status
+from messaging.models import CHANNELS, EMAIL, SMS, Breaker, Channel, Provider
+
+MOST = 25
+
+
+def channels():
+    """Whether each channel may be used; texts are stopped where they cost, in every country at once."""
+    words = dict(CHANNELS)
+    mail = Channel.objects.filter(pk=EMAIL).first() or Channel(name=EMAIL)
+    texts = TextCountry.objects.filter(pk=EVERYWHERE)
+    lines = [(words[EMAIL], "channel", mail), *((words[SMS], "texts", row) for row in texts)]
+    return [{"name": name, "switch": switch, "row": row} for name, switch, row in lines]
+
+
+def providers(found):
+    """A line for each provider that is entered or has carried something, with its state of this moment."""
+    failing = Breaker.objects.filter(provider=OuterRef("name"), failures__gt=0)
+    rows = Provider.objects.annotate(
+        fails=Subquery(failing.values("failures")),
+        paused_until=Subquery(failing.values("open_until")),
+    )
+    entered = {(row.channel, row.name): row for row in rows}
+    nothing = statistics.Carried(0, 0, 0, "", "")
+    lines = []
+    for channel, label in CHANNELS:
+        for place in sorted({*entered, *found.carried}):
+            if place[0] == channel and found.choice.channel in ("", channel):
+                did = found.carried.get(place, nothing)
+                lines.append(_line(place[1], label, entered.get(place), did))
+    return lines
+
+
+def _line(name, channel, row, did):
+    state = provider_health.state(row) if row else ""
+    return {
+        "name": name or _("nobody took it"),
+        "is_known": bool(name),
+        "channel": channel,
+        "row": row,
+        "state": state,
+        "badge": _badge(row, state),
+        "did": did,
+        "sent": f"{did.sent:,}",
+        "lost": f"{did.lost:,}",
+        "half": seconds(did.half),
+        "most": seconds(did.most),
+    }
+
+
+def _badge(row, state):
+    if row is None or not row.is_active:
+        return "off"
+    if row.paused_until and row.paused_until > now():
+        return "bad"
+    if state == _("working"):
+        return "good"
+    return "wait" if row.fails else "bad"
+
+
+def budgets():
+    """For everywhere and the countries that matter most: whether it is texted, and how much of its budgets is used."""
+    everywhere = Case(When(code=EVERYWHERE, then=0), default=1)
+    paused = Case(When(TextCountry.PAUSED, then=0), default=1)
+    ordered = TextCountry.objects.with_state().order_by(
+        everywhere, "is_open", paused, "-sent", "code"
+    )
+    countries = list(ordered[:MOST])
+    budgets = {country.code: _budgets(country.code) for country in countries}
+    kept = buckets(chain.from_iterable(budgets.values()))
+    return [
+        {
+            "country": country,
+            "state": challenge_status.of_country(country),
+            "is_everywhere": country.pk == EVERYWHERE,
+            "used": [_used(limit, kept.get(limit)) for limit in budgets[country.code]],
+        }
+        for country in countries
+    ]
+
+
+def _budgets(country):
+    if country == EVERYWHERE:
+        return [limit for pool in Pool for limit in limits.texts_in_all(pool)]
+    return [limit for pool in Pool for limit in limits.texts_to_country(country, pool)]
+
+
+def _used(limit, bucket):
+    """How many hits of a limit still count."""
+    hits = bucket.hits if bucket else ""
+    since = (now().timestamp() - limit.rate.seconds) * 1000
+    moments = [int(hits[at : at + STAMP]) for at in range(0, len(hits), STAMP)]
+    used = sum(moment > since for moment in moments)
+    return {
+        "pool": limit.pool.label,
+        "used": used,
+        "of": limit.rate.times,
+        "span": statistics.span(limit.rate.seconds),
+    }

@@ -1,0 +1,35 @@
+"""Set where the codes of a member of staff go, on your word: manage.py staff_contact USERNAME EMAIL-OR-NUMBER"""
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import IntegrityError
+
+from accounts import identifiers
+from accounts.models import User
+from backoffice import roles
+
+
+class Command(BaseCommand):
+    """Takes the contact as proven: whoever may run commands here answers for it."""
+
+    help = __doc__
+
+    def add_arguments(self, parser):
+        """Who, and where to."""
+        parser.add_argument("username")
+        parser.add_argument("contact")
+
+    def handle(self, *args, username, contact, **options):
+        """Set it, and write it down."""
+        names = [username, username.casefold()]
+        user = User.objects.filter(username__in=names, is_staff=True).first()
+        if user is None:
+            raise CommandError("No member of staff has that username.")
+        try:
+            found = identifiers.parse(contact)
+            roles.set_contact(user, found)
+        except identifiers.Unreadable as problem:
+            raise CommandError(str(problem)) from None
+        except IntegrityError:
+            raise CommandError("Another account has that contact.") from None
+        self.stdout.write(f"Codes for {user.username} go to {found.masked}")
+        self.stdout.write(str(roles.TWO_ACCOUNTS))

@@ -1,0 +1,31 @@
+"""Say what an account may do on the staff pages: manage.py staff_role USERNAME Support|Operations|Auditor|none"""
+
+from django.core.management.base import BaseCommand, CommandError
+
+from accounts.models import User
+from backoffice import roles
+
+NONE = "none"
+
+
+class Command(BaseCommand):
+    """Gives exactly one role, or takes all. Superusers come from createsuperuser alone."""
+
+    help = __doc__
+
+    def add_arguments(self, parser):
+        """Who, and which role."""
+        parser.add_argument("username")
+        parser.add_argument("role", choices=[*roles.NAMES, NONE])
+
+    def handle(self, *args, username, role, **options):
+        """Set it, and write it down."""
+        user = User.objects.filter(username__in=[username, username.casefold()]).first()
+        if user is None:
+            raise CommandError("Nobody has that username.")
+        roles.set_role(user, "" if role == NONE else role)
+        self.stdout.write(f"{user.username}: {role}")
+        if role != NONE:
+            self.stdout.write(str(roles.TWO_ACCOUNTS))
+        if role != NONE and not user.contacts:
+            self.stdout.write("There is no contact to send a code to yet: manage.py staff_contact")

@@ -1,0 +1,254 @@
+"""Staff: both steps of their door, their own account, and what whoever runs the site decides about them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.contrib.auth.hashers import check_password
+from django.contrib.auth.models import Group, Permission
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+from django.utils.translation import gettext_lazy as _
+
+from accounts import audit, limits, refusals
+from accounts.errors import CodeClosed, PasswordWrong, TooOften
+from accounts.flows import challenge as challenges
+from accounts.flows import notifications
+from accounts.identifiers import EMAIL, Identifier
+from accounts.limits import Hit
+from accounts.models import Challenge, Purpose, User
+from accounts.sessions.client import Origin
+from accounts.sessions.trusted_browsers import Visitor
+
+NAMES = SUPPORT, OPERATIONS, AUDITOR = "Support", "Operations", "Auditor"
+
+# What each role may do, as Django names permissions; those that do not exist are left out.
+ROLES = {
+    SUPPORT: (
+        *("accounts.view_user", "accounts.support_user", "accounts.view_challenge"),
+        *("accounts.view_securityevent", "messaging.view_outboxmessage", "messaging.view_receipt"),
+    ),
+    OPERATIONS: (
+        *(f"messaging.{verb}_provider" for verb in ("view", "add", "change", "delete")),
+        *(f"accounts.{verb}_textcountry" for verb in ("view", "add", "change")),
+        *(
+            "messaging.view_channel",
+            "messaging.view_breaker",
+            "messaging.view_alert",
+            "messaging.view_outboxmessage",
+        ),
+        "backoffice.view_tally",
+    ),
+}
+# The apps of which an auditor sees everything, and changes nothing.
+AUDITED = ("accounts", "messaging", "admin")
+
+TWO_ACCOUNTS = _(
+    "A staff account opens the staff pages and nothing else. Who works here and shops here has two accounts, "
+    "with two addresses."
+)
+
+
+def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
+    """Take a try at the password of a member of staff, before anybody looks at it; a success gives it back.
+
+    A browser that came through this door before has tries of its own, which neither strangers nor its household
+    spend (LIM-04). Raises TooOften.
+    """
+    user = User.objects.filter(username=username, is_staff=True).first()
+    browser = visitor.knows(user, account_of(user)) if user else ""
+    own = limits.staff_logins_by_browser(browser)
+    asked = own if browser else limits.staff_logins(username, visitor.origin)
+    try:
+        return list(limits.admit(*asked).values())
+    except TooOften:
+        name = Identifier.username(username.casefold())
+        refusals.note("staff_sign_in_limited", origin=visitor.origin, identifier=name)
+        raise
+
+
+def account_of(user: User) -> str:
+    """What a browser that came through this door remembers; the shop's door remembers something else."""
+    return f"staff {user.pk}"
+
+
+def send_code(user: User, *, current: Challenge | None = None, origin: Origin) -> Challenge:
+    """Send the code of the second step to the primary contact, which `user` must have.
+
+    Goes on with `current` while its code is on its way. Raises TooOften, ChannelDown.
+    """
+    return _code(Purpose.STAFF, user, current, origin)
+
+
+def by_code(challenge: Challenge, typed: str, *, origin: Origin) -> User:
+    """Open the staff pages to whoever typed the password and now the right code (ADM-04).
+
+    Raises the refusals of `challenges.check`; CodeClosed, too, for who is no longer staff or has another contact.
+    """
+    challenges.check(challenge, typed, origin=origin)
+    with transaction.atomic():
+        # The user first, as everywhere.
+        account = _still_theirs(challenge)
+        if not account.update(last_login=Now()):
+            raise CodeClosed
+        challenges.use_up(challenge)
+        user = account.get()
+        audit.record("staff_signed_in", origin=origin, identifier=challenge.identifier, user=user)
+    return user
+
+
+def begin_change(
+    user: User, password: str, *, current: Challenge | None = None, visitor: Visitor
+) -> Challenge:
+    """Look at the password of whoever wants to change their own account, and send a code to the primary contact.
+
+    Goes on with `current` while its code is on its way. Raises PasswordWrong, TooOften, ChannelDown.
+    """
+    tried = try_password(user.username or "", visitor=visitor)
+    if not check_password(password, user.password):
+        audit.record("sign_in_failed", origin=visitor.origin, user=user)
+        raise PasswordWrong
+    limits.give_back(*tried)
+    return _code(Purpose.STAFF_CHANGE, user, current, visitor.origin)
+
+
+def change_password(
+    user: User, challenge: Challenge, typed: str, *, hashed: str, keep: str, origin: Origin
+) -> None:
+    """Put a new password, which comes as its hash, in the place of the one that was looked at.
+
+    All sessions end but the one with the key `keep`; all contacts are told. Raises as `challenges.check`, TooOften.
+    """
+    challenges.check(challenge, typed, origin=origin)
+    with transaction.atomic():
+        challenges.stand_in_line(user.pk)
+        account = _still_theirs(challenge).filter(pk=user.pk, password=user.password)
+        if not account.update(password=hashed):
+            raise CodeClosed
+        challenges.use_up(challenge)
+        _changed(user, "password_changed", told=user.contacts, keep=keep, origin=origin)
+    user.former_password, user.password = user.password, hashed
+
+
+def begin_contact(
+    user: User, challenge: Challenge, typed: str, *, contact: Identifier, origin: Origin
+) -> Challenge:
+    """Send a code to the new `contact` of whoever typed the one that went to the contact there is.
+
+    To an address of somebody else no code leaves (ENU-07). Raises as `challenges.check`, TooOften, ChannelDown.
+    """
+    challenges.check(challenge, typed, origin=origin)
+    with transaction.atomic():
+        challenges.stand_in_line(user.pk)
+        if not _still_theirs(challenge).filter(pk=user.pk).exists():
+            raise CodeClosed
+        challenges.use_up(challenge)
+        return challenges.issue(Purpose.STAFF_CONTACT, contact, origin=origin, user_id=user.pk)
+
+
+def change_contact(
+    user: User, challenge: Challenge, typed: str, *, keep: str, origin: Origin
+) -> None:
+    """Put the contact that the right code proves in the place of the one of its kind, and send codes there.
+
+    All sessions end but the one with the key `keep`; the contacts there were are told. Raises as `challenges.check`,
+    TooOften.
+    """
+    challenges.check(challenge, typed, origin=origin)
+    contact, former = challenge.identifier, user.contacts
+    what = "contact_changed" if user.contact(contact.kind) else "contact_added"
+    try:
+        with transaction.atomic():
+            challenges.stand_in_line(user.pk)
+            columns = User.proven(contact) | {"primary": contact.kind}
+            active = User.objects.filter(pk=user.pk, is_active=True, is_staff=True)
+            if challenge.user_id != user.pk or not active.update(**columns):
+                raise CodeClosed
+            challenges.use_up(challenge)
+            _changed(user, what, told=former, keep=keep, origin=origin)
+    except IntegrityError:
+        # Somebody else proved it first: the constraint decides.
+        raise CodeClosed from None
+
+
+def set_contact(user: User, contact: Identifier) -> None:
+    """Take `contact` as proven and primary, on the word of whoever runs the site. Raises IntegrityError if it is taken.
+
+    The contact that was is told, by a message without a link: nothing undoes this. Whoever is signed in must sign
+    in anew.
+    """
+    former = user.contact(contact.kind)
+    with transaction.atomic():
+        columns = User.proven(contact) | {"primary": contact.kind}
+        User.objects.filter(pk=user.pk).update(**columns)
+        _end_everything(user)
+        audit.record("staff_contact_set", origin=Origin(), identifier=contact, user=user)
+        if former and former.key != contact.key:
+            notifications.tell(user, "contact_changed", origin=Origin(), to=[former])
+    user.refresh_from_db()
+
+
+def set_role(user: User, role: str) -> None:
+    """Make `user` staff with exactly this role, or a shopper again with "".
+
+    Whatever the account had on the other side ends: sessions, attempts, links, and a deletion that waits.
+    """
+    with transaction.atomic():
+        challenges.stand_in_line(user.pk)
+        was = {"is_superuser": False, "deletion_due_at": None}
+        User.objects.filter(pk=user.pk).update(is_staff=bool(role), **was)
+        user.groups.set(Group.objects.filter(name=role))
+        user.user_permissions.clear()
+        _end_everything(user)
+        # Also the first and the last of what happened to the account of a member of staff.
+        audit.record("staff_role_changed", origin=Origin(), user=user, by=user)
+    user.refresh_from_db()
+
+
+def fill_groups(**signal: Any) -> None:
+    """Make the groups and give them what their role may do; what staff added stays. After every migration."""
+    using = signal.get("using", "default")
+    for role in NAMES:
+        group, _is_new = Group.objects.using(using).get_or_create(name=role)
+        group.permissions.add(*Permission.objects.using(using).filter(_of(role)))
+
+
+def _of(role: str) -> Q:
+    if role == AUDITOR:
+        return Q(content_type__app_label__in=AUDITED, codename__startswith="view_")
+    wanted = Q(pk__in=[])
+    for name in ROLES[role]:
+        app, _dot, codename = name.partition(".")
+        wanted |= Q(content_type__app_label=app, codename=codename)
+    return wanted
+
+
+def _code(purpose: Purpose, user: User, current: Challenge | None, origin: Origin) -> Challenge:
+    if current and current.user_id == user.pk and current.is_waiting:
+        return current
+    return challenges.issue(purpose, user.contacts[0], origin=origin, user_id=user.pk)
+
+
+def _still_theirs(challenge: Challenge) -> QuerySet[User]:
+    """The member of staff whom a code was sent to, while they are that and have that contact."""
+    contact = challenge.identifier
+    still = {"email_key": contact.key} if contact.kind == EMAIL else {"phone": contact.key}
+    staff = User.objects.filter(is_active=True, is_staff=True, **still)
+    return staff.filter(pk=challenge.user_id or challenges.NOBODY)
+
+
+def _changed(
+    user: User, what: str, *, told: Iterable[Identifier], keep: str, origin: Origin
+) -> None:
+    limits.spend(*limits.changes(str(user.pk)))
+    user.sessions.exclude(pk=keep).delete()
+    user.challenges.withdraw()
+    audit.record(what, origin=origin, user=user)
+    notifications.tell(user, what, origin=origin, to=told)
+
+
+def _end_everything(user: User) -> None:
+    """End sessions, attempts and links, also what strangers began for the contacts."""
+    user.sessions.all().delete()
+    contacts = [contact.key for contact in user.contacts]
+    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).end()

@@ -1,0 +1,237 @@
+"""Django's admin site behind a door of its own: a password, then a code, neither to be tried without end (ADM-04).
+
+What staff change of their own account is next door, in `backoffice.own_account`.
+
+Not in `backoffice.admin`: that package registers itself with the site while the site is being made.
+"""
+
+from datetime import timedelta
+from functools import wraps
+from itertools import chain
+
+from django.contrib import admin
+from django.contrib.admin.forms import AdminAuthenticationForm
+from django.contrib.auth import login
+from django.contrib.auth.views import LoginView
+from django.core.exceptions import BadRequest, ValidationError
+from django.core.validators import MaxLengthValidator
+from django.http import HttpResponseRedirect
+from django.shortcuts import redirect
+from django.urls import path, reverse
+from django.utils.decorators import method_decorator
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.cache import never_cache
+
+from accounts import audit, conf, limits
+from accounts.errors import ChannelDown, TooOften
+from accounts.identifiers import Identifier
+from accounts.models import Purpose
+from accounts.sessions import pending
+from accounts.sessions.store import STAFF_DOOR
+from accounts.views import negotiation
+from backoffice import burst_alerts, own_account, roles
+from backoffice.code_views import Again, CodePage, sentence
+from messaging import alerts
+from messaging.models import Alert
+
+# The alerts on the front page.
+LATELY, MOST_ALERTS = timedelta(days=1), 5
+
+NO_CONTACT = gettext_lazy(
+    "The password is right, but there is no contact to send a code to. "
+    "Whoever runs the site can set one: manage.py staff_contact"
+)
+
+
+class StaffSignInForm(AdminAuthenticationForm):
+    """Name and password, counted before the password is looked at. Lets nobody in: a code is next."""
+
+    error_messages = {
+        **AdminAuthenticationForm.error_messages,
+        "invalid_login": gettext_lazy(
+            "That does not open the staff pages. Check the name and the password."
+        ),
+    }
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        # Refused by size before anything is hashed (IDN-09).
+        self.fields["password"].validators.append(MaxLengthValidator(conf.PASSWORD_MAX_LENGTH))
+
+    def clean(self):
+        """Take a try, then let Django look; the right password gives the try back."""
+        visitor, name = pending.visitor(self.request), self.cleaned_data.get("username", "")
+        try:
+            tried = roles.try_password(name, visitor=visitor)
+        except TooOften as refusal:
+            raise ValidationError(str(refusal.message)) from None
+        try:
+            cleaned = super().clean()
+        except ValidationError:
+            identifier = Identifier.username(name.casefold())
+            audit.record("staff_sign_in_failed", origin=visitor.origin, identifier=identifier)
+            raise
+        limits.give_back(*tried)
+        return cleaned
+
+    def confirm_login_allowed(self, user):
+        """Staff only, and with somewhere to send the code."""
+        super().confirm_login_allowed(user)
+        if not user.contacts:
+            raise ValidationError(NO_CONTACT)
+
+
+class PasswordStep(LoginView):
+    """The first step: sends the code and remembers, in a session of nobody, whose it is."""
+
+    template_name = "admin/login.html"
+    authentication_form = StaffSignInForm
+
+    def form_valid(self, form):
+        """Send the code."""
+        request, user = self.request, form.get_user()
+        current = pending.challenge(request, Purpose.STAFF)
+        try:
+            challenge = roles.send_code(user, current=current, origin=request.session.origin)
+        except (TooOften, ChannelDown) as refusal:
+            form.add_error(None, str(sentence(refusal)))
+            return self.form_invalid(form)
+        # Whoever was signed in here is not any more, and the time for the code runs from now.
+        pending.forget(request)
+        request.session.cycle_key()
+        begun = pending.Pending(
+            typed="",
+            destination=negotiation.local_path(self.get_redirect_url()),
+        )
+        pending.put(request, challenge, begun)
+        return redirect("admin:code")
+
+
+class CodeStep(CodePage):
+    """The second step: the code, and with it the session in which the admin opens."""
+
+    template_name = "admin/code.html"
+    title = gettext_lazy("Enter the code we sent you")
+    button = gettext_lazy("Sign in")
+    purpose = Purpose.STAFF
+    start, page, again = "admin:login", "admin:code", "admin:code_again"
+    start_again = gettext_lazy("Start again with name and password")
+
+    def dispatch(self, request, *args, **kwargs):
+        """Whoever is inside needs no code."""
+        if self.site.has_permission(request):
+            return redirect("admin:index")
+        return super().dispatch(request, *args, **kwargs)
+
+    def carry_out(self, code):
+        """Look at the code and open."""
+        request = self.request
+        destination = pending.of(request).destination
+        user = roles.by_code(self.challenge, code, origin=request.session.origin)
+        let_in(request, user)
+        return HttpResponseRedirect(destination or reverse("admin:index"))
+
+    @property
+    def began_at(self):
+        """When the password was typed."""
+        return self.request.session.row.created_at
+
+
+class CodeAgain(Again, CodeStep):
+    """Another code for it."""
+
+
+class StaffSite(admin.AdminSite):
+    """The admin."""
+
+    site_header = site_title = "Storefront"
+    index_title = gettext_lazy("Staff pages")
+
+    def get_urls(self):
+        """Add the second step and what staff change of their own account; leave out what no page here asks."""
+        # Completions of what is typed, and pages of the shop.
+        unasked = ("autocomplete", "view_on_site")
+        code, again = CodeStep.as_view(site=self), CodeAgain.as_view(site=self)
+        return [
+            path("login/code/", code, name="code"),
+            path("login/code/again/", again, name="code_again"),
+            *own_account.urls(self),
+            *(page for page in super().get_urls() if getattr(page, "name", "") not in unasked),
+        ]
+
+    def index(self, request, extra_context=None):
+        """The front page, with what staff should look at."""
+        lately = Alert.objects.filter(last_at__gt=now() - LATELY).order_by("-last_at")
+        may_look = request.user.has_perm("messaging.view_alert")
+        alerts = {"alerts": lately[:MOST_ALERTS] if may_look else []}
+        return super().index(request, alerts | (extra_context or {}))
+
+    @method_decorator(never_cache)
+    def login(self, request, extra_context=None):
+        """The first step."""
+        if request.method == "GET" and self.has_permission(request):
+            return redirect("admin:index")
+        context = {
+            **self.each_context(request),
+            "title": _("Sign in to the staff pages"),
+            "app_path": request.get_full_path(),
+            **(extra_context or {}),
+        }
+        return PasswordStep.as_view(extra_context=context)(request)
+
+    def note(self, request, kind, *, about):
+        """Write down what a member of staff did, and to which row (LOG-01)."""
+        audit.record(kind, origin=request.session.origin, user=request.user, about=about)
+
+    def warn(self, kind, entry):
+        """Sound the alert `kind` about the row of an entry in the log, and write to every superuser (ADM-01)."""
+        alerts.sound(kind, entry.object_repr)
+        burst_alerts.warn(kind, entry=entry.pk, by=entry.user_id)
+
+    def look_up(self):
+        """Let the browser send what was typed to the look-up, as it sent it here: by POST."""
+        return redirect("lookup", preserve_request=True)
+
+    def admin_view(self, view, cacheable=False):
+        """As Django has it, for text that a row can hold (IDN-09)."""
+        return super().admin_view(_readable(view), cacheable)
+
+    def logout(self, request, extra_context=None):
+        """End the session, and note it."""
+        if request.method == "POST" and request.user.is_authenticated:
+            audit.record("signed_out", origin=request.session.origin, user=request.user)
+        return super().logout(request, extra_context)
+
+    def password_change(self, request, extra_context=None):
+        """A page of ours: with its limits, its code, its notice and its place in the audit."""
+        return own_account.PasswordChange.as_view(site=self)(request)
+
+
+def _readable(view):
+    """Refuse an address or a form with a NUL in it: no text of PostgreSQL may have one."""
+
+    @wraps(view)
+    def readable(request, *args, **kwargs):
+        # Looked at in a frame of its own, which is gone when the view runs: no report of an error shows what was sent.
+        if _has_nul(request):
+            raise BadRequest
+        return view(request, *args, **kwargs)
+
+    return readable
+
+
+def _has_nul(request):
+    sent = [*request.GET.lists(), *request.POST.lists()]
+    texts = chain([request.path], *((name, *values) for name, values in sent))
+    return any("\0" in text for text in texts)
+
+
+def let_in(request, user):
+    """Begin the session in which the admin opens, with nothing of what the one before held (SES-01, SES-02)."""
+    pending.forget(request)
+    request.session.staff = True
+    login(request, user, backend=STAFF_DOOR)
+    request.session.confirmed, request.session.signed_in = user.primary, True
+    pending.make_familiar(request, user, roles.account_of(user))

@@ -1,0 +1,200 @@
+"""Staff help a shopper: each deed is one transaction with an event and an entry in the log of staff.
+
+Nobody chooses a password, a code or an address for somebody else (ADM-06).
+"""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.contrib.contenttypes.models import ContentType
+from django.db import transaction
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
+
+from accounts import audit, conf, limits, refusals
+from accounts.errors import Refused, TooOften
+from accounts.flows import challenge as challenges
+from accounts.flows import notifications, passwords
+from accounts.identifiers import Identifier
+from accounts.limits import STAMP, Limit
+from accounts.models import Bucket, Challenge, Pool, Purpose, SecurityEvent, User
+from accounts.sessions.client import Origin
+
+MOST_LOCKS = 1000
+# For whom a cap may be full: whoever comes from elsewhere finds it full first.
+ASKERS = (Pool.RETURN, Pool.OWNER)
+# What was asked for makes no sense for this account as it is now.
+CHANGED = _("The account has changed meanwhile. Look at it again.")
+
+
+def send_recovery(user: User, kind: str, *, by: User, origin: Origin) -> None:
+    """Send the link for a new password to the user's own contact of `kind`. Raises TooOften, ChannelDown, Refused.
+
+    Earlier ones die (REC-05). No session of staff holds the attempt, so nobody else can go on with it; by text, too,
+    a link is sent, for a code works in no browser but the one that asked for it.
+    """
+    with transaction.atomic():
+        # Not to colleagues: one mailbox must not be both steps of their door (ADM-04).
+        user = _locked(user, is_active=True, is_staff=False)
+        contact = user.contact(kind)
+        if contact is None:
+            raise Refused(str(CHANGED))
+        Challenge.objects.filter(recipient=contact.key, purpose=Purpose.RESET).withdraw()
+        challenges.issue(
+            Purpose.RESET,
+            contact,
+            # Not the browser of staff: the message would name it as the shopper's.
+            origin=Origin(),
+            user_id=user.pk,
+            # Strangers must not use up what support needs to help (LIM-12).
+            pool=Pool.OWNER,
+            also=limits.resets(contact, Pool.OWNER),
+            sends=0,
+        )
+        _note("staff_recovery_sent", "Recovery message sent.", user, by, origin)
+
+
+def end_sessions(user: User, *, by: User, origin: Origin) -> None:
+    """Sign the user out everywhere and end what waits, the links of notices too. Raises Refused."""
+    with transaction.atomic():
+        user = _locked(user)
+        _end_everything(user)
+        _note("staff_ended_sessions", "Sessions ended.", user, by, origin)
+
+
+def lift_lock(user: User, *, by: User, origin: Origin) -> None:
+    """Lift the password's lock and every full cap, under each of the user's names. Raises Refused."""
+    with transaction.atomic():
+        user = _locked(user)
+        passwords.unlock(user)
+        limits.forget(*_caps(user))
+        _note("staff_lifted_lock", "Lock of the password and full limits lifted.", user, by, origin)
+
+
+def remove_contact(user: User, kind: str, *, by: User, origin: Origin) -> None:
+    """Take a contact off that is not the user's any more, and end all ways back of its holder. Raises Refused.
+
+    Never the last one. Both contacts are told; the one that goes gets no link.
+    """
+    with transaction.atomic():
+        user = _locked(user)
+        contact = user.contact(kind)
+        if contact is None or not User.objects.drop_contact(user.pk, kind):
+            raise Refused(str(CHANGED))
+        _end_everything(user)
+        # Not the browser of staff: the message would name it as the shopper's.
+        stays = [other for other in user.contacts if other != contact]
+        notifications.tell(user, "contact_removed", origin=Origin(), to=stays)
+        notifications.tell(user, "contact_removed", origin=Origin(), to=[contact], life=timedelta())
+        # For the trail of former contacts, which erasure follows.
+        audit.record("contact_removed", origin=Origin(ip=""), identifier=contact, user=user)
+        _note("staff_removed_contact", "Contact removed.", user, by, origin)
+
+
+def deactivate(user: User, *, by: User, origin: Origin) -> None:
+    """Shut the account: nobody gets in, and nothing is sent. Raises Refused."""
+    with transaction.atomic():
+        user = _locked(user, is_active=True)
+        User.objects.filter(pk=user.pk).update(is_active=False)
+        _end_everything(user)
+        _note("staff_deactivated", "Deactivated.", user, by, origin)
+
+
+def reactivate(user: User, *, by: User, origin: Origin) -> None:
+    """Open the account again. Raises Refused."""
+    with transaction.atomic():
+        user = _locked(user, is_active=False)
+        User.objects.filter(pk=user.pk).update(is_active=True)
+        _note("staff_reactivated", "Activated again.", user, by, origin)
+
+
+def look_up(who: Identifier, *, by: User, origin: Origin) -> None:
+    """Write down that a member of staff looks an address up, before it is looked up. Raises TooOften."""
+    try:
+        limits.spend(*limits.staff_lookups(str(by.pk)))
+    except TooOften:
+        refusals.note("limit_hit", origin=origin, identifier=who, user=by)
+        raise
+    audit.record("staff_looked_up", origin=origin, identifier=who, user=by)
+
+
+def in_force(asked: Iterable[Limit]) -> dict[Limit, datetime]:
+    """Those limits that are full now, and until when, in one query."""
+    kept = limits.buckets(asked)
+    until = {limit: _full_until(bucket, limit) for limit, bucket in kept.items()}
+    return {limit: moment for limit, moment in until.items() if moment and moment > now()}
+
+
+def full_limits(user: User) -> dict[Limit, datetime]:
+    """What stands in the way of a user, and until when, in one query (LIM-12)."""
+    return in_force([lock_of(user), *_caps(user)])
+
+
+def lock_of(user: User) -> Limit:
+    """The limit that locks the password."""
+    return limits.passwords_by_account(str(user.pk))
+
+
+def locked_until(users: Iterable[User]) -> dict[User, datetime]:
+    """Those whose password is locked, and until when, in one query."""
+    by_limit = {lock_of(user): user for user in users}
+    return {by_limit[limit]: until for limit, until in in_force(by_limit).items()}
+
+
+def locked_now() -> list[UUID]:
+    """Users whose password is locked at this moment, of the newest MOST_LOCKS locks."""
+    since = Now() - timedelta(seconds=conf.LOGIN_FAILURES.seconds)
+    locks = SecurityEvent.objects.filter(kind="password_locked", user__isnull=False, at__gt=since)
+    newest = locks.order_by("-at").values_list("user_id", flat=True)[:MOST_LOCKS]
+    by_limit = {limits.passwords_by_account(str(pk)): pk for pk in newest}
+    return [by_limit[limit] for limit in in_force(by_limit)]
+
+
+def _caps(user: User) -> list[Limit]:
+    """All that strangers can fill for one user, as it stands in the way of others and of the owner."""
+    return [
+        *limits.sign_ins(str(user.pk)),
+        *(limit for to in user.contacts for pool in ASKERS for limit in limits.caps(to, pool)),
+    ]
+
+
+def _full_until(bucket: Bucket, limit: Limit) -> datetime | None:
+    full = STAMP * limit.rate.times
+    if len(bucket.hits) < full:
+        return None
+    oldest = int(bucket.hits[-full:][:STAMP])
+    return datetime.fromtimestamp(oldest / 1000 + limit.rate.seconds, tz=UTC)
+
+
+def _locked(user: User, **still: bool) -> User:
+    """The row as it is now, locked before any of its challenges, as everywhere."""
+    found = User.objects.select_for_update(no_key=True).filter(pk=user.pk, **still).first()
+    if found is None:
+        raise Refused(str(CHANGED))
+    return found
+
+
+def _end_everything(user: User) -> None:
+    user.sessions.all().delete()
+    contacts = [contact.key for contact in user.contacts]
+    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).withdraw()
+    # For good: whoever opens the account again does not open these.
+    user.challenges.end()
+
+
+def _note(kind: str, words: str, user: User, by: User, origin: Origin) -> None:
+    """What happened, for the account; who did it and from where, for the audit and the log of staff."""
+    audit.record(kind, origin=Origin(ip=""), user=user, by=by)
+    audit.record("staff_acted", origin=origin, user=by, about=f"user {user.pk}")
+    LogEntry.objects.create(
+        user_id=by.pk,
+        content_type=ContentType.objects.get_for_model(User),
+        object_id=str(user.pk),
+        object_repr=str(user)[:200],
+        action_flag=CHANGE,
+        change_message=words,
+    )

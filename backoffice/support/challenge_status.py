@@ -1,0 +1,117 @@
+"""What state a challenge is in; times left and ages as staff read them."""
+
+from datetime import timedelta
+
+from django.db.models import Q
+from django.db.models.functions import Now
+from django.utils.formats import date_format
+from django.utils.timezone import localtime, now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from accounts.identifiers import EMAIL
+from accounts.models import Purpose
+from backoffice.badges import BAD, GOOD, OFF, badge
+
+VALID, USED, REPLACED, USED_UP, EXPIRED = "valid used replaced used_up expired".split()
+WORDS = {
+    VALID: gettext_lazy("valid"),
+    USED: gettext_lazy("used"),
+    REPLACED: gettext_lazy("replaced"),
+    USED_UP: gettext_lazy("used up"),
+    EXPIRED: gettext_lazy("expired"),
+}
+TONES = {VALID: GOOD, USED: OFF, REPLACED: OFF, USED_UP: BAD, EXPIRED: BAD}
+
+# Where a link alone is sent, and no code, the link's time counts.
+BY_LINK = (
+    Q(purpose=Purpose.NOT_ME)
+    | Q(purpose=Purpose.RESET, kind=EMAIL)
+    | Q(purpose=Purpose.RESET, sends=0)
+)
+STANDING = Q(proved_at=None, closed_at=None)
+TRIED_OUT = ~BY_LINK & Q(tries_left=0)
+LATE = (BY_LINK & Q(link_expires_at__lte=Now())) | (~BY_LINK & Q(expires_at__lte=Now()))
+# Each side has an index: few attempts of a year are valid at any moment.
+WORKS = (BY_LINK & Q(link_expires_at__gt=Now())) | (
+    ~BY_LINK & ~Q(tries_left=0) & Q(expires_at__gt=Now())
+)
+# The same states once more, for the database.
+CONDITIONS = {
+    VALID: STANDING & WORKS,
+    USED: Q(proved_at__isnull=False),
+    REPLACED: Q(proved_at=None, closed_at__isnull=False),
+    USED_UP: STANDING & TRIED_OUT,
+    EXPIRED: STANDING & ~TRIED_OUT & LATE,
+}
+
+
+def of(challenge):
+    """The state of one attempt."""
+    if challenge.proved_at:
+        return USED
+    if challenge.closed_at:
+        return REPLACED
+    if not challenge.tries_left and not _is_by_link(challenge):
+        return USED_UP
+    return VALID if ends_at(challenge) > now() else EXPIRED
+
+
+def badge_of(challenge):
+    """The state of one attempt, as a badge."""
+    state = of(challenge)
+    return badge(TONES[state], WORDS[state])
+
+
+def ends_at(challenge):
+    """Until when what was sent works: the link where there is nothing else, the code otherwise."""
+    return challenge.link_expires_at if _is_by_link(challenge) else challenge.expires_at
+
+
+def time_left(challenge):
+    """How long it still works, like 9m 58s; nothing when it works no longer."""
+    return span(ends_at(challenge) - now()) if of(challenge) == VALID else ""
+
+
+def span(left):
+    """A length of time, like 9m 58s or 23h 59m."""
+    minutes, seconds = divmod(max(0, int(left.total_seconds())), 60)
+    hours, rest = divmod(minutes, 60)
+    return f"{hours}h {rest}m" if hours else f"{minutes}m {seconds}s"
+
+
+def age(moment):
+    """How long ago it was, in the largest unit that fits."""
+    gone = now() - moment
+    for unit, word in (
+        (timedelta(days=1), _("%(n)sd ago")),
+        (timedelta(hours=1), _("%(n)sh ago")),
+    ):
+        if gone >= unit:
+            return word % {"n": gone // unit}
+    return _("%(n)sm ago") % {"n": max(0, gone // timedelta(minutes=1))}
+
+
+def spent(challenge):
+    """How often a code was sent, and how many tries are left; "" where there is no code."""
+    if challenge.purpose == Purpose.NOT_ME or not challenge.sends:
+        return ""
+    sent = ngettext("Sent once", "Sent %(sends)s times", challenge.sends)
+    left = ngettext("%(tries)s try left", "%(tries)s tries left", challenge.tries_left)
+    return f"{sent}, {left}" % {"sends": challenge.sends, "tries": challenge.tries_left}
+
+
+def _is_by_link(challenge):
+    return challenge.is_by_link or challenge.purpose == Purpose.NOT_ME
+
+
+def of_country(country):
+    """Whether texts go there, in words: staff's switch is for everybody, what closed itself for sign-ups alone."""
+    if not country.is_open:
+        return _("%(reason)s, for everybody") % {"reason": country.reason}
+    if country.is_paused:
+        until = date_format(localtime(country.closed_until), "j M, H:i")
+        return _("closed itself to sign-ups until %(time)s: hardly any code came back") % {
+            "time": until
+        }
+    return ""

@@ -1,0 +1,189 @@
+"""All that happened around one person, newest first, in words for staff."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import chain
+
+from django.db.models import Prefetch, Value
+from django.db.models.functions import StrIndex, Substr
+from django.utils.timezone import now
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprints
+from accounts.models import EVENT_WORDS, Challenge, Purpose, SecurityEvent
+from backoffice.badges import OFF, badge, of_status
+from backoffice.support import challenge_status
+from messaging.models import OutboxMessage, Receipt
+
+PAGE = 100
+
+# Where the shopper is told "you", and what no shopper is told at all.
+WORDS = EVENT_WORDS | {
+    "registered": gettext_lazy("The account was created"),
+    "profile_completed": gettext_lazy("The profile was completed"),
+    "profile_changed": gettext_lazy("Names were changed"),
+    "username_changed": gettext_lazy("The username was changed"),
+    "sign_in_failed": gettext_lazy("A wrong password was typed"),
+    "password_changed": gettext_lazy("The password was changed"),
+    "code_sent": gettext_lazy("A code or a link was sent"),
+    "confirmed": gettext_lazy("Somebody confirmed who they are"),
+    "data_downloaded": gettext_lazy("The data was downloaded"),
+    "duplicate_registration": gettext_lazy("Somebody tried to register a taken address"),
+    "number_refused": gettext_lazy("A number that is not texted was refused"),
+    "texts_stopped": gettext_lazy("A text was refused: a budget is spent, or a country closed"),
+    "erased": gettext_lazy("An account was erased"),
+    "staff_sign_in_failed": gettext_lazy("Sign-in to the staff pages failed"),
+    "staff_sign_in_limited": gettext_lazy("Too many tries to sign in to the staff pages"),
+    "staff_recovery_sent": gettext_lazy("Staff sent a recovery message"),
+    "staff_ended_sessions": gettext_lazy("Staff ended all sessions"),
+    "staff_lifted_lock": gettext_lazy("Staff lifted the lock of the password"),
+    "staff_removed_contact": gettext_lazy("Staff removed a contact"),
+    "staff_deactivated": gettext_lazy("Staff deactivated the account"),
+    "staff_reactivated": gettext_lazy("Staff activated the account again"),
+    "staff_acted": gettext_lazy("Staff acted for a shopper"),
+    "staff_role_changed": gettext_lazy("The role on the staff pages was changed"),
+    "staff_looked_up": gettext_lazy("Staff looked an address up"),
+    "staff_viewed": gettext_lazy("Staff opened a row"),
+    "staff_added": gettext_lazy("Staff added a row"),
+    "staff_changed": gettext_lazy("Staff changed a row"),
+    "staff_removed": gettext_lazy("Staff removed a row"),
+    "keys_rotated": gettext_lazy("Credentials were sealed under a new key"),
+}
+LETTERS = {
+    "code": gettext_lazy("Code"),
+    "reset": gettext_lazy("Link for a new password"),
+    "notice": gettext_lazy("Notice of a change"),
+    "test": gettext_lazy("Test message"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that happened: when, what, its state, and more about it, one line each."""
+
+    at: datetime
+    words: str
+    badge: str = ""
+    more: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """One page of it, and the moment before which the next page begins, if there is one."""
+
+    entries: list[Entry]
+    older: str = ""
+
+
+def of(user, before=None):
+    """What happened to `user` and to their contacts, from `before` back."""
+    until = before or now()
+    challenges = list(_challenges(user, until))
+    entries = [
+        # Of what happened at the very same moment the effect stands before its cause.
+        *map(_happened, _events(user, until)),
+        *map(written, messages(challenges).filter(created_at__lt=until)[: PAGE + 1]),
+        *map(_attempted, challenges),
+        *map(_open, user.sessions.filter(expire_date__gt=now(), last_used_at__lt=until)[:PAGE]),
+    ]
+    return _page(sorted(entries, key=lambda entry: entry.at, reverse=True))
+
+
+def before(text):
+    """The moment in an address of ours, or None."""
+    try:
+        moment = datetime.fromisoformat(text)
+        # At the ends of time there is no such moment here.
+        return moment.astimezone(UTC) if moment.tzinfo else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def messages(challenges: Iterable[Challenge]):
+    """What was sent about these attempts, newest first, with what the providers said later.
+
+    By address first: that has an index, and the attempt is a part of a text.
+    """
+    subject = Substr("ref", 1, StrIndex("ref", Value(":")) - 1)
+    sent = OutboxMessage.objects.filter(address__in={row.address for row in challenges})
+    about = sent.annotate(subject=subject).filter(subject__in=[str(row.pk) for row in challenges])
+    receipts = Prefetch("receipts", Receipt.objects.order_by("at", "received_at"))
+    return about.order_by("-created_at").prefetch_related(receipts)
+
+
+def written(message):
+    """One message: what, to whom, through whom, how it went."""
+    kind = EMAIL if message.channel == "email" else PHONE
+    words = _("%(letter)s to %(address)s through %(provider)s")
+    facts = {
+        "letter": LETTERS.get(message.letter, message.letter),
+        "address": Identifier(kind, message.address, message.address).masked,
+        "provider": message.provider or _("nobody yet"),
+    }
+    told = [_("Last error: %(error)s") % {"error": message.error}] if message.error else []
+    told += map(_told, message.receipts.all())
+    return Entry(message.created_at, words % facts, of_status(message.status), tuple(told))
+
+
+def _told(receipt):
+    facts = {
+        "at": f"{receipt.at:%Y-%m-%d %H:%M:%S}",
+        "provider": receipt.provider,
+        "what": receipt.words,
+    }
+    return _("%(at)s UTC, %(provider)s said: %(what)s") % facts
+
+
+def _page(entries):
+    if len(entries) <= PAGE:
+        return Timeline(entries)
+    last = entries[PAGE - 1].at
+    # What happened at the very same moment stays on one page.
+    shown = [entry for entry in entries if entry.at >= last]
+    return Timeline(shown, last.isoformat() if len(shown) < len(entries) else "")
+
+
+def _events(user, until):
+    """By user, and by what the user is called: two questions, an index for each."""
+    names = [contact.key for contact in user.contacts] + [user.username or ""]
+    prints = [each for name in names if name for each in fingerprints(name)]
+    past = SecurityEvent.objects.filter(at__lt=until).order_by("-at", "-pk")
+    own, others = past.filter(user=user), past.filter(user=None, fingerprint__in=prints)
+    return chain(own[: PAGE + 1], others[: PAGE + 1])
+
+
+def _challenges(user, until):
+    keys = [contact.key for contact in user.contacts]
+    past = Challenge.objects.filter(created_at__lt=until).order_by("-created_at")
+    own, others = past.filter(user=user), past.filter(user=None, recipient__in=keys)
+    return chain(own[: PAGE + 1], others[: PAGE + 1])
+
+
+def _happened(event):
+    about = [part for part in (event.about, event.device, event.ip) if part]
+    more = (" · ".join(about),) if about else ()
+    return Entry(event.at, str(WORDS.get(event.kind, event.words)), more=more)
+
+
+def _attempted(challenge):
+    words = (
+        _("A notice was written for %(address)s")
+        if challenge.purpose == Purpose.NOT_ME
+        else _("Somebody began: %(purpose)s with %(address)s")
+    )
+    facts = {
+        "purpose": challenge.get_purpose_display(),
+        "address": challenge.identifier.masked,
+    }
+    spent = challenge_status.spent(challenge)
+    more = (spent,) if spent else ()
+    return Entry(challenge.created_at, words % facts, challenge_status.badge_of(challenge), more)
+
+
+def _open(session):
+    words = _("Signed in since %(began)s UTC, last used")
+    facts = {"began": f"{session.signed_in_at:%Y-%m-%d %H:%M}"}
+    about = " · ".join(part for part in (session.device, session.ip) if part)
+    return Entry(session.last_used_at, words % facts, badge(OFF, _("session")), (about,))

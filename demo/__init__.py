@@ -1,0 +1,1 @@
+"""A believable year of made-up people."""

@@ -1,0 +1,21 @@
+"""Where providers' receipts arrive, and those are counted who forge them: messaging does not know households."""
+
+from django.http import HttpResponse
+
+from accounts.errors import TooOften
+from accounts.sessions import client
+from accounts.views.base import headers_of
+from backoffice import burst_alerts
+from messaging.webhooks.views import ReceiptsView
+
+
+class CountedReceiptsView(ReceiptsView):
+    """Receipts of one provider. What is proved passes, whoever guesses beside it."""
+
+    def refuse(self, provider):
+        """Count it, and after too many say so. Nothing but that tells one refusal from another."""
+        try:
+            burst_alerts.forged_receipt(provider, origin=client.of(self.request))
+        except TooOften as refusal:
+            return HttpResponse(status=refusal.status, headers=headers_of(refusal))
+        return super().refuse(provider)
