@@ -249,6 +249,6 @@ def urls(site):
 def done(request, message):
     """Drop what waited, take a new session id (SES-01), and lead to the front page with the news."""
     pending.drop(request)
-    pending.confirm(request)
+    pending.confirm(request, by=request.user.primary)
     messages.success(request, message)
     return redirect("admin:index")

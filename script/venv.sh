@@ -27,6 +27,7 @@ make_venv() {
     python=$(find_python) || install_python
     python=${python:-$(find_python)}
     echo "Making .venv with $("$python" --version) ..." >&2
+    [ ! -L .venv ] || rm .venv  # --clear would empty what the link points to
     "$python" -m venv --clear .venv
 }
 

@@ -31,10 +31,6 @@ INSTALLED_APPS = [
     "backoffice.apps.BackofficeAdminConfig",
     # Before Django's own: its createsuperuser is the one that is run.
     "backoffice",
-    "accounts",
-    "messaging",
-    "demo",
-    "storefront",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.messages",
@@ -45,6 +41,11 @@ INSTALLED_APPS = [
     "template_partials",
     "crispy_forms",
     "crispy_tailwind",
+    "messaging",
+    # After Django's own, of whose signal it takes itself out.
+    "accounts",
+    "demo",
+    "storefront",
 ]
 
 MIDDLEWARE = [

@@ -977,7 +977,7 @@ BY_VALUE = {
 def recorded():
     """The name of every kind of event, or of the value that holds it, read from the source."""
     house = Path(urls.__file__).parents[1]
-    for path in [*house.glob("accounts/**/*.py"), house / "storefront" / "staff.py"]:
+    for path in [*house.glob("accounts/**/*.py"), *house.glob("backoffice/**/*.py")]:
         for call in ast.walk(ast.parse(path.read_text())):
             if isinstance(call, ast.Call) and ast.unparse(call.func) in WRITERS:
                 yield from (ast.unparse(kind).strip("*'") for kind in call.args)

@@ -245,6 +245,8 @@ def say(monkeypatch, settings, name, number):
     monkeypatch.setattr(home, name, value) if home is conf else setattr(home, name, value)
 
 
+# What is kept for how long must be in order, too: the ends of one are past the others.
+IN_ORDER = {"E021"}
 ENDS = [(name, end, way) for name in BOUNDS for end, way in zip(BOUNDS[name], (-1, 1), strict=True)]
 
 
@@ -257,11 +259,11 @@ def test_a_number_at_its_end_passes_and_one_past_it_stops_the_site(
     monkeypatch, settings, name, end, way
 ):  # REC-08, SES-07, LOG-06, IDN-09
     say(monkeypatch, settings, name, end)
-    assert found() == []
+    assert set(found()) <= IN_ORDER
 
     say(monkeypatch, settings, name, end + way)
 
-    assert found() == ["E019"]
+    assert [each for each in found() if each not in IN_ORDER] == ["E019"]
     with pytest.raises(ImproperlyConfigured, match=f"{name} must be"):
         refuse_unsafe_start()
 

@@ -181,4 +181,4 @@ def test_a_shop_does_not_keep_what_erasure_would_not_find(
 
     told = [problem.id for problem in checks.run_checks(tags=[TAG])]
 
-    assert ("storefront.E020" in told) == is_refused
+    assert ("storefront.E021" in told) == is_refused

@@ -124,10 +124,11 @@ def look(who):
     attempts = [Attempt(row, _about(row, sent)) for row in challenges]
     account = User.objects.for_identifier(who).first()
     full = actions.in_force(_limits(who, account))
+    countries = _countries(who)
     state = {
         "can_send": outbox.can_send(channel(who)),
-        "closed": _closed(who),
-        "is_closed": _is_closed(who, account),
+        "closed": _closed(countries),
+        "is_closed": _is_closed(countries, account),
         "paused": _paused(channel(who)),
     }
     return state | {
@@ -161,22 +162,20 @@ def _pool(account):
     return Pool.RETURN if account else Pool.SIGN_UP
 
 
-def _closed(who):
+def _closed(countries):
     """Whether texts to the country of a number are stopped, if only for sign-ups: "" or how."""
-    words = [(country, challenge_status.of_country(country)) for country in _countries(who)]
+    words = [(country, challenge_status.of_country(country)) for country in countries]
     return next((f"{country}: {how}" for country, how in words if how), "")
 
 
-def _is_closed(who, account):
+def _is_closed(countries, account):
     """Whether whoever calls gets no text: what closed itself is open for those who have an account."""
-    return any(
-        not country.is_open or (country.is_paused and not account) for country in _countries(who)
-    )
+    return any(not country.is_open or (country.is_paused and not account) for country in countries)
 
 
 def _countries(who):
     codes = [who.country, EVERYWHERE] if who.kind == PHONE else []
-    return TextCountry.objects.filter(code__in=codes).with_state()
+    return list(TextCountry.objects.filter(code__in=codes).with_state())
 
 
 def _paused(of_channel):
