@@ -958,7 +958,7 @@ NOT_SHOWN = {
     "texts_stopped",
     "keys_rotated",
 }
-WRITERS = ("events.record", "refusals.note")
+WRITERS = ("audit.record", "refusals.note")
 # Kinds that reach events.record() as a value, by the expression that stands there.
 BY_VALUE = {
     "what": {
