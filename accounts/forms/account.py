@@ -1,0 +1,189 @@
+"""The forms of somebody who is signed in: names, contacts, the password, a confirmation."""
+
+from django import forms
+from django.contrib.auth import password_validation
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from accounts import conf, identifiers
+from accounts.forms.base import RefusableForm
+from accounts.forms.fields import NAME_BOX, PASSWORD_RULE, Password, Text, _as_error
+from accounts.identifiers import EMAIL, PHONE, Unreadable
+
+
+class NamesForm(RefusableForm):
+    """What a shopper is called, and the name to sign in with."""
+
+    name = Text(
+        label=_("Your name"),
+        required=True,
+        max_length=conf.NAME_MAX,
+        error_messages={"required": _("Enter your name")},
+        widget=forms.TextInput(
+            attrs={"autocomplete": "name", "spellcheck": "false", "dir": "auto"}
+        ),
+    )
+    username = Text(
+        label=_("Username"),
+        required=False,
+        max_length=conf.USERNAME_MAX,
+        help_text=_("A short name to sign in with: letters a to z, digits, dots, dashes."),
+        widget=forms.TextInput(
+            attrs={
+                "autocomplete": "off",
+                "autocapitalize": "none",
+                "spellcheck": "false",
+                "dir": "ltr",
+            }
+        ),
+    )
+
+    optional: tuple[str, ...] = ("username",)
+
+    def clean_username(self):
+        """Bring a username into its one spelling."""
+        return _username(self.cleaned_data["username"])
+
+
+# What the box for a contact says and how it behaves: label, hint, what is missing, attributes, reader.
+CONTACTS = {
+    PHONE: (
+        _("Mobile number"),
+        _("With country code. We will text a code to it; it counts once you type that code."),
+        _("Enter your mobile number"),
+        {"type": "tel", "autocomplete": "tel"},
+        identifiers.parse_phone,
+    ),
+    EMAIL: (
+        _("Email address"),
+        _("We will send a code to it; it counts once you type that code."),
+        _("Enter your email address"),
+        {
+            "type": "email",
+            "autocomplete": "email",
+            "autocapitalize": "none",
+            "spellcheck": "false",
+        },
+        identifiers.parse_email,
+    ),
+}
+
+
+class ContactForm(RefusableForm):
+    """A new email address or mobile number for somebody who is signed in."""
+
+    contact = Text(required=True, max_length=320)
+
+    def __init__(self, *args, kind, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.ask_for(kind)
+
+    def ask_for(self, kind):
+        """Word and shape the box for an email address or a mobile number."""
+        field = self.fields["contact"]
+        field.label, field.help_text, missing, attrs, self._read_contact = CONTACTS[kind]
+        field.error_messages = {**field.error_messages, "required": missing}
+        field.widget = forms.TextInput(attrs={"class": "input", "dir": "ltr", **attrs})
+
+    def clean_contact(self):
+        """Read the contact."""
+        typed = self.cleaned_data["contact"]
+        try:
+            self.found = self._read_contact(typed) if typed else None
+        except Unreadable as problem:
+            raise _as_error(problem) from None
+        return typed
+
+
+class NewPasswordForm(RefusableForm):
+    """A new password for `user`, in one box that can be shown (ux 53)."""
+
+    password = Password(
+        label=_("New password"),
+        required=True,
+        error_messages={"required": _("Choose a password")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def __init__(self, *args, user, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.fields["password"].help_text = PASSWORD_RULE
+
+    def clean(self):
+        """Judge the password against what is known of its owner."""
+        password = self.cleaned_data.get("password")
+        if password:
+            _judge_password(self, password, self.owner)
+
+    @property
+    def owner(self):
+        """Whose password it will be, as the form says."""
+        return self.user
+
+
+class ChangePasswordForm(NewPasswordForm):
+    """The password that was, and the one that will be."""
+
+    current = Password(
+        label=_("Current password"),
+        required=True,
+        error_messages={"required": _("Enter your current password")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    field_order = ("current", "password")
+
+
+class StaffContactForm(RefusableForm):
+    """The password of a member of staff, and where their codes shall go."""
+
+    current = Password(
+        label=_("Current password"),
+        required=True,
+        error_messages={"required": _("Enter your current password")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    contact = Text(
+        label=_("New email address or mobile number"),
+        help_text=_("We will send a code to it; it counts once you type that code."),
+        required=True,
+        max_length=320,
+        error_messages={"required": _("Enter an email address or mobile number")},
+        widget=forms.TextInput(attrs={**NAME_BOX, "autocomplete": "off"}),
+    )
+
+    def clean_contact(self):
+        """Read the contact."""
+        typed = self.cleaned_data["contact"]
+        try:
+            self.found = identifiers.parse(typed)
+        except Unreadable as problem:
+            raise _as_error(problem) from None
+        return typed
+
+
+class ConfirmForm(RefusableForm):
+    """The password of somebody who is signed in."""
+
+    current = Password(
+        label=_("Password"),
+        required=True,
+        error_messages={"required": _("Enter your password")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    next = Text(required=False, widget=forms.HiddenInput)
+
+
+def _username(text):
+    try:
+        return identifiers.parse_username(text) if text else ""
+    except Unreadable as problem:
+        raise ValidationError(str(problem)) from None
+
+
+def _judge_password(form, password, user):
+    try:
+        password_validation.validate_password(password, user)
+    except ValidationError as problems:
+        form.add_error("password", problems)

@@ -1,0 +1,59 @@
+"""The forms of somebody who comes back: sign-in, a code instead, a new password."""
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from accounts import identifiers
+from accounts.forms.base import AddressForm, RefusableForm
+from accounts.forms.fields import NAME_BOX, Password, RememberField, Text
+
+
+class SignInForm(RefusableForm):
+    """A name of any kind, and the password."""
+
+    identifier = Text(
+        label=_("Email address, mobile number or username"),
+        required=False,
+        max_length=320,
+        widget=forms.TextInput(attrs=NAME_BOX),
+    )
+    password = Password(
+        label=_("Password"),
+        error_messages={"required": _("Enter your password")},
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+    remember = RememberField()
+    next = Text(required=False, widget=forms.HiddenInput)
+    email = Text(required=False, max_length=320)
+    phone = Text(required=False, max_length=64)
+    username = Text(required=False, max_length=320)
+
+    shown = ("identifier", "password", "remember", "next")
+    names = ("identifier", "email", "phone", "username")
+
+    def clean(self):
+        """Read the name, whichever field it came in; what cannot be read is a name that nobody has (ENU-01)."""
+        typed = next(filter(None, map(self.cleaned_data.get, self.names)), "")
+        if typed:
+            self.found = identifiers.parse_name(typed)
+        elif not any(name in self.errors for name in self.names):
+            self.add_error("identifier", _("Enter your email address, mobile number or username"))
+
+
+class SendCodeForm(AddressForm):
+    """Where to send a code that signs in."""
+
+    remember = RememberField()
+    username = Text(required=False, max_length=320)
+
+    shown = ("identifier", "remember", "next")
+
+
+class ResetForm(AddressForm):
+    """Whose password was forgotten."""
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.fields["identifier"].help_text = _(
+            "We will send you a link by email, or a code by text message."
+        )

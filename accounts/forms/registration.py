@@ -1,0 +1,91 @@
+"""The forms of somebody who registers: the identifier, the code, the profile."""
+
+from django import forms
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from accounts import conf, identifiers
+from accounts.forms.account import (
+    ContactForm,
+    NamesForm,
+    NewPasswordForm,
+    _judge_password,
+    _username,
+)
+from accounts.forms.base import AddressForm, _columns
+from accounts.forms.fields import Password, Text
+from accounts.identifiers import EMAIL, PHONE
+from accounts.models import User
+
+
+class IdentifyForm(AddressForm):
+    """Step 1 of a registration. Whatever of step 3 comes along is kept."""
+
+    # Our own page says that it can show a hint; other clients cannot, and are not asked.
+    hints = Text(required=False, initial="1", widget=forms.HiddenInput)
+    keep = Text(required=False)
+    name = Text(required=False, max_length=conf.NAME_MAX)
+    first_name = Text(required=False, max_length=conf.NAME_MAX)
+    last_name = Text(required=False, max_length=conf.NAME_MAX)
+    username = Text(required=False, max_length=conf.USERNAME_MAX)
+    password = Password(required=False)
+    password_confirm = Password(required=False)
+    password2 = Password(required=False)
+
+    shown = ("identifier", "next", "hints")
+
+    def clean_username(self):
+        """Bring a username into its one spelling."""
+        return _username(self.cleaned_data["username"])
+
+    def clean(self):
+        """Read the identifier, and hold the passwords together."""
+        super().clean()
+        self._hold_password()
+
+    @cached_property
+    def suggestion(self) -> str:
+        """The address that was probably meant, unless the shopper said to keep the typed one (ux 19)."""
+        asked = self.cleaned_data["hints"] and not self.cleaned_data.get("keep")
+        if not asked or self.found is None or self.found.kind != EMAIL:
+            return ""
+        return identifiers.suggestion(self.found.address)
+
+    @property
+    def full_name(self) -> str:
+        """The name, in one piece."""
+        parts = [self.cleaned_data.get("first_name", ""), self.cleaned_data.get("last_name", "")]
+        return self.cleaned_data.get("name") or " ".join(part for part in parts if part)
+
+    def _hold_password(self):
+        password = self.cleaned_data.get("password")
+        for name in ("password_confirm", "password2"):
+            again = self.cleaned_data.get(name)
+            if again and again != password:
+                self.add_error(name, _("Passwords do not match."))
+        if password and self.found:
+            known = {"name": self.full_name, "username": self.cleaned_data.get("username", "")}
+            _judge_password(self, password, User(**known, **_columns(self.found)))
+
+
+class ProfileForm(NamesForm, NewPasswordForm, ContactForm):
+    """Step 3. `user` is who has just proven an identifier; the other kind of contact may be added."""
+
+    next = Text(required=False, widget=forms.HiddenInput)
+
+    optional = ("username", "contact")
+    field_order = ("name", "password", "username", "contact", "next")
+
+    def __init__(self, *args, user, **kwargs):
+        super().__init__(*args, user=user, kind=PHONE if user.email else EMAIL, **kwargs)
+        self.fields["password"].label = _("Password")
+        self.fields["contact"].required = False
+        if user.has_usable_password():
+            # Recovered before the profile was complete: another one takes the current one (PWD-06).
+            del self.fields["password"]
+
+    @property
+    def owner(self):
+        """Whoever is proven, under the names that were typed."""
+        known = {name: self.cleaned_data.get(name, "") for name in ("name", "username")}
+        return User(email=self.user.email, phone=self.user.phone, **known)

@@ -1,0 +1,33 @@
+"""The rows: who a shopper is, what waits for proof, what was counted, what happened. One-row rules and constraints."""
+
+from accounts.models.buckets import Bucket
+from accounts.models.challenges import ANYBODY, POOLS, Challenge, Pool, Purpose
+from accounts.models.refusal_counts import RefusalCount
+from accounts.models.security_events import (
+    EVENT_WORDS,
+    SecurityEvent,
+    SecurityEventQuerySet,
+    WrittenOnce,
+)
+from accounts.models.sms_countries import EVERYWHERE, TextCountry
+from accounts.models.users import FormerUsername, User
+from accounts.sessions.store import Session
+
+__all__ = [
+    "ANYBODY",
+    "Bucket",
+    "Challenge",
+    "EVENT_WORDS",
+    "EVERYWHERE",
+    "FormerUsername",
+    "POOLS",
+    "Pool",
+    "Purpose",
+    "RefusalCount",
+    "SecurityEvent",
+    "SecurityEventQuerySet",
+    "Session",
+    "TextCountry",
+    "User",
+    "WrittenOnce",
+]

@@ -1,0 +1,263 @@
+"""One attempt to verify one identifier: its purpose, its tries, its codes and its link."""
+
+import uuid
+
+from django.db import models
+from django.db.models import ExpressionWrapper, F
+from django.db.models.functions import Now
+from django.utils.timezone import now
+from django.utils.translation import gettext_lazy as _
+
+from accounts import codes, conf
+from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprint
+from accounts.models.users import User
+
+
+class Purpose(models.TextChoices):
+    """What a proof is good for; a code of one purpose is no code of another (COD-08)."""
+
+    REGISTER = "register", _("registration")
+    CONTACT = "contact", _("new contact")
+    LOGIN = "login", _("sign-in")
+    CONFIRM = "confirm", _("confirmation of who is there")
+    RESET = "reset", _("new password")
+    NOT_ME = "not_me", _("notice to the owner")
+    STAFF = "staff", _("sign-in to the staff pages")
+    STAFF_CHANGE = "staff_change", _("change of a staff account")
+    STAFF_CONTACT = "staff_contact", _("new contact of a staff account")
+
+
+# Purposes that somebody who is not signed in may begin for any address: without a user, nothing is sent (ENU-03).
+ANYBODY = (Purpose.LOGIN, Purpose.RESET)
+
+
+class Pool(models.TextChoices):
+    """Who asks, as far as the request alone tells: so what a limit answers says nothing of any account (ABU-08).
+
+    A new contact is as unproven as an address at registration, whoever is signed in: it is nobody's own yet.
+    """
+
+    SIGN_UP = "sign-up", _("sign-ups and new contacts")
+    RETURN = "return", _("sign-in and recovery in other browsers")
+    OWNER = "owner", _("trusted browsers, signed-in owners and staff who help them")
+    STAFF = "staff", _("codes of the staff pages")
+
+
+# Who asks, unless the request tells that it is the owner.
+POOLS = {
+    Purpose.REGISTER: Pool.SIGN_UP,
+    Purpose.CONTACT: Pool.SIGN_UP,
+    Purpose.LOGIN: Pool.RETURN,
+    Purpose.RESET: Pool.RETURN,
+    Purpose.CONFIRM: Pool.OWNER,
+    Purpose.NOT_ME: Pool.OWNER,
+    Purpose.STAFF: Pool.STAFF,
+    Purpose.STAFF_CHANGE: Pool.STAFF,
+    Purpose.STAFF_CONTACT: Pool.STAFF,
+}
+
+
+class ChallengeQuerySet(models.QuerySet["Challenge"]):
+    """Challenges by the state the database's own clock gives them."""
+
+    def live(self):
+        """Attempts that still stand: neither proven nor closed, and young enough for their link."""
+        return self.filter(proved_at=None, closed_at=None, link_expires_at__gt=Now())
+
+    def open(self):
+        """Attempts whose newest code may be typed."""
+        return self.live().filter(tries_left__gt=0, expires_at__gt=Now())
+
+    def withdraw(self) -> int:
+        """End every attempt that stands, but the notices: whoever got one may still say "not me" (REG-05)."""
+        return self.exclude(purpose=Purpose.NOT_ME).end()
+
+    def end(self) -> int:
+        """End every attempt that stands, the links of notices among them."""
+        return self.filter(proved_at=None, closed_at=None).update(closed_at=Now())
+
+    def by_link(self, token: str) -> "Challenge | None":
+        """The row whose emailed link carries `token`, with what is left of its life as `link_life`, or None."""
+        left = ExpressionWrapper(F("link_expires_at") - Now(), models.DurationField())
+        row = self.filter(pk=codes.token_row(token)).annotate(link_life=left).first()
+        return row if row and codes.same(row.link_token, token) else None
+
+
+class Challenge(models.Model):
+    """One attempt to prove one identifier. Its codes and its link are derived from the seed and stand nowhere."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose)
+    kind = models.CharField(
+        _("channel"), max_length=8, choices=[(EMAIL, _("email")), (PHONE, _("text message"))]
+    )
+    recipient = models.CharField(_("recipient"), max_length=conf.EMAIL_MAX)
+    # Of the recipient, as the audit has it: erasure finds what only the audit still knows to be somebody's.
+    fingerprint = models.CharField(max_length=40, blank=True, db_default="", editable=False)
+    address = models.CharField(max_length=conf.EMAIL_MAX)
+    user = models.ForeignKey(
+        User, models.CASCADE, null=True, related_name="challenges", verbose_name=_("user")
+    )
+    device = models.CharField(_("asked for on"), max_length=60, blank=True)
+    # Settled when it begins, in the browser that holds it: what is sent and tried later counts there, too.
+    pool = models.CharField(
+        max_length=8, choices=Pool, default=Pool.SIGN_UP, db_default=Pool.SIGN_UP
+    )
+    # Nobody may learn from it whether the address has an account (ENU-06).
+    is_private = models.BooleanField(default=False, db_default=False)
+    seed = models.BinaryField(default=codes.new_seed)
+    key_id = models.CharField(max_length=8, default=codes.current_key_id)
+    sends = models.PositiveSmallIntegerField(_("codes sent"), default=1)
+    tries_left = models.PositiveSmallIntegerField(_("tries left"))
+    replays = models.PositiveSmallIntegerField(_("typed again after use"), default=0)
+    created_at = models.DateTimeField(_("began"), db_default=Now())
+    sent_at = models.DateTimeField(_("newest code at"), db_default=Now())
+    expires_at = models.DateTimeField(_("code works until"))
+    link_expires_at = models.DateTimeField(_("link works until"))
+    proved_at = models.DateTimeField(_("proved"), null=True)
+    closed_at = models.DateTimeField(_("closed"), null=True)
+
+    objects = ChallengeQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("challenge")
+        verbose_name_plural = _("challenges")
+        indexes = [
+            models.Index(fields=["recipient", "-created_at"]),
+            models.Index(fields=["-created_at"]),
+            models.Index(
+                fields=["fingerprint"],
+                name="challenge_of_nobody",
+                condition=models.Q(user__isnull=True),
+            ),
+        ]
+
+    def __str__(self):
+        return f"{self.get_purpose_display()} {self.pk}"
+
+    def save(self, *args, **kwargs):
+        """Write the row, a new one with the fingerprint of its recipient."""
+        if self._state.adding:
+            self.fingerprint = fingerprint(self.recipient)
+        super().save(*args, **kwargs)
+
+    @property
+    def identifier(self) -> Identifier:
+        """The identifier this attempt proves."""
+        return Identifier(kind=self.kind, key=self.recipient, address=self.address)
+
+    @property
+    def owner(self) -> User | None:
+        """Whose attempt it is, or None: also when the account was erased a moment ago."""
+        return User.objects.filter(pk=self.user_id).first() if self.user_id else None
+
+    @property
+    def shopper(self) -> User | None:
+        """The owner, if the shop would let them in: neither shut out nor staff."""
+        active = User.objects.shoppers().filter(is_active=True)
+        return active.filter(pk=self.user_id).first() if self.user_id else None
+
+    @property
+    def code(self) -> str:
+        """The newest code: for the message that leaves, and for nobody else."""
+        return self._code(self.sends)
+
+    @property
+    def link_token(self) -> str:
+        """The token of the emailed link: one for the whole attempt, under a purpose of its own."""
+        return codes.token(self.pk, bytes(self.seed), self.key_id, *self._facts)
+
+    @property
+    def link_name(self) -> str:
+        """A name for the emailed link that may stand on a page: it opens nothing without the browser's cookie."""
+        return fingerprint(f"link {self.pk}")[:16]
+
+    @property
+    def resend_at(self):
+        """When the cool-down after the newest code ends."""
+        return self.sent_at + conf.CODE_RESEND_COOLDOWN
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether a code is on its way that nobody need send again: fresh, with tries left."""
+        return (
+            not (self.proved_at or self.closed_at)
+            and self.tries_left > 0
+            and self.resend_at > now()
+        )
+
+    @property
+    def is_decoy(self) -> bool:
+        """Whether it was begun for an address without an account: it looks like any other, and no code is right."""
+        return self.user_id is None and self.purpose in ANYBODY
+
+    @property
+    def is_of_staff(self) -> bool:
+        """Whether the staff pages began it, and not the shop."""
+        return self.pool == Pool.STAFF
+
+    @property
+    def is_by_link(self) -> bool:
+        """Whether a link alone is sent, and no code: 144 bits rather than six digits open an account."""
+        # By text only when staff send it: no browser holds the attempt, so nobody could type a code.
+        return self.purpose == Purpose.RESET and (self.kind == EMAIL or not self.sends)
+
+    def accepts(self, typed: str) -> bool:
+        """Whether `typed` is the newest code. None is right where only a link was sent, or nothing."""
+        return codes.same(typed, self.code) and not (self.is_decoy or self.is_by_link)
+
+    def recalls(self, typed: str) -> bool:
+        """Whether `typed` is a code of this attempt that a newer one replaced."""
+        return any(codes.same(typed, self._code(number)) for number in range(1, self.sends))
+
+    def spend_try(self) -> bool:
+        """Take one try, or return False when the code is closed (COD-06)."""
+        # The WHERE clause is the lock: a hundred requests at once take five tries, not six.
+        taken = Challenge.objects.open().filter(pk=self.pk).update(tries_left=F("tries_left") - 1)
+        return taken == 1
+
+    def count_replay(self) -> bool:
+        """Count that the used code was typed again, or return False when that was noted often enough (LOG-01)."""
+        noted = Challenge.objects.filter(pk=self.pk, replays__lt=conf.CODE_MAX_ATTEMPTS)
+        return noted.update(replays=F("replays") + 1) == 1
+
+    def renew(self) -> bool:
+        """Move to the next code with ten minutes of its own, or return False while the cool-down lasts (COD-09)."""
+        waited = Challenge.objects.live().filter(sent_at__lte=Now() - conf.CODE_RESEND_COOLDOWN)
+        cool = waited.filter(pk=self.pk, tries_left__gt=0)
+        renewed = cool.update(sends=F("sends") + 1, sent_at=Now(), expires_at=Now() + conf.CODE_TTL)
+        return renewed == 1
+
+    def close(self) -> bool:
+        """Withdraw the attempt, or return False when it is over already."""
+        return (
+            Challenge.objects.filter(pk=self.pk, proved_at=None, closed_at=None).update(
+                closed_at=Now()
+            )
+            == 1
+        )
+
+    def prove(self, user_id: uuid.UUID | None = None) -> bool:
+        """Use the attempt up for `user_id`, or return False when somebody was first (COD-05)."""
+        # With the send counter: a resend that overtook this request has killed the code it brought.
+        mine = Challenge.objects.live().filter(pk=self.pk, sends=self.sends)
+        return mine.update(proved_at=Now(), user_id=user_id or self.user_id) == 1
+
+    def reload(self) -> bool:
+        """Read the row again; False when it went with its account, and the object stays as it was."""
+        try:
+            self.refresh_from_db()
+        except Challenge.DoesNotExist:
+            return False
+        return True
+
+    def close_others(self) -> None:
+        """End every other attempt at the same identifier, whoever began it (REG-03, REG-06)."""
+        Challenge.objects.filter(recipient=self.recipient).exclude(pk=self.pk).withdraw()
+
+    @property
+    def _facts(self) -> tuple[str, ...]:
+        return self.purpose, self.kind, self.recipient, str(self.pk)
+
+    def _code(self, number: int) -> str:
+        return codes.code(bytes(self.seed), self.key_id, *self._facts, str(number))
