@@ -1,6 +1,8 @@
-"""The admin of this project: stock Django admin behind a sign-in that has limits."""
+"""Django's own apps as this project has them: the admin behind a door that has limits, and one sign-in to note."""
 
 from django.contrib.admin.apps import AdminConfig
+from django.contrib.auth.apps import AuthConfig
+from django.contrib.auth.signals import user_logged_in
 
 
 class StorefrontAdminConfig(AdminConfig):
@@ -12,3 +14,12 @@ class StorefrontAdminConfig(AdminConfig):
         """Load the admin modules, and the checks of the project, which is no app of its own."""
         super().ready()
         from storefront import checks  # noqa: F401, PLC0415  registers itself
+
+
+class StorefrontAuthConfig(AuthConfig):
+    """Leave `last_login` to our flows, which write it in the statement that lets somebody in."""
+
+    def ready(self):
+        """Take back what Django connects."""
+        super().ready()
+        user_logged_in.disconnect(dispatch_uid="update_last_login")

@@ -29,7 +29,7 @@ INSTALLED_APPS = [
     # Before Django's own: its createsuperuser is the one that is run.
     "accounts",
     "messaging",
-    "django.contrib.auth",
+    "storefront.apps.StorefrontAuthConfig",
     "django.contrib.contenttypes",
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
