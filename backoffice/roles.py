@@ -41,7 +41,7 @@ ROLES = {
     ),
 }
 # The apps of which an auditor sees everything, and changes nothing.
-AUDITED = ("accounts", "messaging", "admin")
+AUDITED = ("accounts", "backoffice", "messaging", "admin")
 
 TWO_ACCOUNTS = _(
     "A staff account opens the staff pages and nothing else. Who works here and shops here has two accounts, "

@@ -1,13 +1,19 @@
-"""The project as an app: its checks."""
+"""The project as an app: its checks, and what follows a migration of all apps."""
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
+from django.db.models.signals import post_migrate
 
 
 class StorefrontConfig(AppConfig):
-    """The project's own checks."""
+    """The last of all apps."""
 
     name = "storefront"
 
     def ready(self):
-        """Register the checks."""
+        """Register the checks; fill the groups of the roles once all permissions are there."""
+        from backoffice import roles  # noqa: PLC0415
         from storefront import checks  # noqa: F401, PLC0415  registers itself
+
+        # Of the last app that has models, and behind Django's own receiver, which makes the permissions.
+        last = [config for config in apps.get_app_configs() if config.models_module][-1]
+        post_migrate.connect(roles.fill_groups, sender=last)
