@@ -131,6 +131,8 @@ def code(ref: str) -> Facts | None:
         "minutes": _minutes(conf.CODE_TTL),
         "host": urlsplit(settings.SITE_URL).hostname,
         "welcome_back": owner is not None,
+        # Whoever asked for it has the password already: to its owner that is news, not noise.
+        "knows_password": challenge.purpose in (Purpose.STAFF, Purpose.STAFF_CHANGE),
     }
 
 

@@ -170,6 +170,13 @@ class PasswordClosed(TooOften):
         )
 
 
+class SignedOut(Refused):
+    """The account was shut out, erased or made one of staff while the request was on its way."""
+
+    status = 403
+    message = gettext_lazy("You are signed out. Sign in again to go on.")
+
+
 class ContactKept(Refused):
     """A contact that cannot be changed so: it is the only one, or it is the account's already."""
 

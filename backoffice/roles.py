@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.contrib.auth.hashers import check_password
+from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.models import Group, Permission
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
@@ -191,12 +191,16 @@ def set_contact(user: User, contact: Identifier) -> None:
 def set_role(user: User, role: str) -> None:
     """Make `user` staff with exactly this role, or a shopper again with "".
 
-    Whatever the account had on the other side ends: sessions, attempts, links, and a deletion that waits.
+    Whatever the account had on the other side ends: sessions, attempts, links, and a deletion that waits. A shopper
+    who becomes staff has no password until whoever runs the site sets one: that of the shop may be had by a mailbox
+    alone, which is the second step here (ADM-04).
     """
     with transaction.atomic():
         challenges.stand_in_line(user.pk)
-        was = {"is_superuser": False, "deletion_due_at": None}
-        User.objects.filter(pk=user.pk).update(is_staff=bool(role), **was)
+        account = User.objects.filter(pk=user.pk)
+        if role:
+            account.filter(is_staff=False).update(password=make_password(None))
+        account.update(is_staff=bool(role), is_superuser=False, deletion_due_at=None)
         user.groups.set(Group.objects.filter(name=role))
         user.user_permissions.clear()
         _end_everything(user)

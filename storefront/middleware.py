@@ -40,6 +40,8 @@ def refuse_large_bodies(get_response):
         is_receipt = request.path_info.startswith("/receipts/")
         most = conf.MAX_RECEIPTS_BODY if is_receipt else conf.MAX_BODY
         if length.isdecimal() and int(length) <= most:
+            # Read now: a client that dawdles with its body must not be judged by who it was when it began.
+            request.body  # noqa: B018
             return get_response(request)
         return negotiation.refuse(
             request,

@@ -1,5 +1,6 @@
 """Members of staff: made as whoever runs the site makes them, and at their door."""
 
+from django.core.management import call_command
 from django.utils.timezone import now
 
 from accounts.models import User
@@ -24,6 +25,15 @@ def make_staff(name="boss", password=SECRET, **columns):
     address = f"{name}@staff.example"
     proven = {"email": address, "email_key": address, "email_proved_at": now()}
     return User.objects.create_superuser(name, password, **{**proven, **columns})
+
+
+def hires(name, role="Support", password=SECRET):
+    """A shopper becomes staff: a role, and a password on the word of whoever runs the site (ADM-04)."""
+    call_command("staff_role", name, role)
+    user = User.objects.get(username=name)
+    user.set_password(password)
+    user.save(update_fields=["password"])
+    return user
 
 
 def knock(client, name="boss", password=SECRET, **more):

@@ -22,7 +22,7 @@ from accounts.sessions.trusted_browsers import Visitor
 from messaging.models import OutboxMessage
 from tests.pages import Page, words
 from tests.people import HOME, LOGIN, PASSWORD, Postbox, Shopper, time_passes, wrong
-from tests.staff import make_staff, sign_in_staff
+from tests.staff import hires, make_staff, sign_in_staff
 from tests.test_account import (
     CONFIRM,
     CONTACT,
@@ -544,7 +544,7 @@ def staff_life():
     """Was staff for a while: did something in the admin, and something was done to the account there."""
     me = plain_life()
     user = User.objects.get()
-    call_command("staff_role", USERNAME, "Support")
+    hires(USERNAME, password=NEW)
     staff = Shopper(ip=HERE)
     sign_in_staff(staff.client, USERNAME, NEW)
     assert staff.client.get(f"/admin/accounts/user/{user.pk}/change/").status_code == 200

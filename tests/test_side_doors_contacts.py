@@ -559,3 +559,14 @@ def test_the_links_of_others_to_the_same_address_are_left_alone(staff, owner, po
         .exists()
     )
     assert Shopper().open(link).status_code == 200
+
+
+def test_a_contact_that_the_removed_one_had_replaced_stays_away_too(owner, postbox):  # REC-08
+    """Whoever was in the account brought one address after the other: links of the first end with the second."""
+    adds(by_password(Shopper(ip="198.51.100.66")), NEW_EMAIL, "email")
+    assert links_to(EMAIL)
+
+    removes(by_code(PHONE))
+
+    assert not comes_back()
+    assert not comes_back(NEW_EMAIL)

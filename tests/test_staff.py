@@ -15,6 +15,7 @@ from tests.staff import (
     LOGIN,
     SECRET,
     code_of,
+    hires,
     knock,
     make_staff,
     sign_in_staff,
@@ -313,9 +314,9 @@ def test_the_command_refuses_in_words(boss, ana, who, contact):
 
 def test_a_role_by_command_makes_and_ends_staff(ana):  # ADM-03
     ana.signs_up("ana@b.example", username="ana")
-    call_command("staff_role", "ana", "Support")
+    hires("ana")
     assert not ana.is_signed_in
-    assert sign_in_staff(ana.client, "ana", PASSWORD).headers["Location"] == ADMIN
+    assert sign_in_staff(ana.client, "ana").headers["Location"] == ADMIN
     assert is_open(ana.client)
     assert [group.name for group in User.objects.get().groups.all()] == ["Support"]
 

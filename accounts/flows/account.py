@@ -24,7 +24,7 @@ def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
     what = "username_changed" if renamed else "profile_changed"
     try:
         with transaction.atomic():
-            challenges.stand_in_line(user.pk)
+            challenges.lock_shopper(user)
             limits.spend(*limits.changes(str(user.pk)))
             if renamed:
                 # A name to sign in with is a credential (ASVS 6.3.7). Before the change, to be taken back through it.
@@ -73,7 +73,7 @@ def confirm_by_code(user: User, challenge: Challenge, typed: str, *, origin: Ori
     if challenge.recipient not in [own.key for own in user.contacts]:
         raise CodeClosed
     with transaction.atomic():
-        challenges.stand_in_line(user.pk)
+        challenges.lock_shopper(user)
         if not challenge.prove():
             raise CodeClosed
         audit.record("confirmed", origin=origin, identifier=challenge.identifier, user=user)
@@ -93,7 +93,7 @@ def _set_password(user: User, new: str, what: str, *, keep: str, origin: Origin)
     """
     hashed = make_password(new)
     with transaction.atomic():
-        challenges.stand_in_line(user.pk)
+        challenges.lock_shopper(user)
         # Only over the password that was looked at: of two changes at once one wins.
         if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
             raise PasswordWrong

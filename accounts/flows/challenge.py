@@ -14,6 +14,7 @@ from accounts.errors import (
     CodeUsedUp,
     CodeWrong,
     Refused,
+    SignedOut,
     TooOften,
     TooSoon,
 )
@@ -129,6 +130,16 @@ def stand_in_line(user_id: UUID | None) -> None:
     User.objects.select_for_update(no_key=True).filter(pk=user_id or NOBODY).values_list(
         "pk"
     ).first()
+
+
+def lock_shopper(user: User) -> None:
+    """Lock the user as `stand_in_line` does, for a change of their own account.
+
+    Raises SignedOut for whoever was promoted, shut out or erased since the request came in.
+    """
+    still = User.objects.shoppers().filter(pk=user.pk, is_active=True)
+    if not still.select_for_update(no_key=True).values_list("pk").first():
+        raise SignedOut
 
 
 def _send(challenge: Challenge, origin: Origin) -> None:

@@ -31,7 +31,7 @@ def add(user: User, contact: Identifier, *, origin: Origin) -> Challenge:
     if contact.key in [own.key for own in user.contacts]:
         raise ContactKept(str(ALREADY[contact.kind]))
     with transaction.atomic():
-        challenges.stand_in_line(user.pk)
+        challenges.lock_shopper(user)
         user.challenges.filter(purpose=Purpose.CONTACT, kind=contact.kind).withdraw()
         return challenges.issue(
             Purpose.CONTACT,
@@ -63,7 +63,7 @@ def confirm(
     what = "contact_changed" if former else "contact_added"
     try:
         with transaction.atomic():
-            challenges.stand_in_line(user.pk)
+            challenges.lock_shopper(user)
             # Before the change: what is proven after a notice can be taken back through it.
             _tell(user, what, former, session, visitor)
             User.objects.filter(pk=user.pk).update(**User.proven(contact))
@@ -84,7 +84,7 @@ def remove(user: User, kind: str, *, session: Session, visitor: Visitor) -> None
     if contact is None:
         return
     with transaction.atomic():
-        challenges.stand_in_line(user.pk)
+        challenges.lock_shopper(user)
         limits.spend(*limits.changes(str(user.pk)))
         if not User.objects.drop_contact(user.pk, kind):
             raise ContactKept
@@ -99,7 +99,7 @@ def make_primary(user: User, kind: str, *, origin: Origin) -> None:
     if contact is None or user.primary == kind:
         return
     with transaction.atomic():
-        challenges.stand_in_line(user.pk)
+        challenges.lock_shopper(user)
         limits.spend(*limits.changes(str(user.pk)))
         User.objects.filter(pk=user.pk, **{f"{kind}__isnull": False}).update(primary=kind)
         audit.record("primary_changed", origin=origin, identifier=contact, user=user)
@@ -122,10 +122,12 @@ def _tell(
 def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor: Visitor) -> bool:
     """End the links by which a contact that leaves could come back; False when it keeps them.
 
-    All of them when it is surely the owner who acts. After a password alone, which a thief may know, it comes
-    back once: only those end that were sent since it last did.
+    All of them when it is surely the owner who acts, those of earlier contacts, too: the contact that it once
+    replaced may be the same thief's. After a password alone, which a thief may know, it comes back once: only those
+    end that were sent since it last did.
     """
-    links = user.challenges.filter(purpose=Purpose.NOT_ME, recipient=leaving.key)
+    stays = [contact.key for contact in user.contacts if contact.key != leaving.key]
+    links = user.challenges.filter(purpose=Purpose.NOT_ME).exclude(recipient__in=stays)
     if not _is_surely_the_owner(user, leaving, session, visitor):
         proved_at = user.email_proved_at if leaving.kind == EMAIL else user.phone_proved_at
         prints = fingerprints(leaving.key)
@@ -135,7 +137,7 @@ def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor:
         if not returns.exists():
             return False
         last = returns.order_by("-at").values("at")[:1]
-        links = links.filter(created_at__gte=Subquery(last))
+        links = links.filter(recipient=leaving.key, created_at__gte=Subquery(last))
     links.end()
     return True
 

@@ -26,7 +26,8 @@ def ask(user: User, *, origin: Origin) -> None:
     """Plan the end of the account and sign out everywhere. Signing in before then undoes it. Raises TooOften."""
     with transaction.atomic():
         due = Now() + conf.DELETION_GRACE
-        if not User.objects.filter(pk=user.pk, deletion_due_at=None).update(deletion_due_at=due):
+        account = User.objects.shoppers().filter(pk=user.pk, is_active=True)
+        if not account.filter(deletion_due_at=None).update(deletion_due_at=due):
             return
         limits.spend(*limits.changes(str(user.pk)))
         user.sessions.all().delete()

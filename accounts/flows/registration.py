@@ -116,7 +116,7 @@ def complete(
     waiting = None
     try:
         with transaction.atomic():
-            unfinished = User.objects.filter(pk=user.pk, completed_at=None)
+            unfinished = User.objects.shoppers().filter(pk=user.pk, completed_at=None)
             if not unfinished.update(password=hashed, **columns):
                 return None
             if username:

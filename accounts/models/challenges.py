@@ -29,6 +29,8 @@ class Purpose(models.TextChoices):
 
 # Purposes that somebody who is not signed in may begin for any address: without a user, nothing is sent (ENU-03).
 ANYBODY = (Purpose.LOGIN, Purpose.RESET)
+# Purposes of the staff pages, which only a right staff password begins.
+OF_STAFF = (Purpose.STAFF, Purpose.STAFF_CHANGE, Purpose.STAFF_CONTACT)
 
 
 class Pool(models.TextChoices):
@@ -53,7 +55,8 @@ POOLS = {
     Purpose.NOT_ME: Pool.OWNER,
     Purpose.STAFF: Pool.STAFF,
     Purpose.STAFF_CHANGE: Pool.STAFF,
-    Purpose.STAFF_CONTACT: Pool.STAFF,
+    # Whatever a member of staff types: it is nobody's until it is verified.
+    Purpose.STAFF_CONTACT: Pool.SIGN_UP,
 }
 
 
@@ -194,7 +197,7 @@ class Challenge(models.Model):
     @property
     def is_of_staff(self) -> bool:
         """Whether the staff pages began it, and not the shop."""
-        return self.pool == Pool.STAFF
+        return self.purpose in OF_STAFF
 
     @property
     def is_by_link(self) -> bool:
