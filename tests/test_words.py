@@ -47,6 +47,7 @@ REFUSALS = {
     "sign-in": errors.SignInWrong(),
     "password": errors.PasswordWrong(),
     "password, too often": errors.PasswordClosed(SOON),
+    "signed out": errors.SignedOut(),
     "only contact": errors.ContactKept(),
     "same email": errors.ContactKept(str(contacts.ALREADY["email"])),
     "same number": errors.ContactKept(str(contacts.ALREADY["phone"])),
