@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from urllib.parse import urlencode, urlsplit
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.admin.models import LogEntry
@@ -108,9 +109,9 @@ WARNINGS = {
 
 
 @writes("code")
-def code(ref: str) -> Facts | None:
+def code(about_id: UUID, part: str) -> Facts | None:
     """The facts of a code's message, or None when the code is used, replaced or too old (OUT-04)."""
-    challenge = _challenge(ref)
+    challenge = _challenge(about_id, part)
     if challenge is None or not Challenge.objects.open().filter(pk=challenge.pk).exists():
         return None
     if challenge.is_decoy:
@@ -137,9 +138,9 @@ def code(ref: str) -> Facts | None:
 
 
 @writes("reset")
-def reset(ref: str) -> Facts | None:
+def reset(about_id: UUID, part: str) -> Facts | None:
     """The facts of the email with which a new password is chosen, or None when it is not wanted any more."""
-    challenge = _challenge(ref)
+    challenge = _challenge(about_id, part)
     if challenge is None:
         return None
     if challenge.is_decoy:
@@ -154,10 +155,9 @@ def reset(ref: str) -> Facts | None:
 
 
 @writes("notice")
-def notice(ref: str) -> Facts | None:
+def notice(about_id: UUID, what: str) -> Facts | None:
     """The facts of what happened to an account, and the way to say "this was not me"."""
-    pk, _colon, what = ref.partition(":")
-    sent = Challenge.objects.filter(pk=pk, purpose=Purpose.NOT_ME).first()
+    sent = Challenge.objects.filter(pk=about_id, purpose=Purpose.NOT_ME).first()
     owner = sent.owner if sent else None
     if sent is None or owner is None or not owner.is_active:
         return None
@@ -177,10 +177,9 @@ def notice(ref: str) -> Facts | None:
 
 
 @writes("warning")
-def warning(ref: str) -> Facts | None:
+def warning(about_id: UUID, what: str) -> Facts | None:
     """The facts of what a member of staff did to a provider, for superusers; around that provider, if one can."""
-    pk, _colon, what = ref.partition(":")
-    entry = LogEntry.objects.filter(pk=pk).select_related("user").first()
+    entry = LogEntry.objects.filter(pk=about_id.int).select_related("user").first()
     if entry is None:
         return None
     title, sentence = WARNINGS[what]
@@ -191,15 +190,14 @@ def warning(ref: str) -> Facts | None:
         "sentence": sentence % facts,
         "at": entry.action_time,
         "device": "",
-        "around": row.name if row else "",
+        "around": row.pk if row else None,
         **facts,
     }
 
 
-def _challenge(ref: str) -> Challenge | None:
+def _challenge(about_id: UUID, part: str) -> Challenge | None:
     """The attempt a message speaks of, if it is still the newest message of it."""
-    pk, _colon, number = ref.partition(":")
-    return Challenge.objects.live().filter(pk=pk, sends=number).first()
+    return Challenge.objects.live().filter(pk=about_id, sends=part).first()
 
 
 def _asked(challenge: Challenge) -> Facts:

@@ -249,12 +249,12 @@ def staff_logins_by_browser(browser: str) -> list[Limit]:
     return _limits("staff logins by browser", browser, conf.STAFF_LOGINS_PER_NAME)
 
 
-def forged_receipts(origin: Origin, provider: str) -> tuple[list[Limit], list[Limit]]:
+def forged_receipts(origin: Origin, provider_id: str) -> tuple[list[Limit], list[Limit]]:
     """How many receipts one household may fail to prove, and how many are heard of in the name of one provider."""
     rates = conf.WEBHOOK_FAILURES_PER_IP
     return (
         _by_household("forged receipts", origin, rates),
-        _limits("forged receipts by provider", provider, rates),
+        _limits("forged receipts by provider", provider_id, rates),
     )
 
 

@@ -15,6 +15,7 @@ from accounts.models import RefusalCount, SecurityEvent, User
 from accounts.sessions.client import Origin
 from backoffice.dashboard.rollups import COUNTED
 from messaging import alerts
+from messaging.models import Provider
 from messaging.outbox import api as outbox
 
 # What is counted, the alert it sounds, and from how many on.
@@ -54,19 +55,21 @@ def warn(kind: str, *, entry: int, by: UUID) -> None:
                 continue
             outbox.queue(
                 "warning",
-                ref=f"{entry}:{kind}",
+                # The log of staff numbers its entries.
+                about_id=UUID(int=entry),
+                part=kind,
                 channel=challenges.channel(contact),
                 address=contact.address,
                 lifetime=WARNED_WITHIN,
             )
 
 
-def forged_receipt(provider: str, *, origin: Origin) -> None:
+def forged_receipt(provider: Provider | None, *, origin: Origin) -> None:
     """Count a receipt that nothing proved, and alert staff of many in the name of one provider or from one household.
 
     Raises TooOften past what a household may get wrong. No event: a stranger must not fill the trail.
     """
-    own, named = limits.forged_receipts(origin, provider)
+    own, named = limits.forged_receipts(origin, str(provider.pk) if provider else "")
     taken = limits.admit(*own) | limits.take(*named)
     if any(hit.fills for hit in taken.values()):
         alerts.sound("many_receipts_forged", f"in the name of {provider or 'nobody we know'}")

@@ -32,7 +32,7 @@ class Span(models.TextChoices):
     DAY = "day", _("day")
 
 
-KEY = ("what", "channel", "country", "provider", "detail")
+KEY = ("what", "channel", "country", "provider_id", "detail")
 
 
 Key = tuple[str, str, str, str, str]
@@ -46,7 +46,8 @@ class Tally(models.Model):
     what = models.CharField(_("what"), max_length=12, choices=What)
     channel = models.CharField(_("channel"), max_length=8, choices=CHANNELS, blank=True)
     country = models.CharField(_("country"), max_length=2, blank=True)
-    provider = models.CharField(_("provider"), max_length=40, blank=True)
+    # As text, for the keys of most tallies have none.
+    provider_id = models.CharField(_("provider"), max_length=40, blank=True)
     detail = models.CharField(_("detail"), max_length=40, blank=True)
     number = models.PositiveIntegerField(_("number"))
 
@@ -62,4 +63,4 @@ class Tally(models.Model):
     @property
     def key(self) -> Key:
         """What this row counts."""
-        return self.what, self.channel, self.country, self.provider, self.detail
+        return self.what, self.channel, self.country, self.provider_id, self.detail

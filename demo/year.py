@@ -8,8 +8,9 @@ import hashlib
 import re
 import secrets
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.hashers import make_password
@@ -17,7 +18,7 @@ from django.db import connection, models, transaction
 
 from accounts import codes
 from accounts.models import Challenge, SecurityEvent, User
-from messaging.models import OutboxMessage, Receipt
+from messaging.models import EMAIL, SMS, OutboxMessage, Receipt
 
 FIRST = """
 Ana Maria João Lucía Mateo Sofía Diego Camila Thiago Beatriz Emma Noah Olivia Liam Charlotte Oliver Amelia Jack Grace
@@ -219,12 +220,13 @@ HAPPENED = """(
 MESSAGES: dict[str, str] = {
     "id": "message",
     "letter": "CASE WHEN purpose = 'reset' AND kind = 'email' THEN 'reset' ELSE 'code' END",
-    "ref": "id || ':' || sends",
+    "about_id": "id",
+    "part": "sends",
     "channel": "CASE kind WHEN 'email' THEN 'email' ELSE 'sms' END",
     "address": "recipient",
     "status": "status",
     "tries": "CASE status WHEN 'expired' THEN 6 WHEN 'failed' THEN 2 ELSE 1 END",
-    "provider": "CASE WHEN status <> 'expired' THEN provider ELSE '' END",
+    "provider_id": "CASE WHEN status <> 'expired' THEN provider END",
     "provider_ref": "CASE WHEN status IN ('sent', 'delivered', 'bounced') THEN md5(message::text) ELSE '' END",
     "error": """CASE status WHEN 'failed' THEN 'refused: 550' WHEN 'expired' THEN 'timed out'
                             ELSE '' END""",
@@ -237,7 +239,7 @@ MESSAGES: dict[str, str] = {
 RECEIPTS: dict[str, str] = {
     "key": "encode(sha256(uuid_send(message)), 'hex')",
     "message_id": "message",
-    "provider": "provider",
+    "provider_id": "provider",
     "status": "status",
     "detail": "CASE status WHEN 'bounced' THEN 'bounced 5.1.1' ELSE '' END",
     "at": "least(now(), sent_at + make_interval(secs => 2 + 20 * chance(k, 63)))",
@@ -246,7 +248,7 @@ RECEIPTS: dict[str, str] = {
 POSTED = """
 CREATE TEMP TABLE seed_message ON COMMIT DROP AS
 SELECT *, md5(id || ':' || sends)::uuid AS message,
-       (CASE kind WHEN 'email' THEN '{Main post,Spare post}' ELSE '{Main texts,Spare texts}' END::text[])
+       (CASE kind WHEN 'email' THEN %(email_providers)s::uuid[] ELSE %(sms_providers)s::uuid[] END)
        [CASE WHEN chance(k, 60) < 0.85 THEN 1 ELSE 2 END] AS provider,
        CASE WHEN proved_at IS NOT NULL THEN CASE WHEN chance(k, 61) < 0.96 THEN 'delivered' ELSE 'sent' END
             WHEN chance(k, 61) < 0.62 THEN 'delivered' WHEN chance(k, 61) < 0.80 THEN 'bounced'
@@ -303,8 +305,11 @@ def write(after: int, until: int, values: Mapping[str, Any]) -> int:
     return written
 
 
-def values_for(total: int, *, salt: str) -> dict[str, Any]:
-    """What the statements are told: the lists above, how many people there will be, and the keys of this site."""
+def values_for(total: int, *, salt: str, providers: Mapping[str, Sequence[UUID]]) -> dict[str, Any]:
+    """What the statements are told: the lists above, how many people there will be, and the keys of this site.
+
+    `providers` has the first and the second of each channel.
+    """
     key = hashlib.sha256(b"accounts.identifiers" + settings.FINGERPRINT_KEYS[0]).digest()
     padded = key.ljust(64, b"\0")
     return {
@@ -328,6 +333,8 @@ def values_for(total: int, *, salt: str) -> dict[str, Any]:
         "inner": bytes(byte ^ 0x36 for byte in padded),
         "outer": bytes(byte ^ 0x5C for byte in padded),
         "kept": settings.MESSAGES_KEPT,
+        "email_providers": list(providers[EMAIL]),
+        "sms_providers": list(providers[SMS]),
     }
 
 

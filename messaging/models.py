@@ -32,6 +32,13 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled", _("no longer wanted")
 
 
+# Nobody has it yet; a provider took it; a person got it; it came to nothing. Every page and figure counts by these.
+WAITING = (Status.QUEUED, Status.SENDING)
+TAKEN = (Status.SENT, Status.DELIVERED, Status.BOUNCED, Status.COMPLAINED)
+ARRIVED = (Status.DELIVERED, Status.COMPLAINED)
+LOST = (Status.FAILED, Status.BOUNCED, Status.EXPIRED)
+
+
 class OutboxQuerySet(models.QuerySet["OutboxMessage"]):
     """Messages by what may be done with them now, by the database's clock."""
 
@@ -74,16 +81,21 @@ def _lease() -> str:
 
 
 class OutboxMessage(models.Model):
-    """One message to one address. It holds a letter's name and a reference, never the words."""
+    """One message to one address. It holds a letter's name and what it is about, never the words.
+
+    `about_id` is the row it is about, of whichever table the letter's writer reads; `part` tells several messages about
+    one row apart. `provider_id` is who carried it: a Provider's, or that of a name in the environment.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     letter = models.CharField(_("letter"), max_length=40)
-    ref = models.CharField(max_length=80)
+    about_id = models.UUIDField()
+    part = models.CharField(max_length=40, blank=True)
     channel = models.CharField(_("channel"), max_length=8, choices=CHANNELS)
     address = models.CharField(max_length=254)
     status = models.CharField(_("status"), max_length=12, choices=Status, default=Status.QUEUED)
     tries = models.PositiveSmallIntegerField(_("tries"), default=0)
-    provider = models.CharField(_("provider"), max_length=40, blank=True)
+    provider_id = models.UUIDField(_("provider"), null=True)
     provider_ref = models.CharField(_("provider's id"), max_length=200, blank=True)
     error = models.CharField(_("last error"), max_length=120, blank=True)
     created_at = models.DateTimeField(_("queued at"), db_default=Now())
@@ -101,11 +113,11 @@ class OutboxMessage(models.Model):
             models.Index(
                 fields=["due_at"],
                 name="outbox_unsettled",
-                condition=Q(status__in=[Status.QUEUED, Status.SENDING]),
+                condition=Q(status__in=WAITING),
             ),
             models.Index(fields=["-created_at"]),
             models.Index(fields=["address"]),
-            models.Index(fields=["ref"]),
+            models.Index(fields=["about_id"]),
             models.Index(
                 fields=["provider_ref"], name="outbox_provider_ref", condition=~Q(provider_ref="")
             ),
@@ -116,14 +128,19 @@ class OutboxMessage(models.Model):
         return f"{self.letter} {self.pk}"
 
     def settle(
-        self, status: Status, *, provider: str = "", provider_ref: str = "", error: str = ""
+        self,
+        status: Status,
+        *,
+        provider_id: uuid.UUID | None = None,
+        provider_ref: str = "",
+        error: str = "",
     ) -> None:
         """Write how it ended."""
-        by = {"provider": provider, "provider_ref": provider_ref[:200]}
+        by = {"provider_id": provider_id, "provider_ref": provider_ref[:200]}
         if not self._release(status=status, error=error[:120], settled_at=Now(), **by):
             # A receipt was faster, and could not know who had carried it.
-            unnamed = OutboxMessage.objects.filter(pk=self.pk, provider="")
-            unnamed.exclude(status__in=[Status.QUEUED, Status.SENDING]).update(**by)
+            unnamed = OutboxMessage.objects.filter(pk=self.pk, provider_id=None)
+            unnamed.exclude(status__in=WAITING).update(**by)
 
     def postpone(self, wait: timedelta, *, error: str) -> None:
         """Leave it for a later try."""
@@ -216,7 +233,7 @@ class Receipt(models.Model):
 
     key = models.CharField(max_length=64, primary_key=True)
     message = models.ForeignKey(OutboxMessage, models.CASCADE, related_name="receipts")
-    provider = models.CharField(_("provider"), max_length=40)
+    provider_id = models.UUIDField(_("provider"))
     status = models.CharField(_("status"), max_length=12, choices=Status)
     detail = models.CharField(_("reason"), max_length=120, blank=True)
     at = models.DateTimeField(_("happened at"))
@@ -239,7 +256,7 @@ class Receipt(models.Model):
 class Breaker(models.Model):
     """How one provider has fared lately. breaker.py holds the rule."""
 
-    provider = models.CharField(_("provider"), max_length=40, primary_key=True)
+    provider_id = models.UUIDField(_("provider"), primary_key=True)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
     failing_since = models.DateTimeField(_("since"), db_default=Now())
     open_until = models.DateTimeField(_("not tried until"), null=True)
@@ -249,7 +266,7 @@ class Breaker(models.Model):
         verbose_name_plural = _("circuit breakers")
 
     def __str__(self) -> str:
-        return self.provider
+        return str(self.provider_id)
 
 
 class Alert(models.Model):

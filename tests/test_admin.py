@@ -153,7 +153,7 @@ HIDDEN = {
         "user__password__startswith=md5",
         "fingerprint__startswith=a",
     ],
-    "messaging/outboxmessage": ["address__startswith=a", "ref__startswith=a"],
+    "messaging/outboxmessage": ["address__startswith=a", "part__startswith=a"],
 }
 
 

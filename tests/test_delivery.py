@@ -1,6 +1,7 @@
 """What became of the message, told on the code's page: to whoever asked for it, while it may change; to nobody else."""
 
 import re
+import uuid
 from datetime import timedelta
 from urllib.parse import urlencode
 
@@ -37,6 +38,7 @@ MY_EMAIL, MY_PHONE = "/account/contacts/email/", "/account/contacts/phone/"
 EMAIL, PHONE = "ana@example.com", "+12025550123"
 NEW_EMAIL, NEW_PHONE = "new@example.com", "+12025550177"
 STOP = 286
+SOMEBODY = uuid.uuid4()
 
 ON_ITS_WAY = {EMAIL: "Your email is on its way.", PHONE: "Your text message is on its way."}
 SENT = {EMAIL: "Handed to your mail provider.", PHONE: "Handed to your phone company."}
@@ -146,19 +148,19 @@ def test_a_new_code_begins_anew(db):
     time_passes(seconds=3)
 
     assert words(news(ana)) == ON_ITS_WAY[EMAIL]  # the older one came back, not this one
-    becomes("delivered", ref__endswith=":2")
+    becomes("delivered", part="2")
     assert words(news(ana)) == DELIVERED[EMAIL]
 
 
-def test_the_newest_message_with_a_reference_counts(db):
+def test_the_newest_message_about_a_thing_counts(db):
     how = {"channel": outbox.EMAIL, "address": EMAIL, "lifetime": timedelta(minutes=10)}
-    assert outbox.where("nobody:1") is None
-    older = outbox.queue("code", ref="somebody:1", **how)
+    assert outbox.where(uuid.uuid4(), "1") is None
+    older = outbox.queue("code", about_id=SOMEBODY, part="1", **how)
     becomes("bounced")
     time_passes(seconds=1)
-    outbox.queue("code", ref="somebody:1", **how)
+    outbox.queue("code", about_id=SOMEBODY, part="1", **how)
 
-    assert outbox.where("somebody:1") == Status.QUEUED
+    assert outbox.where(SOMEBODY, "1") == Status.QUEUED
     assert OutboxMessage.objects.get(pk=older.pk).status == Status.BOUNCED
 
 
@@ -227,7 +229,7 @@ def test_a_proof_that_came_back_leads_to_the_password_of_whoever_has_one(
     if not has_password:
         User.objects.update(password="!")
         Session.objects.update(session_data=_resigned(ana))
-    becomes("bounced", ref=_newest_ref())
+    becomes("bounced", **_newest())
 
     page = ana.get(CONFIRM_VERIFY)
 
@@ -242,9 +244,9 @@ def _resigned(shopper):
     return session.encode(dict(session.items()))
 
 
-def _newest_ref():
+def _newest():
     challenge = Challenge.objects.filter(purpose="confirm").latest("created_at")
-    return f"{challenge.pk}:{challenge.sends}"
+    return {"about_id": challenge.pk, "part": str(challenge.sends)}
 
 
 def proves_again(shopper):

@@ -1,6 +1,7 @@
 """Several providers, some of them ill: the message finds its way, and the ill ones are left alone for a while."""
 
 import threading
+import uuid
 from collections import Counter
 from datetime import timedelta
 
@@ -79,7 +80,9 @@ def becomes(name, mood):
 def queue(number=1, *, lifetime=timedelta(hours=1)):
     """Messages wait: notices of nothing, whose words are made by a letter of ours."""
     return [
-        outbox.queue("greeting", ref=f"{n}:x", channel=EMAIL, address=ANA, lifetime=lifetime)
+        outbox.queue(
+            "greeting", about_id=uuid.UUID(int=n), channel=EMAIL, address=ANA, lifetime=lifetime
+        )
         for n in range(number)
     ]
 
@@ -93,7 +96,7 @@ def greeting(monkeypatch):
         "requested_at": None,
         "device": "",
     }
-    monkeypatch.setitem(composing._writers, "greeting", lambda ref: dict(facts))
+    monkeypatch.setitem(composing._writers, "greeting", lambda about_id, part: dict(facts))
 
 
 def due_again():
@@ -111,14 +114,14 @@ def asked():
 
 def test_the_lowest_rank_is_tried_first():
     pigeon("second", rank=2)
-    pigeon("first", rank=1)
+    first = pigeon("first", rank=1)
     queue(5)
 
     sweep()
 
     assert asked() == {"first": 5}
     message = OutboxMessage.objects.first()
-    assert (message.provider, message.provider_ref) == ("first", f"ref-{message.pk}")
+    assert (message.provider_id, message.provider_ref) == (first.pk, f"ref-{message.pk}")
 
 
 def test_within_a_rank_the_weight_is_the_share():
@@ -167,13 +170,13 @@ def test_what_the_environment_names_comes_first(settings):  # promise 0.18
 
 def test_the_next_provider_takes_over_at_once():  # OUT-05
     pigeon("ill", "ill")
-    pigeon("well", rank=2)
+    well = pigeon("well", rank=2)
     queue()
 
     sweep()
 
     assert asked() == {"ill": 1, "well": 1}
-    assert OutboxMessage.objects.get().provider == "well"
+    assert OutboxMessage.objects.get().provider_id == well.pk
 
 
 def test_a_refused_address_is_not_offered_to_anybody_else():  # OUT-05
@@ -237,18 +240,20 @@ def test_three_failures_pause_a_provider(failures, paused):  # OUT-05
 
 
 def test_failures_far_apart_do_not_add_up():  # OUT-05
+    ill = uuid.uuid4()
     for _ in range(5):
-        breaker.failed("ill")
+        breaker.failed(ill)
         Breaker.objects.update(failing_since=F("failing_since") - timedelta(seconds=16))
 
     assert Breaker.objects.get().open_until is None
 
 
 def test_a_success_in_between_wipes_the_slate():  # OUT-05
+    moody = uuid.uuid4()
     for _ in range(5):
-        breaker.failed("moody")
-        breaker.failed("moody")
-        breaker.worked("moody")
+        breaker.failed(moody)
+        breaker.failed(moody)
+        breaker.worked(moody)
 
     assert Breaker.objects.get().open_until is None
 
@@ -284,8 +289,9 @@ def test_when_it_is_well_again_it_is_first_again():  # OUT-05
 
 
 def test_a_provider_that_asks_for_a_long_pause_is_left_alone_as_long():  # OUT-05
+    busy = uuid.uuid4()
     for _ in range(3):
-        breaker.failed("busy", wait=timedelta(minutes=5))
+        breaker.failed(busy, wait=timedelta(minutes=5))
 
     left = Breaker.objects.annotate(left=F("open_until") - Now()).get().left
     assert left > timedelta(minutes=4)
@@ -341,8 +347,9 @@ def test_staff_hear_of_messages_that_wait(seconds, alerts):  # OUT-07
 
 
 def test_staff_hear_of_a_provider_that_is_paused():  # OUT-05, OUT-07
+    ill = pigeon("ill")
     for _ in range(3):
-        breaker.failed("ill")
+        breaker.failed(ill.pk)
 
     watch()
 
@@ -362,11 +369,10 @@ def test_staff_hear_of_credentials_that_do_not_open(settings):  # ADM-05
 @pytest.mark.parametrize(("days", "left"), [(29, 3), (31, 0)])
 def test_old_messages_are_dropped_with_their_receipts(days, left, monkeypatch):  # OUT-07, LOG-06
     monkeypatch.setattr("messaging.outbox.maintenance.BATCH", 2)
-    pigeon("well")
+    well = pigeon("well")
     for message in queue(3):
-        Receipt.objects.create(
-            key=str(message.pk), message=message, status=Status.DELIVERED, at=Now()
-        )
+        told = {"provider_id": well.pk, "status": Status.DELIVERED, "at": Now()}
+        Receipt.objects.create(key=str(message.pk), message=message, **told)
     sweep()
     OutboxMessage.objects.update(settled_at=F("settled_at") - timedelta(days=days))
 
@@ -411,9 +417,11 @@ def test_many_sweepers_send_each_message_once():  # OUT-02, OUT-03
 
 @pytest.mark.django_db(transaction=True)
 def test_many_workers_count_failures_together():  # OUT-05
+    ill = uuid.uuid4()
+
     def fail():
         try:
-            breaker.failed("ill")
+            breaker.failed(ill)
         finally:
             connection.close()
 

@@ -4,6 +4,7 @@ import re
 import socket
 import threading
 import time
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -12,7 +13,8 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from accounts.models import Challenge
-from messaging.models import Breaker, OutboxMessage, Status
+from messaging import providers
+from messaging.models import Breaker, OutboxMessage, Provider, Status
 from storefront.observability import health
 from tests.people import Shopper
 
@@ -62,7 +64,7 @@ def silent():
 def message(status=Status.QUEUED, **values):
     """Put a message into the outbox."""
     values = {
-        "letter": "code", "ref": "x:1", "channel": "email", "address": "ana@example.com",
+        "letter": "code", "about_id": uuid.uuid4(), "channel": "email", "address": "ana@example.com",
         "expires_at": Now() + timedelta(hours=1), "status": status, **values,
     }  # fmt: skip
     return OutboxMessage.objects.create(**values)
@@ -252,10 +254,12 @@ def test_sign_ups_are_counted_by_step(prometheus, postbox):
 
 def test_sends_are_counted_by_provider_and_result(prometheus, db):  # OUT-07
     for _number in range(3):
-        message(Status.SENT, provider="smtp")
-    message(Status.FAILED, provider="smtp", channel="sms")
+        message(Status.SENT, provider_id=providers.id_named("smtp"))
+    message(Status.FAILED, provider_id=providers.id_named("smtp"), channel="sms")
     message()
-    message(Status.SENT, provider="smtp", created_at=Now() - timedelta(hours=2))
+    message(
+        Status.SENT, provider_id=providers.id_named("smtp"), created_at=Now() - timedelta(hours=2)
+    )
 
     assert prometheus()["sends"] == {
         'channel="email",provider="smtp",status="sent"': 3,
@@ -299,23 +303,30 @@ def test_an_empty_queue_has_no_age(prometheus, db):
 
 
 def test_a_provider_that_is_left_alone_is_told(prometheus, db):
-    Breaker.objects.create(provider='one "quoted"', open_until=Now() + timedelta(seconds=9))
-    Breaker.objects.create(provider="over", open_until=Now() - timedelta(seconds=9))
-    Breaker.objects.create(provider="well")
+    def enter(name, **columns):
+        row = Provider.objects.create(name=name, kind="smtp", channel="email", **columns)
+        return row.pk
+
+    soon, past = Now() + timedelta(seconds=9), Now() - timedelta(seconds=9)
+    Breaker.objects.create(provider_id=enter('one "quoted"'), open_until=soon)
+    Breaker.objects.create(provider_id=enter("over"), open_until=past)
+    Breaker.objects.create(provider_id=enter("well"))
+    Breaker.objects.create(provider_id=enter("taken out", is_active=False), open_until=soon)
 
     assert prometheus()["breaker_open"] == {
         'provider="one \\"quoted\\""': 1,
         'provider="over"': 0,
         'provider="well"': 0,
+        'provider="taken out"': 0,
     }
 
 
-def test_figures_name_nobody_and_take_six_statements(  # LOG-03
+def test_figures_name_nobody_and_take_seven_statements(  # LOG-03
     prometheus, ana, postbox, settings, django_assert_max_num_queries
 ):
     ana.signs_up("ana@example.com")
 
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         answer = Client(headers={"Authorization": f"Bearer {TOKEN}"}).get("/metrics")
 
     assert b"ana" not in answer.content

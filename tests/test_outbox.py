@@ -109,7 +109,7 @@ def again():
 
 def test_a_promise_is_kept_with_what_it_is_about(message):  # OUT-01, promise 1.5
     assert message.status == Status.QUEUED
-    assert message.ref == f"{Challenge.objects.get().pk}:1"
+    assert (message.about_id, message.part) == (Challenge.objects.get().pk, "1")
 
 
 def test_a_row_holds_no_words(message):  # COD-02
@@ -341,7 +341,10 @@ def test_mail_is_handed_over_with_both_parts_and_our_headers(port, message):  # 
     assert b"Auto-Submitted: auto-generated" in mail.content
     assert f"Message-ID: <{message.pk}@shop.example>".encode() in mail.content
     assert mail.content.count(b"Content-Type: text/") == 2
-    assert (fresh(message).status, fresh(message).provider) == (Status.SENT, "smtp")
+    assert (fresh(message).status, fresh(message).provider_id) == (
+        Status.SENT,
+        providers.id_named("smtp"),
+    )
 
 
 def test_the_sender_is_the_shop(port, message):  # ux 80

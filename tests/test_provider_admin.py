@@ -4,6 +4,7 @@ import io
 import json
 import re
 import threading
+import uuid
 from base64 import b64encode
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -458,7 +459,7 @@ def test_deleting_asks_first_and_keeps_the_history(staff):
     staff.post(ADD, typed())
     row = Provider.objects.get()
     sent(row)
-    breaker.failed(row.name)
+    breaker.failed(row.pk)
 
     assert "Are you sure" in words(staff.get(page_of(row, "delete")))
     assert Provider.objects.exists()
@@ -468,7 +469,8 @@ def test_deleting_asks_first_and_keeps_the_history(staff):
     assert not Breaker.objects.exists()
     assert [entry.action_flag for entry in LogEntry.objects.order_by("pk")] == [1, 3]
     # Besides the warning to superusers that there is a provider.
-    assert OutboxMessage.objects.exclude(letter="warning").get().provider == "Main loft"
+    assert OutboxMessage.objects.exclude(letter="warning").get().provider_id == row.pk
+    assert "Main loft (deleted)" in words(staff.get("/admin/messaging/outboxmessage/"))
 
 
 # Nothing comes out
@@ -615,8 +617,8 @@ def sent(row, status=Status.SENT, **more):
     expires = now() + timedelta(hours=1)
     columns = {"settled_at": now(), "expires_at": expires} | more
     return OutboxMessage.objects.create(
-        letter="code", ref="x", channel=row.channel, address="a@b.example", status=status,
-        provider=row.name, **columns,
+        letter="code", about_id=uuid.uuid4(), channel=row.channel, address="a@b.example", status=status,
+        provider_id=row.pk, **columns,
     )  # fmt: skip
 
 
@@ -627,7 +629,7 @@ def test_the_list_says_how_each_provider_fares(staff):
         sent(well, status)
     sent(well, Status.FAILED, settled_at=now() - timedelta(hours=2))
     for _ in range(3):
-        breaker.failed(tired.name)
+        breaker.failed(tired.pk)
 
     shown = words(staff.get(LIST))
 
@@ -646,8 +648,9 @@ def test_the_list_costs_the_same_for_one_and_for_many(staff):
     pigeon("0")
     few = queries()
     for number in range(1, 9):
-        sent(pigeon(str(number)))
-        breaker.failed(str(number))
+        row = pigeon(str(number))
+        sent(row)
+        breaker.failed(row.pk)
 
     assert queries() == few
 
@@ -720,7 +723,7 @@ def test_nobody_deletes_in_bulk(staff):
 def test_a_provider_that_was_paused_is_tried_again_after_an_edit(staff):
     row = pigeon()
     for _ in range(3):
-        breaker.failed(row.name, wait=timedelta(hours=5))
+        breaker.failed(row.pk, wait=timedelta(hours=5))
 
     edit(staff, row, api_key=NEWER)
 
@@ -915,10 +918,11 @@ def test_a_test_message_needs_the_token_of_the_form(staff, loft):  # WEB-01
 
 
 def test_the_page_of_a_message_tells_what_the_provider_said_later(staff):
-    message = sent(pigeon(), Status.BOUNCED)
+    row = pigeon()
+    message = sent(row, Status.BOUNCED)
     for number, (status, detail) in enumerate([("delivered", ""), ("bounced", "mailbox full")]):
         Receipt.objects.create(
-            key=str(number), message=message, provider="Main loft", status=status, detail=detail,
+            key=str(number), message=message, provider_id=row.pk, status=status, detail=detail,
             at=now() + timedelta(seconds=number),
         )  # fmt: skip
 
@@ -929,10 +933,13 @@ def test_the_page_of_a_message_tells_what_the_provider_said_later(staff):
 
 
 def test_breakers_are_a_window(staff):  # ADM-03
-    breaker.failed("main")
+    main = pigeon("main")
+    breaker.failed(main.pk)
+    page = f"/admin/messaging/breaker/{main.pk}"
 
     assert "main" in words(staff.get("/admin/messaging/breaker/"))
-    assert staff.post("/admin/messaging/breaker/main/change/", {"failures": 0}).status_code == 403
-    assert staff.post("/admin/messaging/breaker/main/delete/", {"post": "yes"}).status_code == 403
+    assert "main" in words(staff.get(f"{page}/change/"))
+    assert staff.post(f"{page}/change/", {"failures": 0}).status_code == 403
+    assert staff.post(f"{page}/delete/", {"post": "yes"}).status_code == 403
     assert staff.get("/admin/messaging/breaker/?open_until__isnull=1").status_code in (302, 400)
     assert Breaker.objects.get().failures == 1

@@ -67,11 +67,11 @@ def carried(row, *, status=Status.SENT, **more):
     number = str(uuid.uuid4().int)[:18]
     values = {
         "letter": "code",
-        "ref": "challenge:1",
+        "about_id": uuid.uuid4(),
         "channel": row.channel,
         "address": ADDRESS if row.channel == EMAIL else f"+{NUMBER}",
         "status": status,
-        "provider": row.name,
+        "provider_id": row.pk,
         "provider_ref": f"<{number}@shop.example>" if row.kind == "mailgun" else number,
         "expires_at": now() + timedelta(minutes=10),
         **more,
@@ -136,7 +136,7 @@ def test_a_signed_receipt_moves_the_message(db, kind, what):  # demands 10
     assert status_of(message) == what
     assert status_of(other) == Status.SENT
     receipt = Receipt.objects.get()
-    assert (receipt.message, receipt.status, receipt.provider) == (message, what, kind)
+    assert (receipt.message, receipt.status, receipt.provider_id) == (message, what, row.pk)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -184,10 +184,10 @@ def test_a_message_we_do_not_know_is_no_reason_to_try_again(db, kind):
 @pytest.mark.parametrize("status", [Status.QUEUED, Status.SENDING])
 def test_a_receipt_may_be_faster_than_we_are(db, kind, status):  # demands 11
     row = provider(kind)
-    message = carried(row, status=status, provider="", provider_ref="12", lease_until=now())
+    message = carried(row, status=status, provider_id=None, provider_ref="12", lease_until=now())
 
     assert say(row, message, "delivered") == 200
-    OutboxMessage.objects.get().settle(Status.SENT, provider=row.name)
+    OutboxMessage.objects.get().settle(Status.SENT, provider_id=row.pk)
 
     assert status_of(message) == Status.DELIVERED
     assert not OutboxMessage.objects.due().exists()
@@ -862,11 +862,11 @@ def test_the_same_receipt_twenty_times_at_once_is_one(transactional_db, kind):  
 @pytest.mark.django_db(transaction=True)
 def test_all_receipts_at_once_end_in_the_highest(transactional_db):  # demands 11
     row = provider("postmark")
-    message = carried(row, status=Status.SENDING, provider="", lease_until=now())
+    message = carried(row, status=Status.SENDING, provider_id=None, lease_until=now())
 
     answers = at_once(
         *[lambda what=what: say(row, message, what) for what in OUTCOMES * 5],
-        lambda: OutboxMessage.objects.get().settle(Status.SENT, provider=row.name),
+        lambda: OutboxMessage.objects.get().settle(Status.SENT, provider_id=row.pk),
     )
 
     assert answers[:-1] == [200] * 20

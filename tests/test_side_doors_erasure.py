@@ -132,10 +132,10 @@ def test_what_an_account_proved_meanwhile_stays_its_own(ana, bea, monkeypatch):
 def _rows_about(contact):
     """The attempts of nobody and of others at a contact, their messages and sessions."""
     attempts = Challenge.objects.filter(recipient=contact).exclude(user__email=EMAIL)
-    refs = [f"{pk}:1" for pk in attempts.values_list("pk", flat=True)]
+    about = list(attempts.values_list("pk", flat=True))
     return (
-        sorted(refs),
-        OutboxMessage.objects.filter(ref__in=refs).count(),
+        sorted(about),
+        OutboxMessage.objects.filter(about_id__in=about).count(),
         Session.objects.filter(user=None, challenge__in=attempts).count(),
     )
 

@@ -172,7 +172,7 @@ def test_a_notice_to_both_is_not_sent_to_the_email_address_twice(trusted):  # AB
 
     trusted.post("/account/password/", current=PASSWORD, password="purple monkey dishwasher")
 
-    told = OutboxMessage.objects.filter(letter="notice", ref__endswith="password_changed")
+    told = OutboxMessage.objects.filter(letter="notice", part="password_changed")
     assert [message.address for message in told] == [EMAIL]
 
 

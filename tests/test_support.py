@@ -14,7 +14,7 @@ from accounts.identifiers import parse
 from accounts.models import Bucket, Challenge, Pool, SecurityEvent, Session, TextCountry, User
 from backoffice.support import challenge_status, timeline
 from backoffice.support.advice import Facts, sentence
-from messaging.models import OutboxMessage, Receipt, Status
+from messaging.models import OutboxMessage, Provider, Receipt, Status
 from messaging.tasks import sweep
 from tests.pages import Page, words
 from tests.people import PASSWORD, Shopper, time_passes, wrong
@@ -106,6 +106,11 @@ def asks_why(browser, who):
 def rows():
     """Everything that somebody could change."""
     return [list(table.objects.order_by("pk").values()) for table in TABLES]
+
+
+def entered(name):
+    """A provider of email that staff entered."""
+    return Provider.objects.create(name=name, kind="smtp", channel="email", is_active=False)
 
 
 def locked(name=WHO):
@@ -302,9 +307,10 @@ def test_the_timeline_tells_everything_newest_first(staff, shopper, postbox):  #
     Shopper(ip="198.51.100.11").post("/password-reset/", identifier=WHO)
     len(postbox)
     sent = OutboxMessage.objects.filter(letter="reset").get()
-    OutboxMessage.objects.filter(pk=sent.pk).update(status=Status.BOUNCED, provider="Post & Co")
+    post = entered("Post & Co").pk
+    OutboxMessage.objects.filter(pk=sent.pk).update(status=Status.BOUNCED, provider_id=post)
     Receipt.objects.create(
-        key="r1", message=sent, provider="Post & Co", status="bounced", detail="no room", at=now()
+        key="r1", message=sent, provider_id=post, status="bounced", detail="no room", at=now()
     )
 
     page = page_of(staff, shopper)
@@ -611,7 +617,7 @@ def test_the_page_tells_of_somebody_who_never_became_a_user(staff, ana, postbox)
     ana.identify(WHO)
     ana.prove(wrong(postbox.code(WHO)))
     OutboxMessage.objects.filter(address=WHO).update(
-        status=Status.BOUNCED, provider="Post & Co", error="550 no such user"
+        status=Status.BOUNCED, provider_id=entered("Post & Co").pk, error="550 no such user"
     )
 
     page = asks_why(staff, "Ana.Maria@EXAMPLE.com")

@@ -152,7 +152,8 @@ def _send(challenge: Challenge, origin: Origin) -> None:
     by_link = challenge.is_by_link
     outbox.queue(
         "reset" if by_link else "code",
-        ref=f"{challenge.pk}:{challenge.sends}",
+        about_id=challenge.pk,
+        part=str(challenge.sends),
         channel=channel(identifier),
         address=identifier.address,
         lifetime=conf.RESET_TTL if by_link else conf.CODE_TTL,

@@ -62,7 +62,7 @@ def _forget_traces(user: User) -> None:
     """Take the person out of rows that outlive the account; what stays is a kind, a time and a keyed hash."""
     prints = _prints(user)
     attempts = _attempts(user, prints)
-    outbox.forget(attempts.values(), about=map(str, attempts))
+    outbox.forget(attempts)
     # Before the rows forget, so that this one does, too.
     contact = next(iter(user.contacts), None)
     audit.record("erased", origin=Origin(), identifier=contact)
@@ -90,11 +90,8 @@ def _prints(user: User) -> set[str]:
     return {each for each in prints if newest.get(each, user.pk) == user.pk}
 
 
-def _attempts(user: User, prints: set[str]) -> dict[UUID, str]:
-    """Their own attempts and those of nobody at what was theirs, each with the address it went to."""
+def _attempts(user: User, prints: set[str]) -> list[UUID]:
+    """Their own attempts and those of nobody at what was theirs."""
     nobodys = Challenge.objects.filter(user=None, fingerprint__in=prints)
-    return {
-        pk: address
-        for rows in (user.challenges.all(), nobodys)
-        for pk, address in rows.values_list("pk", "address")
-    }
+    both = (user.challenges.all(), nobodys)
+    return [pk for rows in both for pk in rows.values_list("pk", flat=True)]

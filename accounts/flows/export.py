@@ -32,13 +32,12 @@ def of(user: User) -> dict[str, object]:
     # would tell whose address it is (ENU-07).
     own = [contact.key for contact in user.contacts]
     known = Q(proved_at__isnull=False) | Q(recipient__in=own) | ~Q(purpose=Purpose.CONTACT)
-    sent = {str(pk): address for pk, address in theirs.filter(known).values_list("pk", "address")}
     return {
         "account": {name: getattr(user, name) for name in PERSON},
         "has_password": user.has_usable_password(),
         "former_usernames": list(user.former_usernames.values("username", "given_up_at")),
         "sessions": list(user.sessions.order_by("created_at").values(*SESSION)),
         "confirmations": list(theirs.order_by("created_at").values(*CHALLENGE)),
-        "messages": outbox.history(sent.values(), about=sent),
+        "messages": outbox.history(theirs.filter(known).values_list("pk", flat=True)),
         "activity": list(user.events.order_by("at").values(*EVENT)),
     }

@@ -44,7 +44,8 @@ def tell(
         )
         outbox.queue(
             "notice",
-            ref=f"{link.pk}:{what}",
+            about_id=link.pk,
+            part=what,
             channel=challenges.channel(contact),
             address=contact.address,
             lifetime=conf.NOT_ME_TTL,

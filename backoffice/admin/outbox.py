@@ -12,6 +12,8 @@ from backoffice.admin.alerts import AlertAdmin
 from backoffice.admin.providers import ProviderAdmin
 from backoffice.filters import ChoiceFilter
 from backoffice.modeladmin import Window
+from backoffice.provider_names import NamesProvidersMixin
+from messaging import providers
 from messaging.models import Breaker, Channel, OutboxMessage, Provider
 
 __all__ = ["AlertAdmin", "BreakerAdmin", "ChannelAdmin", "OutboxAdmin", "ProviderAdmin"]
@@ -35,16 +37,21 @@ class LetterFilter(ChoiceFilter):
 class ProviderFilter(ChoiceFilter):
     """By who carried it."""
 
-    title, parameter_name, column = _("provider"), "provider", "provider"
+    title, parameter_name, column = _("provider"), "provider", "provider_id"
 
     def lookups(self, request, model_admin):
         """The providers that are entered now."""
-        names = Provider.objects.order_by("name").values_list("name", flat=True)
-        return [(name, name) for name in names]
+        rows = Provider.objects.order_by("name").values_list("pk", "name")
+        return [(str(pk), name) for pk, name in rows]
+
+    def narrow(self, queryset, chosen):
+        """The rows of one of them; whatever else stands in the address carried nothing."""
+        is_offered = chosen in dict(self.lookup_choices)
+        return super().narrow(queryset, chosen) if is_offered else queryset.none()
 
 
 @admin.register(OutboxMessage)
-class OutboxAdmin(Window):
+class OutboxAdmin(NamesProvidersMixin, Window):
     """The outbox: what was promised and how it ended. Addresses and words stay inside."""
 
     list_display = (
@@ -70,6 +77,11 @@ class OutboxAdmin(Window):
     def state(self, message):
         """How far it is, as a badge."""
         return badges.of_status(message.status)
+
+    @admin.display(description=_("provider"))
+    def provider(self, message):
+        """Who carried it, by the name of today."""
+        return message.provider_name or None
 
     @admin.display(description=_("receipts"))
     def receipts(self, message):
@@ -101,9 +113,18 @@ class ChannelAdmin(Window):
 
 
 @admin.register(Breaker)
-class BreakerAdmin(Window):
+class BreakerAdmin(NamesProvidersMixin, Window):
     """Who failed of late, and who is left alone for a while."""
 
     list_display = ("provider", "failures", "failing_since", "open_until")
     fields = list_display
-    ordering = ("provider",)
+    ordering = ("-failing_since",)
+
+    def get_queryset(self, request):
+        """Those of providers in use: of the others nobody knows how they are."""
+        return super().get_queryset(request).filter(provider_id__in=providers.in_use())
+
+    @admin.display(description=_("provider"))
+    def provider(self, breaker):
+        """By the name of today."""
+        return breaker.provider_name

@@ -11,16 +11,14 @@ from django.utils.translation import ngettext
 
 from messaging import providers
 from messaging.credentials import vault
-from messaging.models import Breaker, OutboxMessage, Status
+from messaging.models import LOST, TAKEN, Breaker, OutboxMessage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
-TAKEN = (Status.SENT, Status.DELIVERED, Status.BOUNCED, Status.COMPLAINED)
-LOST = (Status.FAILED, Status.BOUNCED)
 
 
 def with_health(rows):
     """Add what happened lately to each row. It looks back a day at most: an outbox may hold many millions."""
-    breaker = Breaker.objects.filter(provider=OuterRef("name"), failures__gt=0)
+    breaker = Breaker.objects.filter(provider_id=OuterRef("pk"), failures__gt=0)
     newest = _of_row(DAY).filter(status__in=TAKEN).order_by("-settled_at")
     return rows.annotate(
         fails=Subquery(breaker.values("failures")),
@@ -32,11 +30,11 @@ def with_health(rows):
 
 
 def _of_row(span):
-    return OutboxMessage.objects.filter(provider=OuterRef("name"), settled_at__gt=Now() - span)
+    return OutboxMessage.objects.filter(provider_id=OuterRef("pk"), settled_at__gt=Now() - span)
 
 
 def _lately(figure):
-    counted = _of_row(HOUR).order_by().values("provider").annotate(figure=figure)
+    counted = _of_row(HOUR).order_by().values("provider_id").annotate(figure=figure)
     return Subquery(counted.values("figure"))
 
 

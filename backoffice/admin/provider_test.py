@@ -65,7 +65,7 @@ class OwnContactForm(forms.Form):
 
 
 @composing.writes("test")
-def _facts(ref):
+def _facts(about_id, part):
     return {}
 
 

@@ -208,7 +208,7 @@ class ProviderAdmin(Shutter):
     def save_model(self, request, obj, form, change):
         """Save, and let a provider that was paused try its luck with what was changed."""
         super().save_model(request, obj, form, change)
-        breaker.worked(obj.name)
+        breaker.worked(obj.pk)
         # For the entry in the log, which comes next.
         obj.leads_elsewhere = form.leads_elsewhere
 
@@ -227,8 +227,8 @@ class ProviderAdmin(Shutter):
 
     def delete_model(self, request, obj):
         """Delete the row; what it sent stays in the outbox, and its history in the log."""
+        Breaker.objects.filter(provider_id=obj.pk).delete()
         super().delete_model(request, obj)
-        Breaker.objects.filter(provider=obj.name).delete()
 
     def construct_change_message(self, request, form, formsets, add=False):
         """Say which fields were changed, and of credentials what became of them."""

@@ -12,6 +12,7 @@ from accounts.models import EVERYWHERE, Pool, TextCountry
 from backoffice.admin import provider_health
 from backoffice.dashboard import statistics
 from backoffice.dashboard.statistics import seconds
+from backoffice.provider_names import ProviderNames
 from backoffice.support import challenge_status
 from messaging.models import CHANNELS, EMAIL, SMS, Breaker, Channel, Provider
 
@@ -29,19 +30,20 @@ def channels():
 
 def providers(found):
     """A line for each provider that is entered or has carried something, with its state of this moment."""
-    failing = Breaker.objects.filter(provider=OuterRef("name"), failures__gt=0)
+    failing = Breaker.objects.filter(provider_id=OuterRef("pk"), failures__gt=0)
     rows = Provider.objects.annotate(
         fails=Subquery(failing.values("failures")),
         paused_until=Subquery(failing.values("open_until")),
     )
-    entered = {(row.channel, row.name): row for row in rows}
+    entered, names = {(row.channel, str(row.pk)): row for row in rows}, ProviderNames()
     nothing = statistics.Carried(0, 0, 0, "", "")
     lines = []
     for channel, label in CHANNELS:
-        for place in sorted({*entered, *found.carried}):
-            if place[0] == channel and found.choice.channel in ("", channel):
+        mine = [place for place in {*entered, *found.carried} if place[0] == channel]
+        for name, place in sorted((names.of(place[1]), place) for place in mine):
+            if found.choice.channel in ("", channel):
                 did = found.carried.get(place, nothing)
-                lines.append(_line(place[1], label, entered.get(place), did))
+                lines.append(_line(name, label, entered.get(place), did))
     return lines
 
 

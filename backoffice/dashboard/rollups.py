@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
+from uuid import UUID
 
 from django.db import models, transaction
 from django.db.models import Case, Count, F, Sum, Value, When
@@ -20,7 +21,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from accounts.identifiers import PHONE, Identifier
 from accounts.models import Challenge, Purpose, RefusalCount, SecurityEvent
 from backoffice.models import KEY, STEPS, Key, Span, Tally, What
-from messaging.models import EMAIL, SMS, OutboxMessage, Status
+from messaging.models import ARRIVED, EMAIL, SMS, TAKEN, OutboxMessage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # So many hours are counted with every tick; all of the last two days once an hour, one with each tick.
@@ -34,11 +35,6 @@ BATCH = 500
 BOUNDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 ENDLESS = "inf"
 OPEN, FINAL = 1, 2
-
-# A provider took it; and what came to nothing.
-TAKEN = (Status.SENT, Status.DELIVERED, Status.BOUNCED, Status.COMPLAINED)
-ARRIVED = (Status.DELIVERED, Status.COMPLAINED)
-LOST = (Status.FAILED, Status.BOUNCED, Status.EXPIRED)
 
 # The events that are refusals, in words for staff.
 REFUSALS = {
@@ -203,25 +199,24 @@ def _began(hour: datetime) -> models.QuerySet[Challenge]:
     return began.exclude(returned).select_related("user").only(*columns)
 
 
-def _sent(attempts: list[Challenge]) -> dict[str, int]:
+def _sent(attempts: list[Challenge]) -> dict[UUID, int]:
     """The step to which messages alone have brought these attempts."""
-    refs = [f"{attempt.pk}:{n}" for attempt in attempts for n in range(1, attempt.sends + 1)]
-    taken = OutboxMessage.objects.filter(ref__in=refs, status__in=TAKEN)
-    steps: dict[str, int] = {}
-    for ref, status in taken.values_list("ref", "status"):
-        pk = ref.partition(":")[0]
+    about = [attempt.pk for attempt in attempts]
+    taken = OutboxMessage.objects.filter(about_id__in=about, status__in=TAKEN)
+    steps: dict[UUID, int] = {}
+    for pk, status in taken.values_list("about_id", "status"):
         step = STEPS.index(What.DELIVERED if status in ARRIVED else What.HANDED)
         steps[pk] = max(steps.get(pk, 0), step)
     return steps
 
 
-def _step(attempt: Challenge, sent: dict[str, int]) -> int:
+def _step(attempt: Challenge, sent: dict[UUID, int]) -> int:
     """How far this attempt came. Whoever typed the code had it, also from providers that send no receipts."""
     if attempt.user and attempt.user.completed_at:
         return STEPS.index(What.COMPLETED)
     if attempt.proved_at:
         return STEPS.index(What.PROVED)
-    return sent.get(str(attempt.pk), 0)
+    return sent.get(attempt.pk, 0)
 
 
 # Messages and events
@@ -237,12 +232,12 @@ def _messages(hour: datetime) -> Counts:
             waited=F("settled_at") - F("created_at"),
             bound=Case(*whens, default=Value(ENDLESS)),
         )
-        .values_list("channel", "number", "provider", "status", "bound")
+        .values_list("channel", "number", "provider_id", "status", "bound")
         .annotate(Count("pk"))
     )
     counts: Counts = Counter()
-    for channel, number, provider, status, bound, count in groups:
-        country = country_of(number)
+    for channel, number, provider_id, status, bound, count in groups:
+        country, provider = country_of(number), str(provider_id or "")
         counts[What.MESSAGES, channel, country, provider, status] += count
         if status in TAKEN:
             counts[What.HANDOVER, channel, country, provider, bound] += count

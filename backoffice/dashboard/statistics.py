@@ -15,13 +15,12 @@ from backoffice.dashboard.rollups import (
     DAY,
     ENDLESS,
     HOUR,
-    LOST,
     REFUSALS,
-    TAKEN,
     day_of,
     percentile,
 )
 from backoffice.models import KEY, STEPS, Span, Tally, What
+from messaging.models import LOST, TAKEN
 
 MOST_REASONS = 10
 # Counting is late when the newest counted hour is older than this one and the one before.
@@ -109,10 +108,10 @@ class Figures:
 
     @cached_property
     def carried(self):
-        """What each provider did, by its channel and name; "" is what nobody took."""
+        """What each provider did, by its channel and id; "" is what nobody took."""
         told = {}
         for key, number in self._of(What.MESSAGES):
-            status = told.setdefault((key["channel"], key["provider"]), Counter())
+            status = told.setdefault((key["channel"], key["provider_id"]), Counter())
             status[key["detail"]] += number
         return {place: self._carried(place, counts) for place, counts in sorted(told.items())}
 
@@ -125,7 +124,7 @@ class Figures:
     def _carried(self, place, counts):
         times = Counter()
         for key, number in self._of(What.HANDOVER):
-            if (key["channel"], key["provider"]) == place:
+            if (key["channel"], key["provider_id"]) == place:
                 times[key["detail"]] += number
         return Carried(
             all=sum(counts.values()),

@@ -22,6 +22,7 @@ from backoffice.dashboard import charts, live, statistics
 from backoffice.dashboard.rollups import percentile
 from backoffice.dashboard.statistics import Choice, Figures, seconds
 from backoffice.models import What
+from backoffice.provider_names import ProviderNames
 from messaging import providers
 from messaging.models import CHANNELS, Channel, Provider
 
@@ -171,9 +172,11 @@ def _lines(found):
     for picture in _pictures(found):
         for label, number in picture.rows:
             yield picture.title, label, number
-    for (channel, name), did in found.carried.items():
+    names = ProviderNames()
+    for (channel, provider_id), did in found.carried.items():
         for what, number in did.numbers:
-            yield f"{_('Providers')}: {channel}", f"{name or '-'}: {what}", number
+            name = names.of(provider_id, nobody="-")
+            yield f"{_('Providers')}: {channel}", f"{name}: {what}", number
 
 
 def _safe(cell):

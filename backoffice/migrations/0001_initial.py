@@ -4,7 +4,7 @@ from django.db import migrations, models
 
 # The days of the board, so that a span of them is read from the index alone.
 TALLY_DAYS = """
-CREATE INDEX tally_days ON backoffice_tally (at) INCLUDE (what, channel, country, provider, detail, number)
+CREATE INDEX tally_days ON backoffice_tally (at) INCLUDE (what, channel, country, provider_id, detail, number)
     WHERE span = 'day'
 """
 
@@ -31,7 +31,7 @@ class Migration(migrations.Migration):
                 ('what', models.CharField(choices=[('identified', 'identified'), ('handed', 'message handed over'), ('delivered', 'delivered'), ('proved', 'proven'), ('completed', 'completed'), ('sign_ups', 'sign-ups'), ('handover', 'time to hand-over'), ('proof', 'time to prove'), ('messages', 'messages'), ('refused', 'refusals'), ('counted', 'counted')], max_length=12, verbose_name='what')),
                 ('channel', models.CharField(blank=True, choices=[('email', 'email'), ('sms', 'text message')], max_length=8, verbose_name='channel')),
                 ('country', models.CharField(blank=True, max_length=2, verbose_name='country')),
-                ('provider', models.CharField(blank=True, max_length=40, verbose_name='provider')),
+                ('provider_id', models.CharField(blank=True, max_length=40, verbose_name='provider')),
                 ('detail', models.CharField(blank=True, max_length=40, verbose_name='detail')),
                 ('number', models.PositiveIntegerField(verbose_name='number')),
             ],
@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
                 'verbose_name': 'sign-up number',
                 'verbose_name_plural': 'sign-up board',
                 'default_permissions': ('view',),
-                'constraints': [models.UniqueConstraint(fields=('span', 'at', 'what', 'channel', 'country', 'provider', 'detail'), name='tally_once')],
+                'constraints': [models.UniqueConstraint(fields=('span', 'at', 'what', 'channel', 'country', 'provider_id', 'detail'), name='tally_once')],
             },
         ),
         migrations.RunPython(add_to_postgresql, migrations.RunPython.noop),

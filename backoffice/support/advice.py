@@ -9,11 +9,11 @@ from django.utils.translation import gettext_lazy
 from accounts.errors import clock
 from accounts.identifiers import EMAIL
 from backoffice.support import challenge_status
-from messaging.models import Status
+from messaging.models import WAITING, Status
 
 ACTIVE, CLOSED, OF_STAFF = "active", "closed", "staff"
-LOST = (Status.BOUNCED, Status.FAILED, Status.COMPLAINED)
-WAITING = (Status.QUEUED, Status.SENDING)
+# Nothing more will reach this address, or whoever reads it wants nothing.
+UNREACHABLE = (Status.BOUNCED, Status.FAILED, Status.COMPLAINED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ CASES = (
         gettext_lazy("The newest code was used: it worked. To sign in again, ask for a new one."),
     ),
     (
-        lambda facts: facts.message in LOST,
+        lambda facts: facts.message in UNREACHABLE,
         gettext_lazy(
             "The message came back: this address cannot be reached. "
             "Check it for typing mistakes, or offer the other channel."

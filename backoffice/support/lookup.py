@@ -10,7 +10,6 @@ from operator import attrgetter
 from django import forms
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models.functions import Now
-from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import FormView
@@ -20,10 +19,12 @@ from accounts.errors import TooOften, clock
 from accounts.flows.challenge import channel
 from accounts.identifiers import PHONE, Unreadable, fingerprints
 from accounts.models import EVERYWHERE, Challenge, Pool, Purpose, TextCountry, User
+from backoffice.provider_names import ProviderNames
 from backoffice.support import actions, advice, challenge_status, timeline
 from backoffice.support.limits_in_force import in_words
-from messaging.models import Breaker, OutboxMessage, Provider
+from messaging.models import OutboxMessage
 from messaging.outbox import api as outbox
+from messaging.outbox import breaker
 
 LOOKS_BACK = timedelta(days=30)
 MOST = 50
@@ -55,6 +56,7 @@ class Attempt:
 
     challenge: Challenge
     messages: list[OutboxMessage]
+    names: ProviderNames
 
     @property
     def badge(self):
@@ -79,7 +81,7 @@ class Attempt:
     @property
     def entries(self):
         """The messages in words."""
-        return [timeline.written(message) for message in self.messages]
+        return [timeline.written(message, self.names) for message in self.messages]
 
 
 class LookupView(FormView):
@@ -120,8 +122,8 @@ def look(who):
     """Everything that is known of one identifier, in a dictionary for the page."""
     rows = Challenge.objects.filter(recipient=who.key, created_at__gt=Now() - LOOKS_BACK)
     challenges = list(rows.order_by("-created_at")[:MOST])
-    sent = list(timeline.messages(challenges))
-    attempts = [Attempt(row, _about(row, sent)) for row in challenges]
+    sent, names = list(timeline.messages(challenges)), ProviderNames()
+    attempts = [Attempt(row, _about(row, sent), names) for row in challenges]
     account = User.objects.for_identifier(who).first()
     full = actions.in_force(_limits(who, account))
     countries = _countries(who)
@@ -143,7 +145,7 @@ def look(who):
 
 
 def _about(challenge, messages):
-    return [message for message in messages if message.subject == str(challenge.pk)]
+    return [message for message in messages if message.about_id == challenge.pk]
 
 
 def _limits(who, account):
@@ -180,9 +182,7 @@ def _countries(who):
 
 def _paused(of_channel):
     """Providers that are left alone for a while, and until when; those of the other channel do not matter."""
-    others = Provider.objects.exclude(channel=of_channel).values("name")
-    paused = Breaker.objects.filter(open_until__gt=now()).exclude(provider__in=others)
-    return [(breaker.provider, clock(breaker.open_until)) for breaker in paused]
+    return [(name, clock(until)) for name, until in breaker.paused([of_channel]).items()]
 
 
 def _facts(who, account, attempts, full, state):

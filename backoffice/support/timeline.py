@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import chain
 
-from django.db.models import Prefetch, Value
-from django.db.models.functions import StrIndex, Substr
+from django.db.models import Prefetch
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -14,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprints
 from accounts.models import EVENT_WORDS, Challenge, Purpose, SecurityEvent
 from backoffice.badges import OFF, badge, of_status
+from backoffice.provider_names import NAME, ProviderNames
 from backoffice.support import challenge_status
 from messaging.models import OutboxMessage, Receipt
 
@@ -80,11 +80,12 @@ class Timeline:
 def of(user, before=None):
     """What happened to `user` and to their contacts, from `before` back."""
     until = before or now()
-    challenges = list(_challenges(user, until))
+    challenges, names = list(_challenges(user, until)), ProviderNames()
+    sent = messages(challenges).filter(created_at__lt=until)[: PAGE + 1]
     entries = [
         # Of what happened at the very same moment the effect stands before its cause.
         *map(_happened, _events(user, until)),
-        *map(written, messages(challenges).filter(created_at__lt=until)[: PAGE + 1]),
+        *(written(message, names) for message in sent),
         *map(_attempted, challenges),
         *map(_open, user.sessions.filter(expire_date__gt=now(), last_used_at__lt=until)[:PAGE]),
     ]
@@ -102,35 +103,33 @@ def before(text):
 
 
 def messages(challenges: Iterable[Challenge]):
-    """What was sent about these attempts, newest first, with what the providers said later.
-
-    By address first: that has an index, and the attempt is a part of a text.
-    """
-    subject = Substr("ref", 1, StrIndex("ref", Value(":")) - 1)
-    sent = OutboxMessage.objects.filter(address__in={row.address for row in challenges})
-    about = sent.annotate(subject=subject).filter(subject__in=[str(row.pk) for row in challenges])
-    receipts = Prefetch("receipts", Receipt.objects.order_by("at", "received_at"))
-    return about.order_by("-created_at").prefetch_related(receipts)
+    """What was sent about these attempts, newest first, with what the providers said later."""
+    sent = OutboxMessage.objects.filter(about_id__in=[row.pk for row in challenges])
+    said = Receipt.objects.annotate(provider_name=NAME).order_by("at", "received_at")
+    named = sent.annotate(provider_name=NAME).order_by("-created_at")
+    return named.prefetch_related(Prefetch("receipts", said))
 
 
-def written(message):
-    """One message: what, to whom, through whom, how it went."""
+def written(message, names):
+    """One message, with the names of providers: what, to whom, through whom, how it went."""
     kind = EMAIL if message.channel == "email" else PHONE
     words = _("%(letter)s to %(address)s through %(provider)s")
     facts = {
         "letter": LETTERS.get(message.letter, message.letter),
         "address": Identifier(kind, message.address, message.address).masked,
-        "provider": message.provider or _("nobody yet"),
+        "provider": names.of(
+            message.provider_id, known=message.provider_name, nobody=_("nobody yet")
+        ),
     }
     told = [_("Last error: %(error)s") % {"error": message.error}] if message.error else []
-    told += map(_told, message.receipts.all())
+    told += [_told(receipt, names) for receipt in message.receipts.all()]
     return Entry(message.created_at, words % facts, of_status(message.status), tuple(told))
 
 
-def _told(receipt):
+def _told(receipt, names):
     facts = {
         "at": f"{receipt.at:%Y-%m-%d %H:%M:%S}",
-        "provider": receipt.provider,
+        "provider": names.of(receipt.provider_id, known=receipt.provider_name),
         "what": receipt.words,
     }
     return _("%(at)s UTC, %(provider)s said: %(what)s") % facts

@@ -9,10 +9,10 @@ from django.db import migrations, models
 # occurs is found without reading the others.
 INDEXES = {
     "outbox_by_status": "(status, created_at DESC, id DESC)",
-    "outbox_by_provider": "(provider, created_at DESC, id DESC)",
+    "outbox_by_provider": "(provider_id, created_at DESC, id DESC)",
     "outbox_by_letter": "(letter, created_at DESC, id DESC)",
     # How each provider fared of late: from the index alone.
-    "outbox_by_carrier": "(provider, settled_at) INCLUDE (status, id)",
+    "outbox_by_carrier": "(provider_id, settled_at) INCLUDE (status, id)",
 }
 
 
@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='Breaker',
             fields=[
-                ('provider', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='provider')),
+                ('provider_id', models.UUIDField(primary_key=True, serialize=False, verbose_name='provider')),
                 ('failures', models.PositiveIntegerField(default=0, verbose_name='failures in a row')),
                 ('failing_since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='since')),
                 ('open_until', models.DateTimeField(null=True, verbose_name='not tried until')),
@@ -96,12 +96,13 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('letter', models.CharField(max_length=40, verbose_name='letter')),
-                ('ref', models.CharField(max_length=80)),
+                ('about_id', models.UUIDField()),
+                ('part', models.CharField(blank=True, max_length=40)),
                 ('channel', models.CharField(choices=[('email', 'email'), ('sms', 'text message')], max_length=8, verbose_name='channel')),
                 ('address', models.CharField(max_length=254)),
                 ('status', models.CharField(choices=[('queued', 'queued'), ('sending', 'sending'), ('sent', 'handed over'), ('delivered', 'delivered'), ('bounced', 'bounced'), ('complained', 'reported as spam'), ('failed', 'failed'), ('expired', 'expired'), ('cancelled', 'no longer wanted')], default='queued', max_length=12, verbose_name='status')),
                 ('tries', models.PositiveSmallIntegerField(default=0, verbose_name='tries')),
-                ('provider', models.CharField(blank=True, max_length=40, verbose_name='provider')),
+                ('provider_id', models.UUIDField(null=True, verbose_name='provider')),
                 ('provider_ref', models.CharField(blank=True, max_length=200, verbose_name="provider's id")),
                 ('error', models.CharField(blank=True, max_length=120, verbose_name='last error')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='queued at')),
@@ -113,14 +114,14 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'message',
                 'verbose_name_plural': 'messages',
-                'indexes': [models.Index(condition=models.Q(('status__in', ['queued', 'sending'])), fields=['due_at'], name='outbox_unsettled'), models.Index(fields=['-created_at'], name='messaging_o_created_c727f0_idx'), models.Index(fields=['address'], name='messaging_o_address_e1540c_idx'), models.Index(fields=['ref'], name='messaging_o_ref_772de3_idx'), models.Index(condition=models.Q(('provider_ref', ''), _negated=True), fields=['provider_ref'], name='outbox_provider_ref'), models.Index(fields=['settled_at'], name='messaging_o_settled_3e530e_idx')],
+                'indexes': [models.Index(condition=models.Q(('status__in', ['queued', 'sending'])), fields=['due_at'], name='outbox_unsettled'), models.Index(fields=['-created_at'], name='messaging_o_created_c727f0_idx'), models.Index(fields=['address'], name='messaging_o_address_e1540c_idx'), models.Index(fields=['about_id'], name='messaging_o_about_i_973383_idx'), models.Index(condition=models.Q(('provider_ref', ''), _negated=True), fields=['provider_ref'], name='outbox_provider_ref'), models.Index(fields=['settled_at'], name='messaging_o_settled_3e530e_idx')],
             },
         ),
         migrations.CreateModel(
             name='Receipt',
             fields=[
                 ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('provider', models.CharField(max_length=40, verbose_name='provider')),
+                ('provider_id', models.UUIDField(verbose_name='provider')),
                 ('status', models.CharField(choices=[('queued', 'queued'), ('sending', 'sending'), ('sent', 'handed over'), ('delivered', 'delivered'), ('bounced', 'bounced'), ('complained', 'reported as spam'), ('failed', 'failed'), ('expired', 'expired'), ('cancelled', 'no longer wanted')], max_length=12, verbose_name='status')),
                 ('detail', models.CharField(blank=True, max_length=120, verbose_name='reason')),
                 ('at', models.DateTimeField(verbose_name='happened at')),

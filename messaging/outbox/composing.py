@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.conf import settings
 from django.template.loader import render_to_string
@@ -9,7 +10,7 @@ from django.template.loader import render_to_string
 from messaging.models import SMS, OutboxMessage
 
 Facts = dict[str, object]
-Writer = Callable[[str], Facts | None]
+Writer = Callable[[UUID, str], Facts | None]
 
 _writers: dict[str, Writer] = {}
 
@@ -18,17 +19,20 @@ _writers: dict[str, Writer] = {}
 class Letter:
     """The words of one message; `subject` and `html` are empty in a text message.
 
-    `around` names a provider that should not carry it while another one can: it is about that one.
+    `around` is the id of a provider that should not carry it while another one can: it is about that one.
     """
 
     text: str
     subject: str = ""
     html: str = ""
-    around: str = ""
+    around: UUID | None = None
 
 
 def writes(name: str) -> Callable[[Writer], Writer]:
-    """Register a function that turns a reference into the facts of letter `name`, or None: nobody wants it."""
+    """Register a function that finds the facts of letter `name`, or None when nobody wants it.
+
+    It is called with the id of what the message is about, and which part of that.
+    """
 
     def register(writer: Writer) -> Writer:
         _writers[name] = writer
@@ -39,12 +43,13 @@ def writes(name: str) -> Callable[[Writer], Writer]:
 
 def compose(message: OutboxMessage) -> Letter | None:
     """Write the words of `message` now, or return None when it should not be sent any more."""
-    facts = _writers[message.letter](message.ref)
+    facts = _writers[message.letter](message.about_id, message.part)
     if facts is None:
         return None
     # A writer may find, as the message leaves, that other words are due.
     name = str(facts.pop("letter", message.letter))
-    around = str(facts.pop("around", ""))
+    around = facts.pop("around", None)
+    around = around if isinstance(around, UUID) else None
     facts["site_name"] = settings.SITE_NAME
     if message.channel == SMS:
         return Letter(text=_render(name, "sms.txt", facts).strip(), around=around)

@@ -79,29 +79,31 @@ def _send(message: OutboxMessage, envelope: Envelope) -> None:
             handed = _hand_over(envelope, carrier)
         except Permanent as failure:
             logger.warning("outbox %s: %s refused: %s", message.pk, carrier.name, failure)
-            message.settle(Status.FAILED, provider=carrier.name, error=str(failure))
+            message.settle(Status.FAILED, provider_id=carrier.id, error=str(failure))
             return
         except Temporary as failure:
             _note(message, carrier, failure)
             problem, wait = f"{carrier.name}: {failure}", failure.wait
         else:
-            message.settle(Status.SENT, provider=carrier.name, provider_ref=handed.id)
+            message.settle(Status.SENT, provider_id=carrier.id, provider_ref=handed.id)
             logger.info("outbox %s: handed to %s", message.pk, carrier.name)
-            if carrier.name in failing:
-                breaker.worked(carrier.name)
+            if carrier.id in failing:
+                breaker.worked(carrier.id)
             return
     _try_later(message, problem, wait)
 
 
-def _in_turn(channel: str, failing: breaker.Failing, *, around: str) -> Iterator[Carrier]:
+def _in_turn(
+    channel: str, failing: breaker.Failing, *, around: uuid.UUID | None
+) -> Iterator[Carrier]:
     """The providers that may be tried now; when all of them are paused, all: a message always has somewhere to go.
 
-    The one called `around` only when there is no other.
+    The one with the id `around` only when there is no other.
     """
     every, admitted = providers.carrying(channel), False
-    carriers = [carrier for carrier in every if carrier.name != around] or every
+    carriers = [carrier for carrier in every if carrier.id != around] or every
     for carrier in carriers:
-        if breaker.admits(carrier.name, failing):
+        if breaker.admits(carrier.id, failing):
             admitted = True
             yield carrier
     if not admitted:
@@ -117,7 +119,7 @@ def _hand_over(envelope: Envelope, carrier: Carrier) -> Handed:
 def _note(message: OutboxMessage, carrier: Carrier, failure: Temporary) -> None:
     # Expected weather. The address and the text stay out of the log.
     logger.warning("outbox %s: %s failed: %s", message.pk, carrier.name, failure)
-    breaker.failed(carrier.name, wait=failure.wait)
+    breaker.failed(carrier.id, wait=failure.wait)
     if str(failure) in FOR_STAFF:
         alerts.sound("provider_refused", f"{carrier.name}: {failure}")
 

@@ -19,8 +19,8 @@ def probe() -> None:
     failing = breaker.failing()
     for channel, _words in CHANNELS:
         for carrier in providers.carrying(channel):
-            if failing.get(carrier.name) and not _answers(carrier):
-                breaker.stay_paused(carrier.name)
+            if failing.get(carrier.id) and not _answers(carrier):
+                breaker.stay_paused(carrier.id)
 
 
 def watch() -> None:
@@ -30,9 +30,8 @@ def watch() -> None:
     )
     if late.exists():
         alerts.sound("messages_wait")
-    for name, until in breaker.failing().items():
-        if until:
-            alerts.sound("provider_paused", name)
+    for name in breaker.paused():
+        alerts.sound("provider_paused", name)
 
 
 def purge() -> int:

@@ -48,10 +48,10 @@ FAULTS = (
 
 
 class Unproved(Exception):
-    """Nothing shows that the provider sent this, or not of late. Holds the provider's name, "" if there is none."""
+    """Nothing shows that the provider sent this, or not of late. Holds the provider, None if there is none."""
 
-    def __init__(self, provider: str) -> None:
-        super().__init__(provider)
+    def __init__(self, provider: Provider | None) -> None:
+        super().__init__(str(provider))
         self.provider = provider
 
 
@@ -65,7 +65,7 @@ def receive(provider_id: uuid.UUID, request: HttpRequest) -> None:
     scheme = _proved(row, request) if row else None
     if row is None or scheme is None:
         logger.warning("receipts: refused, in the name of %s", row or "nobody we know")
-        raise Unproved(row.name if row else "")
+        raise Unproved(row)
     try:
         said = scheme.read(request)
     except FAULTS as fault:
@@ -97,9 +97,9 @@ def _proved(row: Provider, request: HttpRequest) -> Scheme | None:
 
 def _message(row: Provider, said: Said) -> OutboxMessage | None:
     """The message that is meant, if this provider carried it. Nobody is known to have when a receipt is the faster."""
-    carried = Q(provider=row.name)
+    carried = Q(provider_id=row.pk)
     if said.message_id:
-        which = Q(pk=said.message_id) & (carried | Q(provider=""))
+        which = Q(pk=said.message_id) & (carried | Q(provider_id=None))
     elif said.provider_ref and "\x00" not in said.provider_ref:
         which = Q(provider_ref=said.provider_ref[:200]) & carried
     else:
@@ -115,7 +115,7 @@ def _keep(row: Provider, said: Said, message: OutboxMessage) -> bool:
         key=key,
         defaults={
             "message": message,
-            "provider": row.name,
+            "provider_id": row.pk,
             "status": said.status,
             "detail": said.detail[:120],
             "at": at,

@@ -27,7 +27,7 @@ class ReceiptsView(View):
         return HttpResponse()
 
     def refuse(self, provider):
-        """Answer whoever could not prove to be `provider` ("" for none that we know); the project counts them here."""
+        """Answer whoever could not prove to be `provider` (None when we know none); the project counts them here."""
         return HttpResponse(status=403)
 
 

@@ -3,10 +3,11 @@
 Every statement looks at one hour at most, along an index. There is no figure about a person.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import timedelta
 from statistics import quantiles
+from uuid import UUID
 
 from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Now
@@ -16,11 +17,11 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from accounts.models import Challenge, Purpose, SecurityEvent
-from messaging.models import Breaker, OutboxMessage, Status
+from messaging import providers
+from messaging.models import TAKEN, WAITING, Breaker, OutboxMessage
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 HOUR, LATELY = timedelta(hours=1), timedelta(minutes=10)
-HANDED_OVER = (Status.SENT, Status.DELIVERED, Status.BOUNCED, Status.COMPLAINED)
 # Times are read from this many messages at most, the newest.
 SAMPLE = 2000
 
@@ -30,11 +31,12 @@ class Figures(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Give one family of figures after the other."""
+        names = providers.names()
         yield _signups()
-        yield _sends()
+        yield _sends(names)
         yield _handover()
         yield from _queue()
-        yield _breakers()
+        yield _breakers(names)
 
 
 def text() -> bytes:
@@ -62,22 +64,29 @@ def _signups() -> Metric:
     return found
 
 
-def _sends() -> Metric:
+def _sends(names: dict[UUID, str]) -> Metric:
     """The messages queued in the last hour, by who took them and what became of them."""
     found = _gauge("sends", "Messages of the last hour", "channel", "provider", "status")
     sent = OutboxMessage.objects.filter(created_at__gt=Now() - HOUR)
-    for *labels, number in sent.values_list("channel", "provider", "status").annotate(
-        number=Count("pk")
-    ):
+    groups = sent.values_list("channel", "provider_id", "status").annotate(number=Count("pk"))
+    numbers: Counter[tuple[str, str, str]] = Counter()
+    for channel, provider_id, status, number in groups:
+        # Of a row that bears the name of another provider, or was deleted, the figure is of all that are called so.
+        numbers[channel, _name(provider_id, names), status] += number
+    for labels, number in numbers.items():
         found.add_metric(labels, number)
     return found
+
+
+def _name(provider_id: UUID | None, names: dict[UUID, str]) -> str:
+    return names.get(provider_id, "deleted") if provider_id else ""
 
 
 def _handover() -> Metric:
     """Half, and nineteen of twenty, of the newest messages were with a provider after so many seconds."""
     found = _gauge("handover_seconds", "From queued to handed over", "channel", "quantile")
     took = defaultdict(list)
-    handed = OutboxMessage.objects.filter(settled_at__gt=Now() - LATELY, status__in=HANDED_OVER)
+    handed = OutboxMessage.objects.filter(settled_at__gt=Now() - LATELY, status__in=TAKEN)
     times = handed.order_by("-settled_at").values_list("channel", F("settled_at") - F("created_at"))
     for channel, span in times[:SAMPLE]:
         took[channel].append(span.total_seconds())
@@ -89,7 +98,7 @@ def _handover() -> Metric:
 
 
 def _queue() -> Iterator[Metric]:
-    waiting = OutboxMessage.objects.filter(status__in=[Status.QUEUED, Status.SENDING])
+    waiting = OutboxMessage.objects.filter(status__in=WAITING)
     facts = waiting.aggregate(number=Count("pk"), oldest=Min("created_at"))
     age = (now() - facts["oldest"]).total_seconds() if facts["oldest"] else 0
     queued = _gauge("queued_messages", "Messages that are not handed over yet")
@@ -99,12 +108,17 @@ def _queue() -> Iterator[Metric]:
     yield from (queued, oldest)
 
 
-def _breakers() -> Metric:
-    """Every provider that ever failed: 1 while it is left alone."""
+def _breakers(names: dict[UUID, str]) -> Metric:
+    """Every provider that ever failed: 1 while it is in use and left alone."""
     found = _gauge("breaker_open", "Whether a provider is left alone", "provider")
     paused = Count("pk", filter=Q(open_until__gt=Now()))
-    for provider, number in Breaker.objects.values_list("provider").annotate(paused=paused):
-        found.add_metric([provider], number)
+    failed = dict(Breaker.objects.values_list("provider_id").annotate(paused=paused))
+    in_use = providers.in_use() if any(failed.values()) else {}
+    numbers: Counter[str] = Counter()
+    for provider_id, number in failed.items():
+        numbers[_name(provider_id, names)] |= number if provider_id in in_use else 0
+    for name, number in numbers.items():
+        found.add_metric([name], number)
     return found
 
 

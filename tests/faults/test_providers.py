@@ -123,7 +123,7 @@ def test_when_one_provider_dies_the_other_takes_over_until_it_is_back(  # OUT-05
     first.behave = lambda request: "hang"
     died = time.monotonic()
     come_in(15)
-    open_since = sql("SELECT open_until FROM messaging_breaker WHERE provider = 'first'").fetchone()
+    open_since = sql(PAUSED).fetchone()
     assert open_since[0] is not None
     assert second.messages
     record_property("first message through the second, seconds", second.messages[0].at - died)
@@ -143,6 +143,10 @@ def test_when_one_provider_dies_the_other_takes_over_until_it_is_back(  # OUT-05
     worker.kill()
 
 
+PAUSED = """
+SELECT open_until FROM messaging_breaker
+WHERE provider_id = (SELECT id FROM messaging_provider WHERE name = 'first')
+"""
 NEXT = """
 UPDATE messaging_outboxmessage SET due_at = now() WHERE id = (
     SELECT id FROM messaging_outboxmessage WHERE due_at > now() + interval '30 minutes' LIMIT 1)

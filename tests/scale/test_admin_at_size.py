@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 
 from accounts.models import Challenge, SecurityEvent, User
 from backoffice.modeladmin import is_large
-from messaging.models import OutboxMessage
+from messaging.models import OutboxMessage, Provider
 from tests.people import Shopper
 from tests.scale import plans
 from tests.staff import make_staff, sign_in_staff
@@ -67,7 +67,9 @@ PAGES = {
     "messages, page 100": lambda: f"{MESSAGES}?p=100",
     "messages, an id": lambda: f"{MESSAGES}?q={OutboxMessage.objects.latest('created_at').pk}",
     "messages, as texts": lambda: f"{MESSAGES}?channel__exact=sms",
-    "messages, by Main post": lambda: f"{MESSAGES}?provider=Main+post",
+    "messages, by Main post": lambda: (
+        f"{MESSAGES}?provider={Provider.objects.get(name='Main post').pk}"
+    ),
     "messages, by nobody": lambda: f"{MESSAGES}?provider=Nobody",
     "messages, notices": lambda: f"{MESSAGES}?letter=notice",
     "a message": lambda: f"{MESSAGES}{OutboxMessage.objects.latest('created_at').pk}/change/",

@@ -1,7 +1,9 @@
 """Fill PostgreSQL with a believable year of made-up people, to try the site at size: script/seed --users 100000"""
 
 import time
+from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
@@ -48,7 +50,7 @@ class Command(BaseCommand):
         """Refuse where it could do harm, write, and say how fast it went."""
         there = self._refuse(more, yes_this_database)
         start = time.monotonic()
-        values = year.values_for(there + users, salt=settings.SITE_NAME)
+        values = year.values_for(there + users, salt=settings.SITE_NAME, providers=_add_providers())
         slices = [
             (first, min(first + SLICE, there + users))
             for first in range(there, there + users, SLICE)
@@ -59,7 +61,6 @@ class Command(BaseCommand):
                 self._say(
                     f"{until - there:,} of {users:,} people, {written.result():,} rows", start
                 )
-            _add_providers()
             _lock_some()
             _analyze()
             self._say("Counting what the sign-up board shows", start)
@@ -95,9 +96,13 @@ def _days(number):
 
 
 def _add_providers():
+    """Enter those who carried the messages; returns their ids, by channel."""
+    ids: dict[str, list[UUID]] = defaultdict(list)
     for name, kind, channel, rank in PROVIDERS:
         facts = {"kind": kind, "channel": channel, "rank": rank, "is_active": False}
-        Provider.objects.get_or_create(name=name, defaults=facts)
+        row, _is_new = Provider.objects.get_or_create(name=name, defaults=facts)
+        ids[channel].append(row.pk)
+    return ids
 
 
 def _lock_some():
