@@ -123,7 +123,7 @@ ALERT_LIMITS = _rate(env.str("ALERT_LIMITS", "2000/10m"))
 CHALLENGES_KEPT = _seconds("CHALLENGES_KEPT", 90 * 86400)
 EVENTS_KEPT = _seconds("EVENTS_KEPT", 400 * 86400)
 
-# Input: refused by size before any work is done on it (security.md IDN-09).
+# Input: refused by size before any work is done on it (IDN-09).
 MAX_BODY = env.int("MAX_BODY", 64 * 1024)
 # Providers send receipts by the hundred.
 MAX_RECEIPTS_BODY = env.int("MAX_RECEIPTS_BODY", 1024 * 1024)

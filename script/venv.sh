@@ -71,9 +71,9 @@ PYTHON
 # What a variable says, in the environment, else in .env.
 setting() { python -c 'import os, sys, storefront; print(os.environ.get(sys.argv[1], ""))' "$1"; }
 
-# The .env of a developer, unless ENV_FILE names another. One that stands gets the keys that are new since.
+# The .env of a developer; ENV_FILE may name another file, or none. One that stands gets the keys that are new since.
 ensure_env() {
-    if [ -z "${ENV_FILE-.env}" ]; then return; fi
+    if [ "${ENV_FILE-.env}" != .env ]; then return; fi
     if [ -e .env ]; then
         ! grep -qs '^DEBUG=1' .env || add_new_keys
         return

@@ -47,7 +47,7 @@ EMAIL = "ana@example.com"
 # Rendering a hundred pages at once only warms the machine.
 MOSTLY_JSON = ["page", "htmx", *["json"] * 18]
 
-# Each statement finds rows that must not exist, whatever happened at once (security.md section 0).
+# Each statement finds rows that must not exist, whatever happened at once.
 INVARIANTS = {
     "I1 a user has one proven registration and one event of it": """
         SELECT id FROM accounts_user person

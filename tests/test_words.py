@@ -19,7 +19,7 @@ UNKIND = re.compile(
     r"(?i)\b(please|sorry|invalid|oops|whoops|forbidden|illegal|failed to)\b|field is required"
 )
 
-# What JSON clients were promised word for word (DESIGN.md, Registration); no page shows it.
+# What JSON clients were promised word for word (promises 4.1, 4.3); no page shows it.
 CONTRACT = {
     "Registration successful. Please verify OTP.",
     "OTP verified successfully. You are now logged in!",

@@ -73,7 +73,7 @@ Event = MutableMapping[str, Any]
 
 
 class HideTokens(logging.Filter):
-    """Blank the token of an emailed link wherever a line quotes an address (security.md REC-03)."""
+    """Blank the token of an emailed link wherever a line quotes an address (REC-03)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite the line; one that cannot be written, such as one with too few values, loses its values."""

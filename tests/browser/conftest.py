@@ -1,6 +1,6 @@
 """Browsers, a site to drive and its mailbox. `--base-url http://host:port` names a site that runs already.
 
-Such a site needs its mailbox, and room for many sign-ups from one address (see LIMITS in site.py).
+Such a site needs its mailbox, and room for many sign-ups from one address: script/server --for-tests
 Watch with --headed --slowmo 300; keep what went wrong with --tracing retain-on-failure --screenshot only-on-failure.
 """
 

@@ -254,9 +254,10 @@ class Shopper:
 
     numbers = iter(range(1, 60000))
 
-    def __init__(self, url):
+    def __init__(self, url, host=HOST, certificate=True):
         number = next(self.numbers)
         self.url, self.cookies, self.token = url, {}, ""
+        self.host, self.certificate = host, certificate
         self.ip = f"10.1.{number // 250}.{number % 250 + 1}"
         self.email = f"shopper{number}@example.com"
         self.slowest = 0.0
@@ -288,14 +289,15 @@ class Shopper:
             method,
             f"{self.url}{path}",
             headers={
-                "Host": HOST,
-                "Origin": f"https://{HOST}",
+                "Host": self.host,
+                "Origin": f"https://{self.host}",
                 "X-Forwarded-Proto": "https",
                 "X-Forwarded-For": self.ip,
                 "Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()),
             },
             allow_redirects=False,
             timeout=30,
+            verify=self.certificate,
             **kwargs,
         )
         self.took = time.monotonic() - start

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import sqlite3
+import stat
 import subprocess
 import uuid
 from pathlib import Path
@@ -24,11 +25,13 @@ class Stack:
 
     def __init__(self, environment, log, script="stack"):
         self.mark, self.log, self.port = f"STACK_OF={uuid.uuid4().hex}", log, free_port()
+        self.home = log.parent / "stack"
         name, value = self.mark.split("=")
+        own = {"PORT": str(self.port), "STACK_HOME": str(self.home), name: value}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 [BASE_DIR / "script" / script, *([str(self.port)] if script == "stack" else [])],
-                env={**environment, "PORT": str(self.port), name: value},
+                env={**environment, **own},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -50,6 +53,11 @@ class Stack:
         found = [text for process, text in PREFIX.findall(self.said) if process == name]
         return [json.loads(text) for text in found if text.startswith("{")]
 
+    def visitor(self, **host):
+        """A browser that was told to trust the certificate of this stack."""
+        address = f"https://127.0.0.1:{self.port}"
+        return Shopper(address, certificate=self.home / "certificate.pem", **host)
+
     def wait_until_it_answers(self):
         wait_for(lambda: "Storefront: http" in self.said or self.process.poll() is not None, STARTS)
         assert self.process.poll() is None, self.said[-3000:]
@@ -62,15 +70,29 @@ class Stack:
 
 
 @pytest.fixture
-def stack(environment, tmp_path):
+def start_stack(environment, tmp_path):
+    """Starts script/stack with some variables of the environment, and what else a test sets."""
     # A Redis database of its own: no worker of another test takes its tasks.
     redis = urlunsplit(urlsplit(environment["REDIS_URL"])._replace(path="/7"))
     own = {"REDIS_URL": redis, "LOG_LEVEL": "INFO"}
-    stack = Stack({**environment, **own}, tmp_path / "stack.log")
-    stack.wait_until_it_answers()
-    yield stack
-    for process in stack.left:
-        os.kill(int(process), signal.SIGKILL)
+    started = []
+
+    def start_stack(names=tuple(environment)):
+        settings = {name: environment[name] for name in names}
+        started.append(Stack({**settings, **own}, tmp_path / "stack.log"))
+        started[-1].wait_until_it_answers()
+        return started[-1]
+
+    yield start_stack
+    for stack in started:
+        for process in stack.left:
+            os.kill(int(process), signal.SIGKILL)
+
+
+@pytest.fixture
+def stack(start_stack):
+    """What an operator started who had set everything."""
+    return start_stack()
 
 
 @pytest.fixture
@@ -91,7 +113,7 @@ def server(environment, tmp_path):
 
 def sign_up(stack, post_office):
     """Walk the whole journey, and return the id of the request that asked for the code."""
-    ana = Shopper(f"http://127.0.0.1:{stack.port}")
+    ana = stack.visitor()
     answer = ana.identify()
     ana.finish(wait_for(lambda: post_office.to(ana.email), 15)[0].code)
     return answer.headers["X-Request-ID"]
@@ -122,6 +144,37 @@ def test_the_lines_of_the_stack_name_nobody(stack, post_office):  # LOG-03
     assert not [letter for letter in post_office.letters if letter.to in said]
     assert not [letter for letter in post_office.letters if letter.code in said]
     assert len(stack.lines("web")) > 5
+
+
+def test_a_stack_of_which_nothing_was_set_is_closed_and_keeps_its_mail(
+    start_stack,
+):  # COD-03, LIM-07
+    stack = start_stack(("PATH", "DATABASE_URL", "PYTHONWARNINGS"))
+    ana = stack.visitor(host=f"127.0.0.1:{stack.port}")
+
+    ana.identify()
+    (letter,) = wait_for(lambda: list(stack.home.glob("mail/new/*")), 15)
+    ana.finish(re.search(r"^Subject: (\d{6})", letter.read_text(), re.MULTILINE)[1])
+
+    assert ana.get("/mailbox/").status_code == 404
+    missing = ana.get("/nothing-here/")
+    assert missing.status_code == 404
+    assert "DEBUG" not in missing.text
+    for name in ("keys.env", "key.pem", "running.env"):
+        assert stat.S_IMODE((stack.home / name).stat().st_mode) == 0o600
+    assert str(stack.home / "mail/new") in stack.said
+
+
+def test_a_stack_keeps_its_keys_and_its_certificate(start_stack):
+    names = ("PATH", "DATABASE_URL", "PYTHONWARNINGS")
+    first = start_stack(names)
+    kept = {name: (first.home / name).read_bytes() for name in ("keys.env", "certificate.pem")}
+    os.kill(first.process.pid, signal.SIGTERM)
+    first.process.wait(STOPS)
+
+    again = start_stack(names)
+
+    assert kept == {name: (again.home / name).read_bytes() for name in kept}
 
 
 def test_a_site_without_a_worker_keeps_time_by_itself(server, post_office, tmp_path):
