@@ -165,7 +165,7 @@ def change_contact(
             if challenge.user_id != user.pk or not active.update(**columns):
                 raise CodeClosed
             challenges.use_up(challenge)
-            _changed(user, what, told=former, keep=keep, origin=origin)
+            _changed(user, what, told=former, keep=keep, origin=origin, contact=contact)
     except IntegrityError:
         # Somebody else proved it first: the constraint decides.
         raise CodeClosed from None
@@ -181,7 +181,7 @@ def set_contact(user: User, contact: Identifier) -> None:
     with transaction.atomic():
         columns = User.proven(contact) | {"primary": contact.kind}
         User.objects.filter(pk=user.pk).update(**columns)
-        _end_everything(user)
+        challenges.end_everything(user, with_notices=True)
         audit.record("staff_contact_set", origin=Origin(), identifier=contact, user=user)
         if former and former.key != contact.key:
             notifications.tell(user, "contact_changed", origin=Origin(), to=[former])
@@ -199,7 +199,7 @@ def set_role(user: User, role: str) -> None:
         User.objects.filter(pk=user.pk).update(is_staff=bool(role), **was)
         user.groups.set(Group.objects.filter(name=role))
         user.user_permissions.clear()
-        _end_everything(user)
+        challenges.end_everything(user, with_notices=True)
         # Also the first and the last of what happened to the account of a member of staff.
         audit.record("staff_role_changed", origin=Origin(), user=user, by=user)
     user.refresh_from_db()
@@ -238,17 +238,17 @@ def _still_theirs(challenge: Challenge) -> QuerySet[User]:
 
 
 def _changed(
-    user: User, what: str, *, told: Iterable[Identifier], keep: str, origin: Origin
+    user: User,
+    what: str,
+    *,
+    told: Iterable[Identifier],
+    keep: str,
+    origin: Origin,
+    contact: Identifier | None = None,
 ) -> None:
+    """Count, end and tell what a change of the own account ends and tells; `contact` is the one it was about."""
     limits.spend(*limits.changes(str(user.pk)))
     user.sessions.exclude(pk=keep).delete()
     user.challenges.withdraw()
-    audit.record(what, origin=origin, user=user)
+    audit.record(what, origin=origin, identifier=contact, user=user)
     notifications.tell(user, what, origin=origin, to=told)
-
-
-def _end_everything(user: User) -> None:
-    """End sessions, attempts and links, also what strangers began for the contacts."""
-    user.sessions.all().delete()
-    contacts = [contact.key for contact in user.contacts]
-    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).end()

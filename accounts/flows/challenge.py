@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import audit, conf, limits, refusals
@@ -129,6 +130,19 @@ def stand_in_line(user_id: UUID | None) -> None:
     User.objects.select_for_update(no_key=True).filter(pk=user_id or NOBODY).values_list(
         "pk"
     ).first()
+
+
+def end_everything(user: User, *, with_notices: bool = False) -> None:
+    """End all sessions of `user` and all attempts at the account and its contacts, whoever began them (REG-05, REC-06).
+
+    The links of notices go on working unless it is `with_notices`, and those of other people always do: an address
+    that was theirs before must not take their way back along.
+    """
+    user.sessions.all().delete()
+    contacts = [contact.key for contact in user.contacts]
+    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).withdraw()
+    if with_notices:
+        user.challenges.end()
 
 
 def _send(challenge: Challenge, origin: Origin) -> None:

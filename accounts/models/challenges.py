@@ -29,6 +29,8 @@ class Purpose(models.TextChoices):
 
 # Purposes that somebody who is not signed in may begin for any address: without a user, nothing is sent (ENU-03).
 ANYBODY = (Purpose.LOGIN, Purpose.RESET)
+# Purposes whose address somebody merely typed who is signed in: it is theirs only once it is proven (ENU-07).
+TYPED = (Purpose.CONTACT, Purpose.STAFF_CONTACT)
 
 
 class Pool(models.TextChoices):
