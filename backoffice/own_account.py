@@ -21,7 +21,7 @@ from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views.base import headers_of
 from backoffice import roles
-from backoffice.code_views import Again, CodePage, sentence
+from backoffice.code_views import Again, CodePage, note_limit, sentence
 
 
 @method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
@@ -44,10 +44,12 @@ class ChangeStep(FormView):
             challenge = roles.begin_change(
                 request.user,
                 form.cleaned_data["current"],
+                new=form.cleaned_data.get("password", ""),
                 current=self.current(form),
                 visitor=pending.visitor(request),
             )
         except Refused as refusal:
+            note_limit(request, refusal, request.user.contacts[0])
             refusal.message = sentence(refusal)
             form.refuse(refusal)
             context = self.get_context_data(form=form)

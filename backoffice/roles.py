@@ -11,12 +11,13 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit, limits, refusals
-from accounts.errors import CodeClosed, PasswordWrong, TooOften
+from accounts.errors import CodeClosed, PasswordWrong, StaffTriesUsed
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications
 from accounts.identifiers import EMAIL, Identifier
 from accounts.limits import Hit
 from accounts.models import Challenge, Purpose, User
+from accounts.password_policy import judging
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
 
@@ -53,15 +54,15 @@ def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
     """Take a try at the password of a member of staff, before anybody looks at it; a success gives it back.
 
     A browser that came through this door before has tries of its own, which neither strangers nor its household
-    spend (LIM-04). Raises TooOften.
+    spend (LIM-04). Raises StaffTriesUsed.
     """
     user = User.objects.filter(username=username, is_staff=True).first()
     browser = visitor.knows(user, account_of(user)) if user else ""
     own = limits.staff_logins_by_browser(browser)
     asked = own if browser else limits.staff_logins(username, visitor.origin)
     try:
-        return list(limits.admit(*asked).values())
-    except TooOften:
+        return list(limits.admit(*asked, refusal=StaffTriesUsed).values())
+    except StaffTriesUsed:
         name = Identifier.username(username.casefold())
         refusals.note("staff_sign_in_limited", origin=visitor.origin, identifier=name)
         raise
@@ -98,17 +99,19 @@ def by_code(challenge: Challenge, typed: str, *, origin: Origin) -> User:
 
 
 def begin_change(
-    user: User, password: str, *, current: Challenge | None = None, visitor: Visitor
+    user: User, password: str, *, new: str = "", current: Challenge | None = None, visitor: Visitor
 ) -> Challenge:
     """Look at the password of whoever wants to change their own account, and send a code to the primary contact.
 
-    Goes on with `current` while its code is on its way. Raises PasswordWrong, TooOften, ChannelDown.
+    `new` is the password that shall take its place, if one shall. Goes on with `current` while its code is on its way.
+    Raises PasswordWrong, PasswordBreached, StaffTriesUsed, TooOften, ChannelDown.
     """
     tried = try_password(user.username or "", visitor=visitor)
     if not check_password(password, user.password):
         audit.record("sign_in_failed", origin=visitor.origin, user=user)
         raise PasswordWrong
     limits.give_back(*tried)
+    judging.refuse_breached(new, *limits.breach_checks(str(user.pk)))
     return _code(Purpose.STAFF_CHANGE, user, current, visitor.origin)
 
 

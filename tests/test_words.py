@@ -46,6 +46,9 @@ REFUSALS = {
     "username": errors.UsernameTaken(),
     "sign-in": errors.SignInWrong(),
     "password": errors.PasswordWrong(),
+    "password from a breach": errors.PasswordBreached(),
+    "proof needed": errors.ProofNeeded(),
+    "staff password, too often": errors.StaffTriesUsed(SOON),
     "password, too often": errors.PasswordClosed(SOON),
     "only contact": errors.ContactKept(),
     "same email": errors.ContactKept(str(contacts.ALREADY["email"])),
@@ -149,7 +152,7 @@ def test_a_refusal_is_a_sentence(refusal):  # ux 65
 
 @pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
 def test_a_refusal_has_an_answer_of_its_own(refusal):  # ux 67
-    assert refusal.status in (409, 410, 422, 429, 503)
+    assert refusal.status in (403, 409, 410, 422, 429, 503)
 
 
 def test_what_is_wrong_with_a_code_is_said_in_different_words():  # ux 35

@@ -13,6 +13,7 @@ from accounts.flows import challenge as challenges
 from accounts.flows import notifications, passwords
 from accounts.identifiers import EMAIL, PHONE, Identifier
 from accounts.models import TYPED, Challenge, Purpose, User
+from accounts.password_policy import judging
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
 
@@ -57,9 +58,11 @@ def find_link(token: str) -> Challenge:
 def set_password(token: str, password: str, *, origin: Origin) -> None:
     """Set the password, end every session and everything that waits, tell all contacts; sign nobody in (REC-06).
 
-    Raises LinkDead.
+    Raises LinkDead, PasswordBreached, TooOften.
     """
     challenge = find_link(token)
+    # Of this link alone: nobody else may use up what its holder needs (LIM-12).
+    judging.refuse_breached(password, *limits.breach_checks(str(challenge.pk)))
     hashed = make_password(password)
     with transaction.atomic():
         user = _lock(challenge)
