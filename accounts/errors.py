@@ -91,10 +91,10 @@ class LinkNotOpen(LinkDead):
     """A page names an emailed link that this browser does not hold, or no longer; nothing is spent."""
 
     status = 409
-    heading = gettext_lazy("Open the link once more")
+    heading = gettext_lazy("Open the link again")
     message = gettext_lazy(
-        "This page has lost its link, for example because you signed in or out meanwhile. "
-        "Open the link in our message once more."
+        "This page no longer has its link, perhaps because you signed in or out in the meantime. "
+        "Open the link in our message again."
     )
     advice = message
 

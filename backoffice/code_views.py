@@ -19,7 +19,7 @@ from accounts.views.base import headers_of
 CHANNEL_DOWN = gettext_lazy("We cannot send the code at the moment. Try again later.")
 SENT_AGAIN = gettext_lazy("We sent you a new code. The earlier one no longer works.")
 OTHER_PAGE = gettext_lazy(
-    "You have begun something else since this page was opened. Use the newest code, or start again."
+    "You have started something else since you opened this page. Use the newest code, or start again."
 )
 
 

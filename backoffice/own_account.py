@@ -81,7 +81,7 @@ class PasswordChange(ChangeStep):
 
     form_class = ChangePasswordForm
     title = gettext_lazy("Change your password")
-    lead = gettext_lazy("Next we send you a code. Then all your other sessions end.")
+    lead = gettext_lazy("Next, we send you a code. Once you type it, all your other sessions end.")
     next_page = "admin:password_change_code"
 
     def get_form_kwargs(self):
@@ -105,15 +105,15 @@ class ContactChange(ChangeStep):
     form_class = StaffContactForm
     title = gettext_lazy("Change where your codes go")
     lead = gettext_lazy(
-        "Next we send you a code to the contact you have now, then one to the new contact. "
-        "Then all your other sessions end."
+        "Next, we send a code to the contact you have now, and then another one to the new contact. "
+        "Once you type both, all your other sessions end."
     )
     next_page = "admin:contact_change_code"
 
     def refuse(self, form):
         """Say when codes go there already."""
         if form.found.key == self.request.user.contacts[0].key:
-            raise Refused(_("Your codes go there already."), "contact")
+            raise Refused(_("Your codes already go there."), "contact")
 
     def kept(self, form):
         """The contact, as it was read."""
@@ -220,7 +220,9 @@ class NewContactCode(CodePage):
             keep=request.session.session_key,
             origin=request.session.origin,
         )
-        return done(request, _("Your codes go to the new contact. Your other sessions have ended."))
+        return done(
+            request, _("Your codes now go to the new contact. Your other sessions have ended.")
+        )
 
 
 class NewContactCodeAgain(Again, NewContactCode):

@@ -45,7 +45,7 @@ ROLES = {
 AUDITED = ("accounts", "backoffice", "messaging", "admin")
 
 TWO_ACCOUNTS = _(
-    "A staff account opens the staff pages and nothing else. Who works here and shops here has two accounts, "
+    "A staff account opens the staff pages and nothing else. If you work here and shop here, you need two accounts, "
     "with two addresses."
 )
 

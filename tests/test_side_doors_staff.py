@@ -184,8 +184,8 @@ def test_staff_hear_kindly_and_once_a_day_that_the_shop_is_not_for_them(boss, pr
     time_passes(days=1, minutes=1)
 
     assert (first, same_day, knocks()) == (1, 1, 2)
-    assert told["subject"] == "This is the address of a Storefront staff account"
-    assert "staff sign in on the staff pages only" in told["text"]
+    assert told["subject"] == "This address belongs to a Storefront staff account"
+    assert "sign in on the staff pages, with your username" in told["text"]
     assert lets_nobody_in(told)
 
 
@@ -235,7 +235,7 @@ def test_support_is_told_why_a_colleague_gets_no_code_of_the_shop(boss, member):
 
     told = member.client.post("/admin/lookup/", {"who": BOSS})
 
-    assert "This is the address of a staff account" in words(told)
+    assert "This address belongs to a staff account" in words(told)
 
 
 # The session of staff
@@ -501,7 +501,7 @@ def test_staff_change_their_contact_with_two_codes(boss, member):  # REC-08, ADM
     assert User.objects.get().email == BOSS  # until the new one is proven
     done = type_code(member.client, Postbox().code(NEW), NEW_CONTACT, follow=True)
 
-    assert "Your codes go to the new contact" in words(done)
+    assert "Your codes now go to the new contact" in words(done)
     boss.refresh_from_db()
     assert boss.contacts[0].key == NEW
     assert member.is_signed_in
@@ -568,7 +568,7 @@ def test_a_page_acts_on_what_it_shows(boss, member):  # two tabs
     for named in ({"attempt": attempt}, {"attempt": ""}, {}):
         refused = member.client.post(CONTACT_CODE, {"code": code, **named})
         assert refused.status_code == 422
-        assert "begun something else" in words(refused)
+        assert "started something else" in words(refused)
     assert (
         Challenge.objects.filter(purpose=Purpose.STAFF_CHANGE).latest("created_at").tries_left == 5
     )
@@ -609,7 +609,7 @@ def test_the_new_contact_may_not_be_somebody_elses(boss, member, ana):  # ENU-07
 def test_codes_that_go_there_already_need_no_change(member):
     refused = begin_contact(member, "Boss@Staff.example")
 
-    assert "Your codes go there already" in words(refused)
+    assert "Your codes already go there" in words(refused)
 
 
 def test_what_was_begun_is_over_after_half_an_hour(member):  # REC-08
