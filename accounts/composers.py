@@ -16,7 +16,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts import conf
 from accounts.identifiers import EMAIL
-from accounts.models import ANYBODY, Challenge, Purpose, SecurityEvent, User
+from accounts.models import ANYBODY, TYPED, Challenge, Purpose, SecurityEvent, User
 from messaging.models import Provider
 from messaging.outbox.composing import writes
 
@@ -206,7 +206,7 @@ def _asked(challenge: Challenge) -> Facts:
 
 def _owner(challenge: Challenge) -> User | None:
     """Whose account the identifier of an attempt already opens, if it is not the one that asks."""
-    if challenge.purpose not in (Purpose.REGISTER, Purpose.CONTACT, Purpose.STAFF_CONTACT):
+    if challenge.purpose not in (Purpose.REGISTER, *TYPED):
         return None
     found = User.objects.for_identifier(challenge.identifier).first()
     return None if found is None or found.pk == challenge.user_id else found

@@ -91,10 +91,10 @@ class LinkNotOpen(LinkDead):
     """A page names an emailed link that this browser does not hold, or no longer; nothing is spent."""
 
     status = 409
-    heading = gettext_lazy("Open the link once more")
+    heading = gettext_lazy("Open the link again")
     message = gettext_lazy(
-        "This page has lost its link, for example because you signed in or out meanwhile. "
-        "Open the link in our message once more."
+        "This page no longer has its link, perhaps because you signed in or out in the meantime. "
+        "Open the link in our message again."
     )
     advice = message
 
@@ -159,8 +159,26 @@ class PasswordWrong(Refused):
     message = gettext_lazy("That is not your password. Check it and try again.")
 
 
+class PasswordBreached(Refused):
+    """Somebody else's list has the password (PWD-03)."""
+
+    field = "password"
+    message = gettext_lazy("That password has been seen in a data breach. Choose another one.")
+
+
+class ProofNeeded(Refused):
+    """Whoever is signed in must first prove again that they are the owner (REC-08)."""
+
+    status = 403
+    message = gettext_lazy("Confirm that it is you first.")
+
+
+class StaffTriesUsed(TooOften):
+    """Too many tries with a staff password; they have an event of their own."""
+
+
 class PasswordClosed(TooOften):
-    """Too many tries with a password; the other ways in stay open (LIM-03)."""
+    """Too many tries with a password. It closes this way in and no other; a code has caps of its own (LIM-03)."""
 
     @staticmethod
     def sentence() -> str:

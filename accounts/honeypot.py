@@ -9,8 +9,8 @@ from accounts import conf
 
 
 def is_program(request: HttpRequest, posted: Mapping[str, str]) -> bool:
-    """Whether the chosen check takes this for a program."""
-    return bool(import_string(conf.BOT_CHECK)(request, posted))
+    """Whether the check that the shop chose, if it chose one, takes this for a program."""
+    return bool(conf.BOT_CHECK) and bool(import_string(conf.BOT_CHECK)(request, posted))
 
 
 def trap(request: HttpRequest, posted: Mapping[str, str]) -> bool:

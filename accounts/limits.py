@@ -111,6 +111,11 @@ def duplicate_probes(origin: Origin) -> list[Limit]:
     return _by_household("duplicate probes", origin, conf.DUPLICATE_PROBES_PER_IP)
 
 
+def breach_checks(subject: str) -> list[Limit]:
+    """How many new passwords of one account, or for one link, are looked up in somebody else's list."""
+    return _limits("breach checks", subject, conf.CHANGES_PER_ACCOUNT)
+
+
 def username_probes(origin: Origin) -> list[Limit]:
     """How many usernames one household may find out to be taken or free."""
     return _by_household("username probes", origin, conf.USERNAME_PROBES_PER_IP)

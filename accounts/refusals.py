@@ -3,7 +3,10 @@
 Never in a transaction, which could take it back.
 """
 
+from django.contrib.auth.models import AnonymousUser
+
 from accounts import audit, limits
+from accounts.errors import Refused, TooOften
 from accounts.identifiers import Identifier
 from accounts.models import RefusalCount, User
 from accounts.sessions.client import Origin
@@ -16,6 +19,19 @@ def note(
     count(kind, identifier)
     if limits.is_due(*limits.notes(kind, origin)):
         audit.record(kind, origin=origin, identifier=identifier, user=user)
+
+
+def note_limit(
+    refusal: Refused,
+    *,
+    origin: Origin,
+    identifier: Identifier | None,
+    user: User | AnonymousUser,
+) -> None:
+    """Note a limit that `user` reached; not a cool-down, nor a lock, which has an event of its own (LOG-01)."""
+    if type(refusal) is TooOften:
+        who = user if isinstance(user, User) else None
+        note("limit_hit", origin=origin, identifier=identifier, user=who)
 
 
 def count(kind: str, identifier: Identifier | None = None) -> None:

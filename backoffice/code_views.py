@@ -9,7 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic import FormView
 
-from accounts import conf
+from accounts import conf, refusals
 from accounts.errors import ChannelDown, CodeClosed, Refused
 from accounts.flows import challenge as challenges
 from accounts.forms import CodeForm
@@ -19,7 +19,7 @@ from accounts.views.base import headers_of
 CHANNEL_DOWN = gettext_lazy("We cannot send the code at the moment. Try again later.")
 SENT_AGAIN = gettext_lazy("We sent you a new code. The earlier one no longer works.")
 OTHER_PAGE = gettext_lazy(
-    "You have begun something else since this page was opened. Use the newest code, or start again."
+    "You have started something else since you opened this page. Use the newest code, or start again."
 )
 
 
@@ -65,12 +65,13 @@ class CodePage(FormView):
 
     def form_valid(self, form):
         """Go on, or show what was refused; a page acts on the attempt it shows."""
-        shown, code = str(self.challenge.pk), form.cleaned_data["code"]
+        code = form.cleaned_data["code"]
         try:
-            if self.request.POST.get("attempt", shown) != shown:
+            if self.request.POST.get("attempt") != str(self.challenge.pk):
                 raise Refused(str(OTHER_PAGE), "code")
             return self.carry_out(code)
         except Refused as refusal:
+            note_limit(self.request, refusal, self.challenge.identifier)
             self.challenge.reload()
             if isinstance(refusal, CodeClosed) and self._is_second_click(code):
                 return redirect(self.after)
@@ -112,11 +113,18 @@ class Again:
         try:
             challenge = challenges.resend(self.challenge, origin=request.session.origin)
         except Refused as refusal:
+            note_limit(request, refusal, self.challenge.identifier)
             return self.show(form, refusal, refusal=sentence(refusal))
         if challenge.pk != self.challenge.pk:
             pending.put(request, challenge, begun)
         self.challenge = challenge
         return self.render_to_response(self.get_context_data(form=form, notice=SENT_AGAIN))
+
+
+def note_limit(request, refusal, identifier):
+    """Write down a limit that was reached at one of these pages, as the shop does; `identifier` is the one it is of."""
+    origin, user = request.session.origin, request.user
+    refusals.note_limit(refusal, origin=origin, identifier=identifier, user=user)
 
 
 def sentence(refusal):

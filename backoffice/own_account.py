@@ -21,7 +21,7 @@ from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views.base import headers_of
 from backoffice import roles
-from backoffice.code_views import Again, CodePage, sentence
+from backoffice.code_views import Again, CodePage, note_limit, sentence
 
 
 @method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
@@ -44,10 +44,12 @@ class ChangeStep(FormView):
             challenge = roles.begin_change(
                 request.user,
                 form.cleaned_data["current"],
+                new=form.cleaned_data.get("password", ""),
                 current=self.current(form),
                 visitor=pending.visitor(request),
             )
         except Refused as refusal:
+            note_limit(request, refusal, request.user.contacts[0])
             refusal.message = sentence(refusal)
             form.refuse(refusal)
             context = self.get_context_data(form=form)
@@ -79,7 +81,7 @@ class PasswordChange(ChangeStep):
 
     form_class = ChangePasswordForm
     title = gettext_lazy("Change your password")
-    lead = gettext_lazy("Next we send you a code. Then all your other sessions end.")
+    lead = gettext_lazy("Next, we send you a code. Once you type it, all your other sessions end.")
     next_page = "admin:password_change_code"
 
     def get_form_kwargs(self):
@@ -103,15 +105,15 @@ class ContactChange(ChangeStep):
     form_class = StaffContactForm
     title = gettext_lazy("Change where your codes go")
     lead = gettext_lazy(
-        "Next we send you a code to the contact you have now, then one to the new contact. "
-        "Then all your other sessions end."
+        "Next, we send a code to the contact you have now, and then another one to the new contact. "
+        "Once you type both, all your other sessions end."
     )
     next_page = "admin:contact_change_code"
 
     def refuse(self, form):
         """Say when codes go there already."""
         if form.found.key == self.request.user.contacts[0].key:
-            raise Refused(_("Your codes go there already."), "contact")
+            raise Refused(_("Your codes already go there."), "contact")
 
     def kept(self, form):
         """The contact, as it was read."""
@@ -218,7 +220,9 @@ class NewContactCode(CodePage):
             keep=request.session.session_key,
             origin=request.session.origin,
         )
-        return done(request, _("Your codes go to the new contact. Your other sessions have ended."))
+        return done(
+            request, _("Your codes now go to the new contact. Your other sessions have ended.")
+        )
 
 
 class NewContactCodeAgain(Again, NewContactCode):

@@ -11,12 +11,13 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit, limits, refusals
-from accounts.errors import CodeClosed, PasswordWrong, TooOften
+from accounts.errors import CodeClosed, PasswordWrong, StaffTriesUsed
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications
 from accounts.identifiers import EMAIL, Identifier
 from accounts.limits import Hit
 from accounts.models import Challenge, Purpose, User
+from accounts.password_policy import judging
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
 
@@ -44,7 +45,7 @@ ROLES = {
 AUDITED = ("accounts", "backoffice", "messaging", "admin")
 
 TWO_ACCOUNTS = _(
-    "A staff account opens the staff pages and nothing else. Who works here and shops here has two accounts, "
+    "A staff account opens the staff pages and nothing else. If you work here and shop here, you need two accounts, "
     "with two addresses."
 )
 
@@ -53,15 +54,15 @@ def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
     """Take a try at the password of a member of staff, before anybody looks at it; a success gives it back.
 
     A browser that came through this door before has tries of its own, which neither strangers nor its household
-    spend (LIM-04). Raises TooOften.
+    spend (LIM-04). Raises StaffTriesUsed.
     """
     user = User.objects.filter(username=username, is_staff=True).first()
     browser = visitor.knows(user, account_of(user)) if user else ""
     own = limits.staff_logins_by_browser(browser)
     asked = own if browser else limits.staff_logins(username, visitor.origin)
     try:
-        return list(limits.admit(*asked).values())
-    except TooOften:
+        return list(limits.admit(*asked, refusal=StaffTriesUsed).values())
+    except StaffTriesUsed:
         name = Identifier.username(username.casefold())
         refusals.note("staff_sign_in_limited", origin=visitor.origin, identifier=name)
         raise
@@ -98,17 +99,19 @@ def by_code(challenge: Challenge, typed: str, *, origin: Origin) -> User:
 
 
 def begin_change(
-    user: User, password: str, *, current: Challenge | None = None, visitor: Visitor
+    user: User, password: str, *, new: str = "", current: Challenge | None = None, visitor: Visitor
 ) -> Challenge:
     """Look at the password of whoever wants to change their own account, and send a code to the primary contact.
 
-    Goes on with `current` while its code is on its way. Raises PasswordWrong, TooOften, ChannelDown.
+    `new` is the password that shall take its place, if one shall. Goes on with `current` while its code is on its way.
+    Raises PasswordWrong, PasswordBreached, StaffTriesUsed, TooOften, ChannelDown.
     """
     tried = try_password(user.username or "", visitor=visitor)
     if not check_password(password, user.password):
         audit.record("sign_in_failed", origin=visitor.origin, user=user)
         raise PasswordWrong
     limits.give_back(*tried)
+    judging.refuse_breached(new, *limits.breach_checks(str(user.pk)))
     return _code(Purpose.STAFF_CHANGE, user, current, visitor.origin)
 
 
@@ -165,7 +168,7 @@ def change_contact(
             if challenge.user_id != user.pk or not active.update(**columns):
                 raise CodeClosed
             challenges.use_up(challenge)
-            _changed(user, what, told=former, keep=keep, origin=origin)
+            _changed(user, what, told=former, keep=keep, origin=origin, contact=contact)
     except IntegrityError:
         # Somebody else proved it first: the constraint decides.
         raise CodeClosed from None
@@ -181,7 +184,7 @@ def set_contact(user: User, contact: Identifier) -> None:
     with transaction.atomic():
         columns = User.proven(contact) | {"primary": contact.kind}
         User.objects.filter(pk=user.pk).update(**columns)
-        _end_everything(user)
+        challenges.end_everything(user, with_notices=True)
         audit.record("staff_contact_set", origin=Origin(), identifier=contact, user=user)
         if former and former.key != contact.key:
             notifications.tell(user, "contact_changed", origin=Origin(), to=[former])
@@ -203,7 +206,7 @@ def set_role(user: User, role: str) -> None:
         account.update(is_staff=bool(role), is_superuser=False, deletion_due_at=None)
         user.groups.set(Group.objects.filter(name=role))
         user.user_permissions.clear()
-        _end_everything(user)
+        challenges.end_everything(user, with_notices=True)
         # Also the first and the last of what happened to the account of a member of staff.
         audit.record("staff_role_changed", origin=Origin(), user=user, by=user)
     user.refresh_from_db()
@@ -242,17 +245,17 @@ def _still_theirs(challenge: Challenge) -> QuerySet[User]:
 
 
 def _changed(
-    user: User, what: str, *, told: Iterable[Identifier], keep: str, origin: Origin
+    user: User,
+    what: str,
+    *,
+    told: Iterable[Identifier],
+    keep: str,
+    origin: Origin,
+    contact: Identifier | None = None,
 ) -> None:
+    """Count, end and tell what a change of the own account ends and tells; `contact` is the one it was about."""
     limits.spend(*limits.changes(str(user.pk)))
     user.sessions.exclude(pk=keep).delete()
     user.challenges.withdraw()
-    audit.record(what, origin=origin, user=user)
+    audit.record(what, origin=origin, identifier=contact, user=user)
     notifications.tell(user, what, origin=origin, to=told)
-
-
-def _end_everything(user: User) -> None:
-    """End sessions, attempts and links, also what strangers began for the contacts."""
-    user.sessions.all().delete()
-    contacts = [contact.key for contact in user.contacts]
-    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).end()

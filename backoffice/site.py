@@ -32,7 +32,7 @@ from accounts.sessions import pending
 from accounts.sessions.store import STAFF_DOOR
 from accounts.views import negotiation
 from backoffice import burst_alerts, own_account, roles
-from backoffice.code_views import Again, CodePage, sentence
+from backoffice.code_views import Again, CodePage, note_limit, sentence
 from messaging import alerts
 from messaging.models import Alert
 
@@ -41,7 +41,7 @@ LATELY, MOST_ALERTS = timedelta(days=1), 5
 
 NO_CONTACT = gettext_lazy(
     "The password is right, but there is no contact to send a code to. "
-    "Whoever runs the site can set one: manage.py staff_contact"
+    "Ask whoever runs the site to set one, with manage.py staff_contact."
 )
 
 
@@ -96,6 +96,7 @@ class PasswordStep(LoginView):
         try:
             challenge = roles.send_code(user, current=current, origin=request.session.origin)
         except (TooOften, ChannelDown) as refusal:
+            note_limit(request, refusal, user.contacts[0])
             form.add_error(None, str(sentence(refusal)))
             return self.form_invalid(form)
         # Whoever was signed in here is not any more, and the time for the code runs from now.

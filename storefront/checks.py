@@ -124,7 +124,7 @@ def keys_are_keys(app_configs, **kwargs):
     for name, number in (("CODE_KEYS", "E004"), ("FINGERPRINT_KEYS", "E013")):
         keys = getattr(settings, name)
         if not keys or any(len(key) < KEY_BYTES or _is_plain(key) for key in keys):
-            told = f"{name} needs keys of {KEY_BYTES} bytes or more, random ones, in hex."
+            told = f"{name} needs random keys of {KEY_BYTES} bytes or more, in hex."
             yield checks.Error(told, MAKE_A_KEY, id=f"storefront.{number}")
     for one, other in _same_keys():
         told = f"{one} and {other} hold the same key."
@@ -136,7 +136,7 @@ def vault_opens(app_configs, **kwargs):
     """Keys for provider credentials that are no keys are worse than none: nothing would open (ADM-05)."""
     if settings.VAULT_KEYS and not vault.can_seal():
         yield checks.Error(
-            "VAULT_KEYS holds something that is no Fernet key.",
+            "VAULT_KEYS holds something that is not a Fernet key.",
             MAKE_A_VAULT_KEY,
             id="storefront.E011",
         )
@@ -212,7 +212,7 @@ def production_is_closed(app_configs, **kwargs):
     if settings.DEBUG:
         return
     if any(map(_is_weak_secret, [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS])):
-        told = "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is too short or too plain."
+        told = "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is too short or too simple."
         yield checks.Error(told, MAKE_IT_LONGER, id="storefront.E015")
     if any(map(_is_anybody, settings.ALLOWED_HOSTS)):
         told = "ALLOWED_HOSTS lets anybody choose the host."
@@ -220,7 +220,9 @@ def production_is_closed(app_configs, **kwargs):
     token = settings.METRICS_TOKEN
     if token and (len(token) < TOKEN_LENGTH or _is_plain(token)):
         told = f"METRICS_TOKEN needs {TOKEN_LENGTH} random characters or more."
-        yield checks.Error(told, "Or leave it out: no figures then.", id="storefront.E017")
+        yield checks.Error(
+            told, "Or leave it out: /metrics then answers nobody.", id="storefront.E017"
+        )
 
 
 @checks.register(TAG)
@@ -229,8 +231,8 @@ def networks_are_networks(app_configs, **kwargs):
     for text in settings.PROVIDER_NETWORKS:
         if not _is_own_network(text):
             yield checks.Error(
-                f"PROVIDER_NETWORKS holds {text}, which is no network of a shop's own.",
-                f"Like 10.1.2.0/24, of /{WIDEST_NETWORK} at the most, and not of 169.254.0.0/16 or fe80::/10.",
+                f"PROVIDER_NETWORKS holds {text}, which is not a network of the shop's own.",
+                f"Name one like 10.1.2.0/24: no wider than /{WIDEST_NETWORK}, not in 169.254.0.0/16 or fe80::/10.",
                 id="storefront.E018",
             )
 
@@ -242,11 +244,11 @@ def numbers_keep_promises(app_configs, **kwargs):
         return
     for name, (least, most) in BOUNDS.items():
         if not least <= _number(name) <= most:
-            told = f"{name} must be {least} to {most}, and is {_number(name):g}."
+            told = f"{name} must be between {least} and {most}, and is {_number(name):g}."
             yield checks.Error(told, LEAVE_IT_OUT, id="storefront.E019")
     for name, daily in RATES.items():
         if _daily(name) > daily:
-            told = f"{name} lets it happen {_daily(name):g} times a day; {daily} are the most."
+            told = f"{name} allows {_daily(name):g} times a day, which is more than {daily}."
             yield checks.Error(told, LEAVE_IT_OUT, id="storefront.E020")
 
 

@@ -46,3 +46,28 @@ def test_the_trap_is_off_unless_it_is_set(db, ana):  # ABU-06
     assert "memo" not in ana.get(REGISTER).content.decode()
     assert Shopper().identify(ANA, memo="Buy!").status_code == 303
     assert Challenge.objects.exists()
+
+
+asked = []
+
+
+def custom(request, posted):
+    """A check of the shop's own, which may ask somebody else."""
+    asked.append(posted["identifier"])
+    return True
+
+
+@pytest.mark.parametrize("face", FACES)
+def test_a_check_of_the_shops_own_is_asked_no_more_often_than_one_may_register(
+    db, monkeypatch, face
+):  # LIM-09, ABU-06
+    asked.clear()
+    monkeypatch.setattr(conf, "BOT_CHECK", "tests.test_bots.custom")
+    (rate,) = conf.REGISTER_PER_IP
+
+    for number in range(rate.times + 3):
+        answer = Shopper(face).identify(f"ana{number}@example.com")
+
+    assert answer.status_code == 429
+    assert len(asked) == rate.times
+    assert not Challenge.objects.exists()

@@ -54,7 +54,7 @@ UNSAFE = {
 }
 TOLD = {
     "no way for texts": "SMS_URL names no provider of texts",
-    "keys that open nothing": "VAULT_KEYS holds something that is no Fernet key",
+    "keys that open nothing": "VAULT_KEYS holds something that is not a Fernet key",
     "short codes": "CODE_LENGTH must be 6, 7 or 8",
     "long-lived codes": "CODE_TTL must be 600 seconds at most",
     "too many guesses": "Lower CODE_GUESSES_PER_ID",
@@ -65,10 +65,10 @@ TOLD = {
     "no shared cache": "Set REDIS_URL",
     "no mail": "Set EMAIL_URL",
     "no https": "SITE_URL must start with https://",
-    "a plain secret": "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is too short or too plain",
+    "a plain secret": "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is too short or too simple",
     "any host": "ALLOWED_HOSTS lets anybody choose the host",
     "a guessable token": "METRICS_TOKEN needs 32 random characters or more",
-    "a proof for years": "REAUTH_WINDOW must be 60 to 3600",
+    "a proof for years": "REAUTH_WINDOW must be between 60 and 3600",
     "weak keys of fingerprints": "FINGERPRINT_KEYS needs keys of 32 bytes or more",
     "one key for two purposes": "CODE_KEYS and FINGERPRINT_KEYS hold the same key",
     "no network": "PROVIDER_NETWORKS holds the relay",

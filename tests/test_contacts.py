@@ -261,7 +261,7 @@ def test_a_shopper_removes_a_contact(both, postbox, kind, gone, kept):  # REC-08
 
     removed = both.post(f"/account/contacts/{kind}/remove/")
 
-    said = "It is removed. Other devices are signed out."
+    said = "It is removed, and your other devices are signed out."
     assert removed.to == ACCOUNT or removed.json()["message"] == said
     assert [contact.address for contact in User.objects.get().contacts] == [kept]
     assert may_sign_in(kept)
@@ -330,7 +330,7 @@ def test_nothing_is_claimed_of_a_contact_that_is_not_there(ana, postbox, act):
 
     assert list(User.objects.values()) == before
     assert len(postbox) == sent
-    assert "It is removed." not in said
+    assert "It is removed," not in said
     assert "Messages go there from now on." not in said
 
 

@@ -11,11 +11,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from django.contrib.auth.hashers import MD5PasswordHasher
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError
 from django.test import override_settings
 
 from accounts import conf
+from accounts.identifiers import parse
 from accounts.models import SecurityEvent, User
 from accounts.password_policy.validators import (
     BREACH_THREADS,
@@ -24,7 +26,8 @@ from accounts.password_policy.validators import (
     BreachedValidator,
     ContextValidator,
 )
-from tests.people import PASSWORD
+from tests.people import CHANGE, COMPLETE, PASSWORD, Shopper
+from tests.staff import SECRET, make_staff, sign_in_staff
 
 LISTED = COMMON.read_text().split("\n")[:-1]
 SAMPLES = random.Random(3).sample(LISTED, 100)  # the same hundred every time
@@ -429,3 +432,133 @@ def test_a_sign_up_waits_for_no_hung_server(ana, postbox, serve):  # PWD-03
     assert time.monotonic() - begun < 2.5
     assert User.objects.get().check_password(PASSWORD)
     assert events().count("breach_check_failed") == 1
+
+
+def asking(server):
+    """A shop that asks this server, and nobody else, about a new password."""
+    name = "accounts.password_policy.validators.BreachedValidator"
+    rule = {"NAME": name, "OPTIONS": {"url": server.url}}
+    return override_settings(AUTH_PASSWORD_VALIDATORS=[rule])
+
+
+def registers(postbox, password):
+    """All in one step."""
+    fields = {"name": "Ana", "username": "ana", "password": password}
+    return Shopper().identify(ANA, **fields)
+
+
+def completes(postbox, password):
+    """In the third step."""
+    ana = Shopper()
+    ana.identify(ANA)
+    ana.prove(postbox.code(ANA))
+    return ana.complete(password=password)
+
+
+def changes(postbox, password):
+    """Signed in, with the password that was."""
+    with override_settings(AUTH_PASSWORD_VALIDATORS=[]):
+        ana = Shopper().signs_up(ANA)
+    return ana.post("/account/password/", current=PASSWORD, password=password)
+
+
+def recovers(postbox, password):
+    """With the link in an email."""
+    User.objects.register(parse(ANA))
+    ana = Shopper()
+    ana.post("/password-reset/", identifier=ANA)
+    ana.open(postbox.link(ANA))
+    return ana.post("/password-reset/new/", password=password)
+
+
+def changes_as_staff(postbox, password):
+    """On the staff pages."""
+    make_staff()
+    boss = Shopper()
+    sign_in_staff(boss.client)
+    return boss.post("/admin/password_change/", current=SECRET, password=password)
+
+
+DOORS = [registers, completes, changes, recovers, changes_as_staff]
+BREACHED, FINE = "a password in a breach", "a password in no breach"
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+def test_every_door_asks_about_a_new_password(postbox, serve, door):  # PWD-03
+    with asking(serve(listing(BREACHED))):
+        refused = door(postbox, BREACHED)
+
+    assert refused.status_code == 422
+    assert "has been seen in a data breach" in refused.content.decode()
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda door: door.__name__)
+def test_and_lets_another_one_pass_after_one_question(postbox, serve, door):  # PWD-03
+    server = serve(listing(BREACHED))
+    with asking(server):
+        passed = door(postbox, FINE)
+
+    assert passed.status_code in (302, 303)
+    assert len(server.asked) == 1
+
+
+def test_one_household_makes_us_ask_no_more_often_than_it_may_register(postbox, serve):  # LIM-09
+    server = serve(listing(BREACHED))
+    (rate,) = conf.REGISTER_PER_IP
+    with asking(server):
+        for number in range(rate.times + 5):
+            answer = Shopper().identify(f"ana{number}@example.com", name="Ana", password=BREACHED)
+
+    assert answer.status_code == 429
+    assert len(server.asked) == rate.times
+    assert len(postbox) == 0
+
+
+@pytest.mark.parametrize("door", ["complete", "recover", "staff"])
+def test_nor_does_anybody_who_is_further_in(postbox, serve, door):  # LIM-09
+    server = serve(listing(BREACHED))
+    (rate,) = conf.CHANGES_PER_ACCOUNT
+    post = further_in(postbox, door)
+    with asking(server):
+        answers = [post(BREACHED).status_code for _ in range(rate.times + 2)]
+
+    assert answers == [422] * rate.times + [429] * 2
+    assert len(server.asked) == rate.times
+
+
+def further_in(postbox, door):
+    """Somebody who may choose a password, again and again; returns how they do it."""
+    ana = Shopper()
+    if door == "staff":
+        make_staff()
+        sign_in_staff(ana.client)
+        page, more = "/admin/password_change/", {"current": SECRET}
+    elif door == "recover":
+        User.objects.register(parse(ANA))
+        ana.post("/password-reset/", identifier=ANA)
+        ana.open(postbox.link(ANA))
+        page, more = "/password-reset/new/", {}
+    else:
+        ana.identify(ANA)
+        ana.prove(postbox.code(ANA))
+        page, more = COMPLETE, {"name": "Ana"}
+    return lambda password: ana.post(page, password=password, **more)
+
+
+def test_another_address_costs_no_hash_and_no_question(postbox, serve, monkeypatch):  # LIM-09
+    server, hashed_here = serve(listing(BREACHED)), []
+    ana = Shopper()
+    ana.identify(ANA, name="Ana", password=PASSWORD)
+    encode = MD5PasswordHasher.encode
+    monkeypatch.setattr(
+        MD5PasswordHasher, "encode", lambda *told: hashed_here.append(told) or encode(*told)
+    )
+
+    with asking(server):
+        ana.post(CHANGE, identifier="other@example.com", name="Eve", password=BREACHED)
+
+    assert (server.asked, hashed_here) == ([], [])
+    ana.prove(postbox.code("other@example.com"))
+    user = User.objects.get()
+    assert (user.email, user.name) == ("other@example.com", "Ana")
+    assert user.check_password(PASSWORD)

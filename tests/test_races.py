@@ -103,13 +103,13 @@ def refusal_of(act, *args, **kwargs):
     return None
 
 
-def tabs(shopper, count, faces=MOSTLY_JSON):
-    """The same browser, `count` times: every tab has the cookies as they are now."""
-    return [_tab(shopper, faces[number % len(faces)]) for number in range(count)]
+def tabs(shopper, count, faces=MOSTLY_JSON, **client):
+    """The same browser, `count` times: every tab has the cookies as they are now. `client` may say its address."""
+    return [_tab(shopper, faces[number % len(faces)], **client) for number in range(count)]
 
 
-def _tab(shopper, face):
-    tab = Shopper(face)
+def _tab(shopper, face, **client):
+    tab = Shopper(face, **client)
     tab.link = shopper.link
     tab.client.cookies.load(
         {name: morsel.value for name, morsel in shopper.client.cookies.items() if morsel.value}

@@ -5,10 +5,14 @@ from datetime import timedelta
 import pytest
 from django.contrib.auth.hashers import make_password
 from django.db.models.functions import Now
+from django.utils.timezone import now
 
 from accounts import conf, retention
+from accounts.errors import ProofNeeded
+from accounts.flows import account as flow
 from accounts.identifiers import parse
 from accounts.models import FormerUsername, Session, User
+from accounts.sessions.client import Origin
 from tests.pages import Page, words
 from tests.people import ACCOUNT, LOGIN, PASSWORD, Postbox, Shopper
 from tests.test_races import at_once, tabs
@@ -115,6 +119,18 @@ def test_a_name_alone_asks_for_none(anyone, username):
     renames(anyone, username, name="Ana Ng")
 
     assert (User.objects.get().name, name_of()) == ("Ana Ng", "ana")
+
+
+def test_the_flow_itself_asks_for_it_whichever_door_comes(db):  # ASVS 6.3.7
+    user = account()
+    anywhere = Session(user=user, confirmed_at=now() - conf.REAUTH_WINDOW)
+
+    with pytest.raises(ProofNeeded):
+        flow.rename(user, name="Ana", username="mallory", session=anywhere, origin=Origin())
+
+    assert name_of() == "ana"
+    flow.rename(user, name="Ana Ng", username="ana", session=anywhere, origin=Origin())
+    assert User.objects.get().name == "Ana Ng"
 
 
 # Taken back
@@ -327,9 +343,11 @@ def test_race_for_a_name_at_the_moment_it_is_given_up(postbox):
     """Whoever waits for the name of somebody who renames does not get it by waiting at the right moment."""
     for number in range(6):
         name = f"wanted{number}"
+        # A household of its own in each round: they ask for more usernames than one may in a minute.
+        home = {"ip": f"198.51.100.{number + 100}"}
         account(f"ana{number}@example.com", name)
-        mine = sign_in(Shopper("json"), f"ana{number}@example.com")
-        eve = Shopper("json", ip="192.0.2.20")
+        mine = sign_in(Shopper("json", **home), f"ana{number}@example.com")
+        eve = Shopper("json", ip=f"192.0.2.{number + 20}")
         account(f"eve{number}@example.com", f"eve{number}")
         sign_in(eve, f"eve{number}@example.com")
         new = Shopper("json", ip=f"192.0.2.{number + 30}")
@@ -337,7 +355,10 @@ def test_race_for_a_name_at_the_moment_it_is_given_up(postbox):
         new.prove(postbox.code(f"new{number}@example.com"))
         ways = [
             lambda mine=mine, number=number: renames(tabs(mine, 1, ["json"])[0], f"other{number}"),
-            *[lambda tab=tab, name=name: renames(tab, name) for tab in tabs(eve, 3, ["json"])],
+            *[
+                lambda tab=tab, name=name: renames(tab, name)
+                for tab in tabs(eve, 3, ["json"], **home)
+            ],
             lambda new=new, name=name: new.complete(name="New", username=name),
         ]
 

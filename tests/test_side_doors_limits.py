@@ -271,7 +271,7 @@ def test_staff_read_which_of_the_two_it_is_and_open_either(helper):  # ABU-05
     for page in ("/admin/accounts/textcountry/", "/admin/signups/"):
         said = words(helper.client.get(page))
         assert "closed by staff, for everybody" in said
-        assert "closed itself to sign-ups until" in said
+        assert "closed to sign-ups until" in said
 
     helper.client.post("/admin/signups/", {"texts": "US", "wish": "on"})
 

@@ -27,7 +27,7 @@ RESET, NEW_PASSWORD, NOT_ME = "/password-reset/", "/password-reset/new/", "/not-
 RESET_VERIFY = "/password-reset/verify/"
 AA, BB, PHONE = "aa@example.com", "bb@example.com", "+12025550123"
 CHOSEN = "another good password"
-NOT_OPEN = "Open the link in our message once more"
+NOT_OPEN = "Open the link in our message again"
 
 
 def account(email=AA, phone=""):

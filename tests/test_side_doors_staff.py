@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth import BACKEND_SESSION_KEY, load_backend
 from django.contrib.auth.hashers import check_password
 from django.core.management import call_command
 from django.db.models.functions import Now
@@ -11,7 +12,7 @@ from django.test import Client
 
 from accounts import audit, conf, limits, tasks
 from accounts.flows import recovery
-from accounts.identifiers import parse
+from accounts.identifiers import fingerprint, parse
 from accounts.models import (
     Bucket,
     Challenge,
@@ -22,6 +23,7 @@ from accounts.models import (
     TextCountry,
     User,
 )
+from accounts.sessions.store import STAFF_DOOR
 from backoffice import roles
 from messaging.models import Channel, OutboxMessage
 from tests.pages import Page, words
@@ -36,6 +38,7 @@ from tests.staff import (
     knock,
     make_staff,
     sign_in_staff,
+    type_code,
 )
 from tests.staff import LOGIN as DOOR
 from tests.test_races import at_once, refusal_of
@@ -182,8 +185,8 @@ def test_staff_hear_kindly_and_once_a_day_that_the_shop_is_not_for_them(boss, pr
     time_passes(days=1, minutes=1)
 
     assert (first, same_day, knocks()) == (1, 1, 2)
-    assert told["subject"] == "This is the address of a Storefront staff account"
-    assert "staff sign in on the staff pages only" in told["text"]
+    assert told["subject"] == "This address belongs to a Storefront staff account"
+    assert "sign in on the staff pages, with your username" in told["text"]
     assert lets_nobody_in(told)
 
 
@@ -233,7 +236,7 @@ def test_support_is_told_why_a_colleague_gets_no_code_of_the_shop(boss, member):
 
     told = member.client.post("/admin/lookup/", {"who": BOSS})
 
-    assert "This is the address of a staff account" in words(told)
+    assert "This address belongs to a staff account" in words(told)
 
 
 # The session of staff
@@ -288,6 +291,23 @@ def test_who_works_here_shops_with_a_second_account(member):  # ADM-04, SES-02
     assert b'id="log-out"' not in member.client.get("/").content
 
 
+def test_the_shopper_in_that_browser_stays_for_as_long_as_shoppers_do(member):  # SES-07
+    member.identify("boss@home.example")
+    member.prove(Postbox().code("boss@home.example"))
+
+    time_passes(days=13)
+
+    assert b'id="log-out"' in member.client.get("/").content
+
+
+def test_the_way_staff_came_in_is_none_that_django_loads(member):  # ADM-04
+    way = Session.objects.get().get_decoded()[BACKEND_SESSION_KEY]
+
+    assert way == STAFF_DOOR
+    with pytest.raises(ImportError, match="doesn't look like a module path"):
+        load_backend(way)
+
+
 def test_the_shop_keeps_no_staff_session_alive(member):  # SES-07
     for _minutes in range(4):
         time_passes(minutes=9)
@@ -303,7 +323,7 @@ def test_the_twelve_hours_run_from_the_sign_in(member, hours):  # SES-07: 83 h w
         member.client.get(ADMIN)
         if number == 15:
             begin_password(member)
-            done = member.client.post(PASSWORD_CODE, {"code": code_of()}, follow=True)
+            done = type_code(member.client, code_of(), PASSWORD_CODE, follow=True)
             assert "Your password is changed" in words(done)
 
     assert member.is_signed_in is (hours < 12)
@@ -362,7 +382,7 @@ def test_demotion_ends_what_the_member_of_staff_had(boss, member):  # ADM-03
     call_command("staff_role", "boss", "none")
 
     assert not member.is_signed_in
-    assert member.client.post(PASSWORD_CODE, {"code": code}).status_code == 302
+    assert type_code(member.client, code, PASSWORD_CODE).status_code == 302
     assert not Challenge.objects.filter(proved_at=None, closed_at=None).exists()
     assert kinds(user=boss)[-1] == "staff_role_changed"
     assert User.objects.get().check_password(SECRET)
@@ -443,7 +463,7 @@ def test_staff_change_their_password_with_it_and_a_code(boss, member):  # PWD-07
 
     assert begin_password(member).headers["Location"] == PASSWORD_CODE
     assert "b•••@staff.example" in words(member.client.get(PASSWORD_CODE))
-    done = member.client.post(PASSWORD_CODE, {"code": code_of()}, follow=True)
+    done = type_code(member.client, code_of(), PASSWORD_CODE, follow=True)
 
     assert "Your password is changed" in words(done)
     boss.refresh_from_db()
@@ -480,12 +500,12 @@ def test_staff_change_their_contact_with_two_codes(boss, member):  # REC-08, ADM
 
     assert begin_contact(member).headers["Location"] == CONTACT_CODE
     assert letters(NEW) == []
-    proved = member.client.post(CONTACT_CODE, {"code": code_of()})
+    proved = type_code(member.client, code_of(), CONTACT_CODE)
     assert proved.headers["Location"] == NEW_CONTACT
     assert User.objects.get().email == BOSS  # until the new one is proven
-    done = member.client.post(NEW_CONTACT, {"code": Postbox().code(NEW)}, follow=True)
+    done = type_code(member.client, Postbox().code(NEW), NEW_CONTACT, follow=True)
 
-    assert "Your codes go to the new contact" in words(done)
+    assert "Your codes now go to the new contact" in words(done)
     boss.refresh_from_db()
     assert boss.contacts[0].key == NEW
     assert member.is_signed_in
@@ -499,8 +519,8 @@ def test_staff_change_their_contact_with_two_codes(boss, member):  # REC-08, ADM
 
 def test_a_number_becomes_where_codes_go(boss, member):
     begin_contact(member, NUMBER)
-    member.client.post(CONTACT_CODE, {"code": code_of()})
-    member.client.post(NEW_CONTACT, {"code": Postbox().code(NUMBER)})
+    type_code(member.client, code_of(), CONTACT_CODE)
+    type_code(member.client, Postbox().code(NUMBER), NEW_CONTACT)
 
     boss.refresh_from_db()
     assert [contact.key for contact in boss.contacts] == [NUMBER, BOSS]
@@ -533,7 +553,7 @@ def test_guesses_at_the_current_password_are_counted_as_at_the_door(member, time
 def test_a_wrong_code_changes_nothing(boss, member):  # COD-06
     begin_password(member)
 
-    refused = member.client.post(PASSWORD_CODE, {"code": wrong(code_of())})
+    refused = type_code(member.client, wrong(code_of()), PASSWORD_CODE)
 
     assert "That is not the code we sent" in words(refused)
     boss.refresh_from_db()
@@ -548,16 +568,18 @@ def test_a_page_acts_on_what_it_shows(boss, member):  # two tabs
     code = code_of()
 
     # The tab with the password leads back; its attempt is no attempt at the contact.
-    assert member.client.post(PASSWORD_CODE, {"code": code}).headers["Location"] == PASSWORD_CHANGE
-    refused = member.client.post(CONTACT_CODE, {"code": code, "attempt": attempt})
-    assert "begun something else" in words(refused)
+    assert type_code(member.client, code, PASSWORD_CODE).headers["Location"] == PASSWORD_CHANGE
+    for named in ({"attempt": attempt}, {"attempt": ""}, {}):
+        refused = member.client.post(CONTACT_CODE, {"code": code, **named})
+        assert refused.status_code == 422
+        assert "started something else" in words(refused)
     assert (
         Challenge.objects.filter(purpose=Purpose.STAFF_CHANGE).latest("created_at").tries_left == 5
     )
 
     boss.refresh_from_db()
     assert boss.check_password(SECRET)
-    assert member.client.post(CONTACT_CODE, {"code": code}).headers["Location"] == NEW_CONTACT
+    assert type_code(member.client, code, CONTACT_CODE).headers["Location"] == NEW_CONTACT
 
 
 def test_a_second_click_sends_no_second_code_and_ends_well(member):  # COD-11
@@ -569,8 +591,8 @@ def test_a_second_click_sends_no_second_code_and_ends_well(member):  # COD-11
     code = code_of()
     stale = Member(ip="192.0.2.1")
     stale.client.cookies.load({k: v.value for k, v in member.client.cookies.items()})
-    member.client.post(PASSWORD_CODE, {"code": code})
-    again = stale.client.post(PASSWORD_CODE, {"code": code})
+    type_code(member.client, code, PASSWORD_CODE)
+    again = type_code(stale.client, code, PASSWORD_CODE)
     assert again.headers["Location"].startswith(DOOR)
 
 
@@ -578,12 +600,12 @@ def test_the_new_contact_may_not_be_somebody_elses(boss, member, ana):  # ENU-07
     ana.signs_up("ana@example.com")
     begin_contact(member, "ana@example.com")
 
-    member.client.post(CONTACT_CODE, {"code": code_of()})
+    type_code(member.client, code_of(), CONTACT_CODE)
 
     told = Postbox().messages("ana@example.com")[0]
     assert "tried to add your address" in told["subject"]
     code = Challenge.objects.get(purpose=Purpose.STAFF_CONTACT).code
-    assert member.client.post(NEW_CONTACT, {"code": code}).status_code == 422
+    assert type_code(member.client, code, NEW_CONTACT).status_code == 422
     boss.refresh_from_db()
     assert boss.email == BOSS
 
@@ -591,7 +613,7 @@ def test_the_new_contact_may_not_be_somebody_elses(boss, member, ana):  # ENU-07
 def test_codes_that_go_there_already_need_no_change(member):
     refused = begin_contact(member, "Boss@Staff.example")
 
-    assert "Your codes go there already" in words(refused)
+    assert "Your codes already go there" in words(refused)
 
 
 def test_what_was_begun_is_over_after_half_an_hour(member):  # REC-08
@@ -601,7 +623,7 @@ def test_what_was_begun_is_over_after_half_an_hour(member):  # REC-08
         member.client.get(ADMIN)
 
     assert member.client.get(CONTACT_CODE).headers["Location"] == CONTACT_CHANGE
-    assert member.client.post(NEW_CONTACT, {"code": "123456"}).headers["Location"] == CONTACT_CHANGE
+    assert type_code(member.client, "123456", NEW_CONTACT).headers["Location"] == CONTACT_CHANGE
 
 
 PAGES = [PASSWORD_CHANGE, PASSWORD_CODE, CONTACT_CHANGE, CONTACT_CODE, NEW_CONTACT]
@@ -700,7 +722,7 @@ def test_messages_of_the_shop_fill_no_cap_of_staff(boss, private, asks):  # ABU-
     knock(member)
     time_passes(minutes=2)
     assert member.post("/admin/login/code/again/").status_code == 200
-    assert member.post(CODE, {"code": code_of()}).headers["Location"] == ADMIN
+    assert type_code(member, code_of()).headers["Location"] == ADMIN
 
 
 @pytest.mark.django_db(transaction=True)
@@ -769,6 +791,48 @@ def test_a_browser_of_the_shop_is_none_of_the_staff_pages(ana):  # LIM-04
 
 
 @pytest.mark.django_db(transaction=True)
+def at_the_door(member, code):
+    """The password alone."""
+    return knock(Client(REMOTE_ADDR="192.0.2.1"))
+
+
+def at_a_change(member, code):
+    """A password to change the password, and with it another code."""
+    return begin_password(member)
+
+
+def at_the_code(member, code):
+    """Another guess."""
+    return type_code(member.client, wrong(code), PASSWORD_CODE)
+
+
+def at_another_code(member, code):
+    """The button that sends one."""
+    return member.client.post(f"{PASSWORD_CODE}again/")
+
+
+@pytest.mark.parametrize("page", [at_the_door, at_a_change, at_the_code, at_another_code])
+def test_a_limit_at_the_staff_pages_is_written_down(member, monkeypatch, page):  # LOG-01
+    begin_password(member)
+    code = code_of()
+    time_passes(minutes=2)
+    for name in ("STAFF_MESSAGES", "CODE_GUESSES_PER_ID"):
+        monkeypatch.setattr(conf, name, conf.rates("1/d"))
+
+    assert page(member, code).status_code in (200, 429)
+
+    noted = SecurityEvent.objects.get(kind="limit_hit")
+    assert noted.fingerprint == fingerprint(BOSS)
+
+
+def test_a_password_tried_too_often_is_noted_once_and_as_such(boss, member):  # LOG-01
+    for _ in range(conf.STAFF_LOGINS_PER_NAME[0].times + 1):
+        begin_password(member, current="not the password")
+
+    assert "limit_hit" not in kinds()
+    assert kinds().count("staff_sign_in_limited") == 1
+
+
 def test_a_success_returns_its_try(boss):  # the sixth own success in half an hour
     for _ in range(6):
         browser = Client()
@@ -800,5 +864,5 @@ def test_codes_of_staff_leave_whatever_is_stopped(boss, member):  # ABU-02
     assert sign_in_staff(Client()).headers["Location"] == ADMIN
     # A number that a member of staff types is nobody's yet: it gets a text when anybody would.
     begin_contact(member, NUMBER)
-    assert member.client.post(CONTACT_CODE, {"code": code_of()}).status_code == 503
+    assert type_code(member.client, code_of(), CONTACT_CODE).status_code == 503
     assert not OutboxMessage.objects.filter(channel="sms").exists()

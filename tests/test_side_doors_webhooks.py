@@ -112,7 +112,7 @@ def test_the_form_takes_a_name_and_a_long_password_and_says_so(client, db, kind,
 
     assert ("webhook_secret" in Provider.objects.get().sealed) is taken
     assert "16 characters or more" in page.html
-    assert "The name has no colon, the password may" in page.html
+    assert "Only the password may contain a colon" in page.html
 
 
 # The count

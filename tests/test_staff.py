@@ -19,6 +19,7 @@ from tests.staff import (
     knock,
     make_staff,
     sign_in_staff,
+    type_code,
 )
 
 
@@ -61,7 +62,7 @@ def test_the_code_opens(knocked, boss):  # ADM-04
     assert "b•••@staff.example" in words(page)
     assert boss.email not in page.content.decode()
 
-    entered = knocked.post(CODE, {"code": code_of()})
+    entered = type_code(knocked, code_of())
 
     assert entered.headers["Location"] == ADMIN
     assert is_open(knocked)
@@ -78,7 +79,7 @@ def test_the_session_gets_a_new_id_at_each_step(client, boss):  # SES-01, SES-02
     knock(browser.client)
     keys.append(browser.session_key)
 
-    browser.client.post(CODE, {"code": code_of()})
+    type_code(browser.client, code_of())
 
     assert len({*keys, browser.session_key}) == 3
     assert set(Session.objects.values_list("pk", flat=True)) == {browser.session_key}
@@ -89,14 +90,14 @@ def test_staff_go_where_they_came_for(client, boss):
     assert client.get(url).headers["Location"] == f"{LOGIN}?next={url}"
     knock(client, next=url)
 
-    assert client.post(CODE, {"code": code_of()}).headers["Location"] == url
+    assert type_code(client, code_of()).headers["Location"] == url
 
 
 @pytest.mark.parametrize("away", ["//evil.example/", "https://evil.example/", "/admin/logout/"])
 def test_the_second_step_leads_nowhere_else(client, boss, away):  # WEB-03
     knock(client, next=away)
 
-    assert client.post(CODE, {"code": code_of()}).headers["Location"] == ADMIN
+    assert type_code(client, code_of()).headers["Location"] == ADMIN
 
 
 def test_who_signs_in_to_the_shop_later_has_left_the_admin(boss, ana, bea):  # ADM-04
@@ -118,12 +119,12 @@ def test_a_code_of_another_purpose_is_no_code_here(client, knocked, boss):  # CO
     other = Client()
     assert knock(other).headers["Location"] == CODE
 
-    assert other.post(CODE, {"code": code}).status_code == 422
+    assert type_code(other, code).status_code == 422
     assert not is_open(other)
 
 
 def test_a_wrong_code_is_refused_in_words(knocked):
-    refused = knocked.post(CODE, {"code": wrong(code_of())})
+    refused = type_code(knocked, wrong(code_of()))
 
     assert refused.status_code == 422
     assert "That is not the code we sent" in words(refused)
@@ -133,7 +134,7 @@ def test_a_wrong_code_is_refused_in_words(knocked):
 
 @pytest.mark.parametrize("typed", ["", "abc", "1" * 99, "\x00"])
 def test_what_is_no_code_costs_no_try(knocked, typed):
-    assert knocked.post(CODE, {"code": typed}).status_code == 422
+    assert type_code(knocked, typed).status_code == 422
     assert Challenge.objects.get().tries_left == 5
 
 
@@ -141,13 +142,13 @@ def test_what_is_no_code_costs_no_try(knocked, typed):
 def test_five_wrong_codes_end_it(knocked):  # COD-06, ADM-04
     right = code_of()
     for _ in range(5):
-        knocked.post(CODE, {"code": wrong(right)})
+        type_code(knocked, wrong(right))
 
-    assert "tried too often" in words(knocked.post(CODE, {"code": right}))
+    assert "tried too often" in words(type_code(knocked, right))
     assert not is_open(knocked)
     time_passes(minutes=1, seconds=1)
     assert "We sent you a new code" in words(knocked.post(AGAIN))
-    assert knocked.post(CODE, {"code": code_of()}).headers["Location"] == ADMIN
+    assert type_code(knocked, code_of()).headers["Location"] == ADMIN
 
 
 def test_a_new_code_replaces_the_older_one(knocked):  # COD-09
@@ -159,15 +160,15 @@ def test_a_new_code_replaces_the_older_one(knocked):  # COD-09
 
     assert "We sent you a new code" in words(knocked.post(AGAIN))
 
-    assert knocked.post(CODE, {"code": first}).status_code == 422
-    assert knocked.post(CODE, {"code": code_of()}).headers["Location"] == ADMIN
+    assert type_code(knocked, first).status_code == 422
+    assert type_code(knocked, code_of()).headers["Location"] == ADMIN
 
 
 def test_the_code_expires(knocked):  # COD-04
     code = code_of()
     time_passes(minutes=10, seconds=1)
 
-    assert "The code has expired" in words(knocked.post(CODE, {"code": code}))
+    assert "The code has expired" in words(type_code(knocked, code))
     assert not is_open(knocked)
 
 
@@ -177,7 +178,7 @@ def test_the_password_is_asked_again_after_half_an_hour(knocked):  # ADM-04
 
     time_passes(minutes=2)
 
-    for answer in (knocked.get(CODE), knocked.post(CODE, {"code": "123456"}), knocked.post(AGAIN)):
+    for answer in (knocked.get(CODE), type_code(knocked, "123456"), knocked.post(AGAIN)):
         assert answer.headers["Location"] == LOGIN
     assert Challenge.objects.get().sends == 1
 
@@ -185,11 +186,11 @@ def test_the_password_is_asked_again_after_half_an_hour(knocked):  # ADM-04
 def test_the_code_works_once_and_in_one_browser(knocked):  # COD-05
     code = code_of()
     assert Client().post(CODE, {"code": code}).headers["Location"] == LOGIN
-    knocked.post(CODE, {"code": code})
+    type_code(knocked, code)
     other = Client()
     knock(other)
 
-    assert other.post(CODE, {"code": code}).status_code == 422
+    assert type_code(other, code).status_code == 422
 
 
 def test_one_password_after_the_other_sends_one_code(client, boss):
@@ -197,7 +198,7 @@ def test_one_password_after_the_other_sends_one_code(client, boss):
         knock(client)
 
     assert len(Postbox()) == 1
-    assert client.post(CODE, {"code": code_of()}).headers["Location"] == ADMIN
+    assert type_code(client, code_of()).headers["Location"] == ADMIN
 
 
 @pytest.mark.parametrize(
@@ -213,7 +214,7 @@ def test_who_changed_between_the_steps_stays_outside(knocked, change):  # SES-06
     code = code_of()
     User.objects.update(**change)
 
-    assert knocked.post(CODE, {"code": code}).status_code == 422
+    assert type_code(knocked, code).status_code == 422
     assert not is_open(knocked)
 
 
@@ -225,11 +226,11 @@ def test_a_new_password_ends_the_steps_in_progress(knocked, boss):  # PWD-07
     knock(knocked)
     code = code_of()
     owner.post("/admin/password_change/", {"current": SECRET, "password": "another staff secret"})
-    owner.post("/admin/password_change/code/", {"code": code_of()})
+    type_code(owner, code_of(), "/admin/password_change/code/")
     boss.refresh_from_db()
     assert boss.check_password("another staff secret")
 
-    assert knocked.post(CODE, {"code": code}).status_code == 422
+    assert type_code(knocked, code).status_code == 422
     assert not is_open(knocked)
 
 
@@ -253,7 +254,7 @@ def test_strangers_cannot_fill_the_caps_of_staff(boss):  # ABU-01, ADM-04
 
     browser = Client()
     assert knock(browser).headers["Location"] == CODE
-    browser.post(CODE, {"code": code_of()})
+    type_code(browser, code_of())
 
     assert is_open(browser)
 
@@ -286,7 +287,7 @@ def test_a_code_goes_to_a_number_if_that_is_primary(client, db):
     knock(client)
 
     assert "text message to +12•••23" in words(client.get(CODE))
-    assert client.post(CODE, {"code": code_of()}).headers["Location"] == ADMIN
+    assert type_code(client, code_of()).headers["Location"] == ADMIN
 
 
 def test_a_contact_set_by_command_signs_out_and_is_told_to_the_former_one(client, boss):  # ADM-06

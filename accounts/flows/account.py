@@ -4,21 +4,25 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 
 from accounts import audit, limits
-from accounts.errors import CodeClosed, PasswordWrong, UsernameTaken
+from accounts.errors import CodeClosed, PasswordWrong, ProofNeeded, UsernameTaken
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications, passwords, usernames
 from accounts.identifiers import Identifier
 from accounts.models import Challenge, FormerUsername, Purpose, Session, User
+from accounts.password_policy import judging
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
 
 
-def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
-    """Change what the shopper is called, and the name to sign in with. Raises UsernameTaken, TooOften.
+def rename(user: User, *, name: str, username: str, session: Session, origin: Origin) -> None:
+    """Change what the shopper is called, and the name to sign in with. Raises ProofNeeded, UsernameTaken, TooOften.
 
-    The name that was is kept for its owner while the notice of the change may bring it back.
+    Only the latter needs a fresh proof in this `session`. The name that was is kept for its owner while the notice of
+    the change may bring it back.
     """
     renamed = (username or None) != user.username
+    if renamed and not session.is_fresh:
+        raise ProofNeeded
     if renamed and username:
         usernames.refuse_taken(username, by=user, origin=origin)
     what = "username_changed" if renamed else "profile_changed"
@@ -39,15 +43,20 @@ def rename(user: User, *, name: str, username: str, origin: Origin) -> None:
 
 
 def change_password(user: User, *, current: str, new: str, keep: str, visitor: Visitor) -> None:
-    """Put `new` in the place of the `current` password (PWD-07). Raises PasswordWrong, PasswordClosed, TooOften."""
+    """Put `new` in the place of the `current` password (PWD-07).
+
+    Raises PasswordWrong, PasswordClosed, PasswordBreached, TooOften.
+    """
     limits.admit(*limits.changes(str(user.pk)))
     _prove(user, current, visitor=visitor)
+    judging.refuse_breached(new)
     _set_password(user, new, "password_changed", keep=keep, origin=visitor.origin)
 
 
 def set_password(user: User, *, new: str, keep: str, visitor: Visitor) -> None:
-    """Give a password to an account that has none (PWD-06). Raises TooOften."""
+    """Give a password to an account that has none (PWD-06). Raises PasswordBreached, TooOften."""
     limits.admit(*limits.changes(str(user.pk)))
+    judging.refuse_breached(new)
     _set_password(user, new, "password_set", keep=keep, origin=visitor.origin)
 
 

@@ -3,6 +3,7 @@
 from uuid import UUID
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from accounts import audit, conf, limits, refusals
@@ -140,6 +141,19 @@ def lock_shopper(user: User) -> None:
     still = User.objects.shoppers().filter(pk=user.pk, is_active=True)
     if not still.select_for_update(no_key=True).values_list("pk").first():
         raise SignedOut
+
+
+def end_everything(user: User, *, with_notices: bool = False) -> None:
+    """End all sessions of `user` and all attempts at the account and its contacts, whoever began them (REG-05, REC-06).
+
+    The links of notices go on working unless it is `with_notices`, and those of other people always do: an address
+    that was theirs before must not take their way back along.
+    """
+    user.sessions.all().delete()
+    contacts = [contact.key for contact in user.contacts]
+    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).withdraw()
+    if with_notices:
+        user.challenges.end()
 
 
 def _send(challenge: Challenge, origin: Origin) -> None:

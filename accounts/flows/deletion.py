@@ -4,13 +4,13 @@ from uuid import UUID
 
 from django.contrib.admin.models import LogEntry
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import audit, conf, limits
 from accounts.flows import notifications
 from accounts.identifiers import fingerprints
-from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
+from accounts.models import TYPED, Challenge, SecurityEvent, Session, User
 from accounts.sessions.client import Origin
 from messaging.outbox import api as outbox
 
@@ -78,16 +78,18 @@ def _forget_traces(user: User) -> None:
 def _prints(user: User) -> set[str]:
     """Keyed hashes of every name and contact that was the account's, but for what another account proved since."""
     # A code for a new contact goes to whatever was typed; all others went to contacts of the account.
-    typed = Q(purpose=Purpose.CONTACT, proved_at=None)
+    typed = Q(purpose__in=TYPED, proved_at=None)
     sent_to = user.challenges.exclude(typed).values_list("recipient", flat=True).distinct()
     keys = {*sent_to, *(contact.key for contact in user.contacts)}
     proven = SecurityEvent.objects.filter(kind__in=OWNED).exclude(fingerprint="")
     # The trail knows former contacts for longer than the attempts do.
-    named = proven.filter(user=user).values_list("fingerprint", flat=True)
+    named = proven.filter(user=user).values_list("fingerprint", flat=True).distinct()
     prints = {*named, *(each for key in keys for each in fingerprints(key))}
-    by_anybody = proven.filter(user__isnull=False, fingerprint__in=prints).order_by("at", "pk")
-    newest = dict(by_anybody.values_list("fingerprint", "user_id"))
-    return {each for each in prints if newest.get(each, user.pk) == user.pk}
+    # Worked out in the database: an account may have come in many thousand times.
+    newest = {"mine": Max("at", filter=Q(user=user)), "others": Max("at", filter=~Q(user=user))}
+    owned = proven.filter(user__isnull=False, fingerprint__in=prints).values("fingerprint")
+    lost = owned.annotate(**newest).filter(Q(mine=None) | Q(others__gte=F("mine")))
+    return prints.difference(lost.values_list("fingerprint", flat=True))
 
 
 def _attempts(user: User, prints: set[str]) -> list[UUID]:

@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from accounts import audit, limits
-from accounts.models import Challenge, Purpose, User
+from accounts.models import TYPED, Challenge, User
 from accounts.sessions.client import Origin
 from messaging.outbox import api as outbox
 
@@ -31,7 +31,7 @@ def of(user: User) -> dict[str, object]:
     # Of addresses that were never proven the attempt is theirs, but not what became of the message: that
     # would tell whose address it is (ENU-07).
     own = [contact.key for contact in user.contacts]
-    known = Q(proved_at__isnull=False) | Q(recipient__in=own) | ~Q(purpose=Purpose.CONTACT)
+    known = Q(proved_at__isnull=False) | Q(recipient__in=own) | ~Q(purpose__in=TYPED)
     return {
         "account": {name: getattr(user, name) for name in PERSON},
         "has_password": user.has_usable_password(),

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
-from django.db.models import F, Q, Subquery
+from django.db.models import F, Subquery
 from django.db.models.functions import Now
 
 from accounts import audit, conf, limits
@@ -12,7 +12,8 @@ from accounts.errors import LinkDead
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications, passwords
 from accounts.identifiers import EMAIL, PHONE, Identifier
-from accounts.models import Challenge, Purpose, Session, User
+from accounts.models import TYPED, Challenge, Purpose, User
+from accounts.password_policy import judging
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
 
@@ -57,16 +58,18 @@ def find_link(token: str) -> Challenge:
 def set_password(token: str, password: str, *, origin: Origin) -> None:
     """Set the password, end every session and everything that waits, tell all contacts; sign nobody in (REC-06).
 
-    Raises LinkDead.
+    Raises LinkDead, PasswordBreached, TooOften.
     """
     challenge = find_link(token)
+    # Of this link alone: nobody else may use up what its holder needs (LIM-12).
+    judging.refuse_breached(password, *limits.breach_checks(str(challenge.pk)))
     hashed = make_password(password)
     with transaction.atomic():
         user = _lock(challenge)
         if not challenge.prove():
             raise LinkDead
         User.objects.filter(pk=user.pk).update(password=hashed)
-        _end_everything(user)
+        challenges.end_everything(user)
         audit.record("password_reset", origin=origin, identifier=challenge.identifier, user=user)
         notifications.tell(user, "password_reset", origin=origin, to=user.contacts)
         passwords.unlock(user)
@@ -89,7 +92,7 @@ def disown(token: str, *, origin: Origin) -> str:
             user = _lock(notice)
             if not notice.prove():
                 raise LinkDead
-            _end_everything(user)
+            challenges.end_everything(user)
             User.objects.filter(pk=user.pk).update(password=nothing, deletion_due_at=None)
             _restore_username(user, notice)
             _restore_contacts(user, notice, origin)
@@ -114,13 +117,6 @@ def _lock(challenge: Challenge) -> User:
     if user is None:
         raise LinkDead
     return user
-
-
-def _end_everything(user: User) -> None:
-    """End all sessions and all attempts that stand, whoever began them (REC-06, REG-05)."""
-    Session.objects.filter(user=user).delete()
-    contacts = [contact.key for contact in user.contacts]
-    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).withdraw()
 
 
 def _restore_username(user: User, notice: Challenge) -> None:
@@ -162,7 +158,7 @@ def _proved_at(notice: Challenge) -> datetime | F:
     added = Challenge.objects.filter(
         user=notice.user_id,
         recipient=notice.recipient,
-        purpose=Purpose.CONTACT,
+        purpose__in=TYPED,
         proved_at__isnull=False,
     )
     return added.order_by("-proved_at").values_list("proved_at", flat=True).first() or F(

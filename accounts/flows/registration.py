@@ -1,5 +1,6 @@
 """A visitor becomes a shopper: begin, confirm, complete. Nothing is created before the proof (REG-01)."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from django.contrib.auth.hashers import make_password
@@ -13,6 +14,7 @@ from accounts.flows import challenge as challenges
 from accounts.flows import entry, usernames
 from accounts.identifiers import Identifier
 from accounts.models import POOLS, Challenge, FormerUsername, Purpose, User
+from accounts.password_policy import judging
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
 
@@ -43,28 +45,30 @@ class Proven:
 
 
 def begin(
-    identifier: Identifier, *, username: str = "", current: Challenge | None = None, origin: Origin
-) -> Challenge:
+    identifier: Identifier,
+    *,
+    username: str = "",
+    password: str = "",
+    is_program: Callable[[], bool] = lambda: False,
+    current: Challenge | None = None,
+    origin: Origin,
+) -> Challenge | None:
     """Send the first code for a registration, or go on with `current` while its code is on its way (ux 48).
 
-    Raises UsernameTaken, AlreadyRegistered (only where that may be told), TooOften, ChannelDown.
+    None if `is_program` says so: whoever asked is told the same as a person, and nothing is sent (ABU-06). Raises
+    UsernameTaken, PasswordBreached, AlreadyRegistered (only where that may be told), TooOften, ChannelDown.
     """
-    # Before anything else: what comes along may cost a password hash (LIM-09), and a refusal may cost rows.
+    # Before anything else: what comes along may cost a hash and calls to the outside (LIM-09), a refusal may cost rows.
     is_private = _come_in(origin)
+    if is_program():
+        return None
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
     if username:
         usernames.refuse_taken(username, origin=origin)
+    judging.refuse_breached(password)
     is_private = is_private or _is_one_probe_too_many(identifier, origin)
     return challenges.issue(Purpose.REGISTER, identifier, origin=origin, is_private=is_private)
-
-
-def count_attempt(*, origin: Origin) -> None:
-    """Count an attempt that goes no further: of a program, which is told the same as a person (ABU-06).
-
-    Raises TooOften.
-    """
-    limits.admit(*limits.registrations(origin))
 
 
 def keep(*, name: str, username: str, password: str) -> Profile:
@@ -108,9 +112,10 @@ def complete(
     """Finish the profile, and send a code to a second contact if one was given: returns its attempt.
 
     `password` is empty for whoever has one already. Doing it twice changes nothing.
-    Raises UsernameTaken, TooOften, ChannelDown.
+    Raises UsernameTaken, PasswordBreached, TooOften, ChannelDown.
     """
     _refuse_early(user, username, contact, origin)
+    judging.refuse_breached(password, *limits.breach_checks(str(user.pk)))
     hashed = make_password(password) if password else user.password
     columns = {"name": name, "username": username or None, "completed_at": Now()}
     waiting = None

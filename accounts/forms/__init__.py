@@ -11,7 +11,7 @@ from accounts.forms.account import (
 from accounts.forms.base import AddressForm, CodeForm, EmptyForm, RefusableForm
 from accounts.forms.fields import Password, RememberField, Text
 from accounts.forms.login import ResetForm, SendCodeForm, SignInForm
-from accounts.forms.registration import IdentifyForm, ProfileForm
+from accounts.forms.registration import IdentifyForm, OtherAddressForm, ProfileForm
 
 __all__ = [
     "AddressForm",
@@ -23,6 +23,7 @@ __all__ = [
     "IdentifyForm",
     "NamesForm",
     "NewPasswordForm",
+    "OtherAddressForm",
     "Password",
     "ProfileForm",
     "RefusableForm",

@@ -1,7 +1,6 @@
 """The forms of somebody who is signed in: names, contacts, the password, a confirmation."""
 
 from django import forms
-from django.contrib.auth import password_validation
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
@@ -9,6 +8,7 @@ from accounts import conf, identifiers
 from accounts.forms.base import RefusableForm
 from accounts.forms.fields import NAME_BOX, PASSWORD_RULE, Password, Text, _as_error
 from accounts.identifiers import EMAIL, PHONE, Unreadable
+from accounts.password_policy import judging
 
 
 class NamesForm(RefusableForm):
@@ -184,6 +184,6 @@ def _username(text):
 
 def _judge_password(form, password, user):
     try:
-        password_validation.validate_password(password, user)
+        judging.judge(password, user)
     except ValidationError as problems:
         form.add_error("password", problems)

@@ -18,12 +18,27 @@ from accounts.identifiers import EMAIL, PHONE
 from accounts.models import User
 
 
-class IdentifyForm(AddressForm):
-    """Step 1 of a registration. Whatever of step 3 comes along is kept."""
+class OtherAddressForm(AddressForm):
+    """Another address for a registration in progress; a likely slip of the keys is asked about."""
 
     # Our own page says that it can show a hint; other clients cannot, and are not asked.
     hints = Text(required=False, initial="1", widget=forms.HiddenInput)
     keep = Text(required=False)
+
+    shown = ("identifier", "next", "hints")
+
+    @cached_property
+    def suggestion(self) -> str:
+        """The address that was probably meant, unless the shopper said to keep the typed one (ux 19)."""
+        asked = self.cleaned_data["hints"] and not self.cleaned_data.get("keep")
+        if not asked or self.found is None or self.found.kind != EMAIL:
+            return ""
+        return identifiers.suggestion(self.found.address)
+
+
+class IdentifyForm(OtherAddressForm):
+    """Step 1 of a registration. Whatever of step 3 comes along is kept."""
+
     name = Text(required=False, max_length=conf.NAME_MAX)
     first_name = Text(required=False, max_length=conf.NAME_MAX)
     last_name = Text(required=False, max_length=conf.NAME_MAX)
@@ -31,8 +46,6 @@ class IdentifyForm(AddressForm):
     password = Password(required=False)
     password_confirm = Password(required=False)
     password2 = Password(required=False)
-
-    shown = ("identifier", "next", "hints")
 
     def clean_username(self):
         """Bring a username into its one spelling."""
@@ -42,14 +55,6 @@ class IdentifyForm(AddressForm):
         """Read the identifier, and hold the passwords together."""
         super().clean()
         self._hold_password()
-
-    @cached_property
-    def suggestion(self) -> str:
-        """The address that was probably meant, unless the shopper said to keep the typed one (ux 19)."""
-        asked = self.cleaned_data["hints"] and not self.cleaned_data.get("keep")
-        if not asked or self.found is None or self.found.kind != EMAIL:
-            return ""
-        return identifiers.suggestion(self.found.address)
 
     @property
     def full_name(self) -> str:

@@ -1,7 +1,7 @@
 """The rows: who a shopper is, what waits for proof, what was counted, what happened. One-row rules and constraints."""
 
 from accounts.models.buckets import Bucket
-from accounts.models.challenges import ANYBODY, POOLS, Challenge, Pool, Purpose
+from accounts.models.challenges import ANYBODY, POOLS, TYPED, Challenge, Pool, Purpose
 from accounts.models.refusal_counts import RefusalCount
 from accounts.models.security_events import (
     EVENT_WORDS,
@@ -27,6 +27,7 @@ __all__ = [
     "SecurityEvent",
     "SecurityEventQuerySet",
     "Session",
+    "TYPED",
     "TextCountry",
     "User",
     "WrittenOnce",

@@ -31,6 +31,8 @@ class Purpose(models.TextChoices):
 ANYBODY = (Purpose.LOGIN, Purpose.RESET)
 # Purposes of the staff pages, which only a right staff password begins.
 OF_STAFF = (Purpose.STAFF, Purpose.STAFF_CHANGE, Purpose.STAFF_CONTACT)
+# Purposes whose address somebody merely typed who is signed in: it is theirs only once it is proven (ENU-07).
+TYPED = (Purpose.CONTACT, Purpose.STAFF_CONTACT)
 
 
 class Pool(models.TextChoices):

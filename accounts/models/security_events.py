@@ -29,7 +29,7 @@ EVENT_WORDS = {
     "contact_added": _("A contact was added"),
     "contact_changed": _("A contact was replaced"),
     "contact_removed": _("A contact was removed"),
-    "contact_restored": _("A contact is back through a notice"),
+    "contact_restored": _("A contact was restored through a notice"),
     "primary_changed": _("Messages go to another contact"),
     "device_signed_out": _("A device was signed out"),
     "devices_signed_out": _("All other devices were signed out"),

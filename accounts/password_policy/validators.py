@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from urllib3.exceptions import HTTPError
 
 from accounts import audit
+from accounts.errors import PasswordBreached
 from accounts.sessions.client import Origin
 
 CLASSES = {
@@ -145,10 +146,7 @@ class BreachedValidator:
         if known is None:
             audit.record("breach_check_failed", origin=Origin())
         elif digest[5:] in known:
-            raise ValidationError(
-                _("That password has been seen in a data breach. Choose another one."),
-                code="password_breached",
-            )
+            raise ValidationError(str(PasswordBreached.message), code="password_breached")
 
     def get_help_text(self):
         """Say nothing: nobody can know it before."""

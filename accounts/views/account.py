@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import audit, conf
+from accounts.errors import ProofNeeded
 from accounts.flows import account, contacts, deletion, devices, export
 from accounts.forms import ChangePasswordForm, EmptyForm, NamesForm, NewPasswordForm
 from accounts.sessions import pending
@@ -64,14 +65,18 @@ class NamesView(Fresh, Step):
 
     def carry_out(self, form):
         """Write them."""
-        said = form.cleaned_data
-        renames = said["username"] != (self.request.user.username or "")
-        if renames and not self.request.session.row.is_fresh:
-            self.request.session[pending.NAMES_KEY] = said
+        said, session = form.cleaned_data, self.request.session
+        try:
+            account.rename(
+                self.request.user,
+                name=said["name"],
+                username=said["username"],
+                session=session.row,
+                origin=self.origin,
+            )
+        except ProofNeeded:
+            session[pending.NAMES_KEY] = said
             return self.prove_first()
-        account.rename(
-            self.request.user, name=said["name"], username=said["username"], origin=self.origin
-        )
         return done(self.request, _("Your names are saved."))
 
     def told(self):

@@ -59,15 +59,9 @@ class Door(View):
         """
         if isinstance(refusal, TextsStopped):
             sms_budget.stopped(refusal, origin=self.origin)
-        # A limit that was reached; not a cool-down, nor a lock, which has an event of its own (LOG-01).
-        if type(refusal) is TooOften:
-            user = self.request.user
-            refusals.note(
-                "limit_hit",
-                origin=self.origin,
-                identifier=identifier,
-                user=user if user.is_authenticated else None,
-            )
+        refusals.note_limit(
+            refusal, origin=self.origin, identifier=identifier, user=self.request.user
+        )
 
     @property
     def visitor(self):

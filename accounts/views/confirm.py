@@ -51,7 +51,7 @@ class ConfirmCodeView(Completed, Step):
     heading = ConfirmView.heading
 
     def turn_away(self):
-        """Send back whoever has no contact, like staff made at the command line."""
+        """Send back whoever has no contact: they were staff once, made at the command line."""
         away = super().turn_away()
         if away or self.request.user.contacts:
             return away

@@ -95,15 +95,15 @@ class ContactRemoveView(Having, Step):
             session=self.request.session.row,
             visitor=self.visitor,
         )
-        return done(self.request, _("It is removed. Other devices are signed out."))
+        return done(self.request, _("It is removed, and your other devices are signed out."))
 
     def told(self):
         """Say what that means."""
         contact = self.request.user.contact(self.kwargs["kind"])
         return {
             "lead": _(
-                "After that you cannot sign in with %(contact)s or get messages there, "
-                "and all other devices are signed out."
+                "You will no longer be able to sign in with %(contact)s or get messages there, "
+                "and all your other devices will be signed out."
             )
             % {"contact": contact.address},
             "button": _("Remove"),

@@ -1,5 +1,6 @@
 """Registration, page by page: identify, prove, complete; and the link in the email."""
 
+from functools import partial
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -9,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from accounts import conf, honeypot
 from accounts.errors import CodeClosed
 from accounts.flows import registration
-from accounts.forms import EmptyForm, IdentifyForm, ProfileForm
+from accounts.forms import EmptyForm, IdentifyForm, OtherAddressForm, ProfileForm
 from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views import negotiation
@@ -45,34 +46,36 @@ class IdentifyView(AnonymousOnly, Step):
 
     def carry_out(self, form):
         """Send the code, unless the address looks mistyped and nobody has said to keep it."""
-        if conf.BOT_CHECK and honeypot.is_program(self.request, form.data):
-            # Told the same as a person, and nothing was sent (ABU-06).
-            registration.count_attempt(origin=self.origin)
-            return negotiation.go(self.request, reverse("accounts:register-verify"), message=SENT)
         if form.suggestion:
             return self.show(form, suggestion=form.suggestion, typed=form.typed)
         challenge = registration.begin(
             form.found,
             username=form.cleaned_data.get("username", ""),
+            password=form.cleaned_data.get("password", ""),
+            is_program=partial(honeypot.is_program, self.request, form.data),
             current=pending.challenge(self.request, Purpose.REGISTER),
             origin=self.origin,
         )
-        profile = registration.keep(
+        if challenge:
+            self.remember(form, challenge)
+        return negotiation.go(self.request, reverse("accounts:register-verify"), message=SENT)
+
+    def remember(self, form, challenge):
+        """Remember the attempt, and what was typed."""
+        begun = pending.Pending(
+            typed=form.typed,
+            destination=negotiation.local_path(form.cleaned_data["next"]),
+            profile=self.profile(form),
+        )
+        pending.put(self.request, challenge, begun)
+
+    def profile(self, form):
+        """What came along of step 3; costs a hash if it has a password."""
+        return registration.keep(
             name=form.full_name,
             username=form.cleaned_data.get("username", ""),
             password=form.cleaned_data.get("password", ""),
         )
-        return self.go_on(form, challenge, profile)
-
-    def go_on(self, form, challenge, profile):
-        """Remember the attempt and ask for the code."""
-        begun = pending.Pending(
-            typed=form.typed,
-            destination=negotiation.local_path(form.cleaned_data["next"]),
-            profile=profile,
-        )
-        pending.put(self.request, challenge, begun)
-        return negotiation.go(self.request, reverse("accounts:register-verify"), message=SENT)
 
     def told(self):
         """Whether the page has the box that only programs see."""
@@ -82,6 +85,7 @@ class IdentifyView(AnonymousOnly, Step):
 class ChangeView(Registering, IdentifyView):
     """Another address or channel for the same registration: what was typed stays, the older code dies (ux 49)."""
 
+    form_class = OtherAddressForm
     heading = gettext_lazy("Use a different address")
 
     def get_initial(self):
@@ -92,11 +96,15 @@ class ChangeView(Registering, IdentifyView):
         """Offer the way back."""
         return {**super().told(), "back_url": reverse("accounts:register-verify")}
 
-    def go_on(self, form, challenge, profile):
-        """Withdraw the older attempt; keep the profile that came with it."""
+    def remember(self, form, challenge):
+        """Withdraw the older attempt."""
         if challenge.pk != self.challenge.pk:
             self.challenge.close()
-        return super().go_on(form, challenge, self.pending.profile)
+        super().remember(form, challenge)
+
+    def profile(self, form):
+        """The one that came with the older attempt."""
+        return self.pending.profile
 
 
 class VerifyView(Registering, CodePage):

@@ -41,8 +41,8 @@ class ChallengeAdmin(Window):
     ordering = ("-created_at",)
     search_fields = ("id",)
     search_help_text = _(
-        "The id of an attempt or of a user. An email address or a mobile number is looked up instead, "
-        "and that is written down."
+        "The id of an attempt or a user. An email address or mobile number leads to the look-up instead, "
+        "which is recorded."
     )
     fields = (
         *list_display,

@@ -69,7 +69,7 @@ class OutboxAdmin(NamesProvidersMixin, Window):
     ordering = ("-created_at",)
     search_fields = ("id",)
     search_help_text = _(
-        "The id of a message. An email address or a mobile number is looked up instead, and that is written down."
+        "The id of a message. An email address or mobile number leads to the look-up instead, which is recorded."
     )
     fields = (*list_display, "due_at", "expires_at", "receipts")
 

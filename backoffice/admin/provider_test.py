@@ -36,8 +36,8 @@ NATIONAL = 7
 # Faults that whoever runs the site can mend: what to do.
 HINTS = {
     transport.OUTSIDE: gettext_lazy(
-        "Not called: the server's address is not a public one. Whoever runs the site can allow its network "
-        "in the setting PROVIDER_NETWORKS."
+        "Not called: the server's address is not public. Whoever runs the site can allow its network "
+        "with the setting PROVIDER_NETWORKS."
     ),
 }
 

@@ -46,8 +46,8 @@ class SecurityEventAdmin(Window):
     ordering = ("-at",)
     search_fields = ("fingerprint",)
     search_help_text = _(
-        "A user's id, a keyed hash or a whole username. An email address or a mobile number is looked up instead, "
-        "and that is written down."
+        "A user's id, a keyed hash or a whole username. An email address or mobile number leads to the look-up "
+        "instead, which is recorded."
     )
     fields = (
         "at",

@@ -108,7 +108,7 @@ DEEDS = (
         EMAIL,
         gettext_lazy("Remove email address"),
         gettext_lazy(
-            "For an address that is not the user's any more. It opens nothing from now on, and no link in a notice "
+            "For an address that no longer belongs to the user. It opens nothing from now on, and no link in a notice "
             "brings it back. The user is signed out in every browser."
         ),
     ),
@@ -117,7 +117,7 @@ DEEDS = (
         PHONE,
         gettext_lazy("Remove mobile number"),
         gettext_lazy(
-            "For a number that is not the user's any more. It opens nothing from now on, and no link in a notice "
+            "For a number that no longer belongs to the user. It opens nothing from now on, and no link in a notice "
             "brings it back. The user is signed out in every browser."
         ),
     ),
@@ -125,7 +125,7 @@ DEEDS = (
         "lift-lock",
         gettext_lazy("Lift lock"),
         gettext_lazy(
-            "Passwords and codes can be tried, and messages asked for, again at once, under each of the user's names."
+            "The user can at once try passwords and codes and ask for messages again, under any of their names."
         ),
         gettext_lazy("The lock is lifted."),
         actions.lift_lock,
@@ -212,8 +212,8 @@ class UserAdmin(Window):
     sortable_by = ("date_joined",)
     search_fields = ("username",)
     search_help_text = gettext_lazy(
-        "The beginning of a name or a username, or an id. An email address or a mobile number is looked up instead, "
-        "and that is written down."
+        "The beginning of a name or a username, or an id. An email address or mobile number leads to the look-up "
+        "instead, which is recorded."
     )
     fields = (
         "id",

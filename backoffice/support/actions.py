@@ -10,7 +10,6 @@ from uuid import UUID
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
-from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
@@ -62,7 +61,7 @@ def end_sessions(user: User, *, by: User, origin: Origin) -> None:
     """Sign the user out everywhere and end what waits, the links of notices too. Raises Refused."""
     with transaction.atomic():
         user = _locked(user)
-        _end_everything(user)
+        challenges.end_everything(user, with_notices=True)
         _note("staff_ended_sessions", "Sessions ended.", user, by, origin)
 
 
@@ -85,7 +84,7 @@ def remove_contact(user: User, kind: str, *, by: User, origin: Origin) -> None:
         contact = user.contact(kind)
         if contact is None or not User.objects.drop_contact(user.pk, kind):
             raise Refused(str(CHANGED))
-        _end_everything(user)
+        challenges.end_everything(user, with_notices=True)
         # Not the browser of staff: the message would name it as the shopper's.
         stays = [other for other in user.contacts if other != contact]
         notifications.tell(user, "contact_removed", origin=Origin(), to=stays)
@@ -100,7 +99,7 @@ def deactivate(user: User, *, by: User, origin: Origin) -> None:
     with transaction.atomic():
         user = _locked(user, is_active=True)
         User.objects.filter(pk=user.pk).update(is_active=False)
-        _end_everything(user)
+        challenges.end_everything(user, with_notices=True)
         _note("staff_deactivated", "Deactivated.", user, by, origin)
 
 
@@ -176,14 +175,6 @@ def _locked(user: User, **still: bool) -> User:
     if found is None:
         raise Refused(str(CHANGED))
     return found
-
-
-def _end_everything(user: User) -> None:
-    user.sessions.all().delete()
-    contacts = [contact.key for contact in user.contacts]
-    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).withdraw()
-    # For good: whoever opens the account again does not open these.
-    user.challenges.end()
 
 
 def _note(kind: str, words: str, user: User, by: User, origin: Origin) -> None:

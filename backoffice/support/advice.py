@@ -55,8 +55,8 @@ CASES = (
     (
         lambda facts: facts.account == OF_STAFF,
         gettext_lazy(
-            "This is the address of a staff account, to which the shop sends no code. Staff sign in on the staff "
-            "pages; to shop they need a second account with another address."
+            "This address belongs to a staff account, and the shop sends no codes to those. Staff sign in on the "
+            "staff pages; to shop, they need a second account with another address."
         ),
     ),
     (

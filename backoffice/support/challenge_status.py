@@ -111,7 +111,7 @@ def of_country(country):
         return _("%(reason)s, for everybody") % {"reason": country.reason}
     if country.is_paused:
         until = date_format(localtime(country.closed_until), "j M, H:i")
-        return _("closed itself to sign-ups until %(time)s: hardly any code came back") % {
+        return _("closed to sign-ups until %(time)s, because hardly any codes came back") % {
             "time": until
         }
     return ""

@@ -74,8 +74,8 @@ WEBHOOK_SECRET = Field(
     secret=True,
     required=False,
     help=_(
-        "A name, a colon, and a password of 16 characters or more, without spaces. The name has no colon, "
-        "the password may. In an address write its @ and / as %40 and %2F."
+        "A name, a colon and a password of 16 characters or more, without spaces. Only the password may "
+        "contain a colon. In a web address, write @ as %40 and / as %2F."
     ),
 )
 

@@ -160,7 +160,7 @@ def test_staff_change_where_their_codes_go_without_a_script(boss):  # ux 76, ux 
     staff.contact = elsewhere
     staff.gives_code()
 
-    expect(staff.news).to_contain_text("Your codes go to the new contact")
+    expect(staff.news).to_contain_text("Your codes now go to the new contact")
     assert not staff.page.evaluate(SIDEWAYS)
 
 

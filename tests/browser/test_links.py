@@ -59,7 +59,7 @@ def test_each_tab_sets_the_password_of_the_account_it_shows(shopper, javascript)
     shopper().comes_back(bb, PASSWORD)
     # Whoever sat here has a new password: what else was open is to be opened once more.
     second.new_password.give(NEW)
-    expect(second.page.get_by_role("heading", level=1)).to_have_text("Open the link once more")
+    expect(second.page.get_by_role("heading", level=1)).to_have_text("Open the link again")
     second.page.goto(link)
     second.new_password.is_shown().give(NEW)
     shopper().comes_back(bb, NEW)

@@ -217,7 +217,7 @@ from unittest.mock import patch
 from accounts.flows import challenge
 from accounts.identifiers import parse
 from accounts.models import Purpose
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 with patch("messaging.outbox.api.nudge"):
     for n in range(number):
         challenge.issue(Purpose.REGISTER, parse(pattern.format(n)), origin=Origin(ip="10.9.9.9"))

@@ -155,7 +155,7 @@ from unittest.mock import patch
 from accounts.flows import notices
 from accounts.identifiers import parse
 from accounts.models import User
-from accounts.origin import Origin
+from accounts.sessions.client import Origin
 with patch("messaging.outbox.api.nudge"):
     for n in range(number):
         user = User.objects.register(parse(f"customer{n}@example.com"), name="Ana")
