@@ -13,6 +13,7 @@ from backoffice.admin.providers import ProviderAdmin
 from backoffice.filters import ChoiceFilter
 from backoffice.modeladmin import Window
 from backoffice.provider_names import NamesProvidersMixin
+from backoffice.support.timeline import LETTERS
 from messaging import providers
 from messaging.models import Breaker, Channel, OutboxMessage, Provider
 
@@ -20,18 +21,11 @@ __all__ = ["AlertAdmin", "BreakerAdmin", "ChannelAdmin", "OutboxAdmin", "Provide
 
 admin.site.register(Provider, ProviderAdmin)
 
-LETTERS = [
-    ("code", _("code")),
-    ("reset", _("link for a new password")),
-    ("notice", _("notice to the owner")),
-    ("warning", _("warning to superusers")),
-]
-
 
 class LetterFilter(ChoiceFilter):
     """By letter."""
 
-    title, parameter_name, column, choices_of = _("letter"), "letter", "letter", LETTERS
+    title, parameter_name, column, choices_of = _("letter"), "letter", "letter", LETTERS.items()
 
 
 class ProviderFilter(ChoiceFilter):

@@ -55,7 +55,7 @@ LETTERS = {
     "code": gettext_lazy("Code"),
     "reset": gettext_lazy("Link for a new password"),
     "notice": gettext_lazy("Notice of a change"),
-    "test": gettext_lazy("Test message"),
+    "warning": gettext_lazy("Warning to superusers"),
 }
 
 
