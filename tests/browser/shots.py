@@ -1,4 +1,4 @@
-"""Take the README's pictures of a running site: python -m tests.browser.shots http://127.0.0.1:8000
+"""Take the papers' pictures of a running site: .venv/bin/python -m tests.browser.shots http://127.0.0.1:8000
 
 Those of the staff pages are of a shop with people in it (script/seed): add the name, password and address of somebody
 who may see all of it, and an address to look up, like: boss "a long staff secret" boss@example.com ana@example.org

@@ -129,6 +129,7 @@ def test_who_types_the_code_is_not_waited_for_by_a_message(ana):  # ux 33
     ana.page.add_init_script(READS_MESSAGES)
     who = email()
     ana.asks_for_code(who)
+    ana.page.wait_for_function("() => window.asked.length")
     ana.page.evaluate("window.seen = window.asked[0].signal")
 
     ana.code.give(wrong(ana.mailbox.code(who)))

@@ -1,6 +1,6 @@
 """A whole site in its production shape: gunicorn, a Celery worker, beat, PostgreSQL, Redis and a mail server.
 
-PostgreSQL and Redis come from script/services: script/services pytest tests/faults
+PostgreSQL and Redis come from script/services: script/test --faults
 """
 
 import os
@@ -34,7 +34,7 @@ def servers():
     """The addresses of PostgreSQL and Redis."""
     database, broker = os.environ.get("DATABASE_URL", ""), os.environ.get("REDIS_URL", "")
     if not database.startswith("postgres") or not broker:
-        pytest.skip("needs PostgreSQL and Redis: script/services pytest tests/faults")
+        pytest.skip("needs PostgreSQL and Redis: script/test --faults")
     return database, broker
 
 

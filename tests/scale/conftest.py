@@ -1,4 +1,4 @@
-"""A year of people, made once for all tests here: script/services python -m pytest tests/scale --users 100000
+"""A year of people, made once for all tests here: script/test --postgres tests/scale --users 100000
 
 In CI a small year is made, so that what these tests ask stays true; their figures mean something from a million on.
 """
