@@ -28,6 +28,7 @@ from accounts.sessions.client import Origin
 
 STAMP = 13
 ONCE_A_MINUTE = (conf.Rate(1, 60),)
+BY_STAFF_BROWSER = "staff logins by browser"
 BROKEN_OFF = 3
 DEADLOCK = "40P01"
 # One in so many hits of a cap that strangers can fill is kept for the owner (LIM-12).
@@ -248,14 +249,19 @@ def passwords_by_ip(origin: Origin) -> list[Limit]:
 def staff_logins(name: str, origin: Origin) -> list[Limit]:
     """How often a password may be tried at the admin's door (LIM-08)."""
     return [
-        *_limits("staff logins by name", name.casefold(), conf.STAFF_LOGINS_PER_NAME),
+        *staff_logins_by_name(name),
         *_by_household("staff logins by IP", origin, conf.STAFF_LOGINS_PER_IP),
     ]
 
 
+def staff_logins_by_name(name: str) -> list[Limit]:
+    """How often a password may be tried at the admin's door for one name."""
+    return _limits("staff logins by name", name.casefold(), conf.STAFF_LOGINS_PER_NAME)
+
+
 def staff_logins_by_browser(browser: str) -> list[Limit]:
     """How often a password may be tried where somebody came through the admin's door before (LIM-04)."""
-    return _limits("staff logins by browser", browser, conf.STAFF_LOGINS_PER_NAME)
+    return _limits(BY_STAFF_BROWSER, browser, conf.STAFF_LOGINS_PER_NAME)
 
 
 def forged_receipts(origin: Origin, provider: str) -> tuple[list[Limit], list[Limit]]:

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from django.contrib.auth.hashers import check_password, make_password
+from django.db.models.functions import Now
 
-from accounts import audit, limits
+from accounts import audit, conf, limits
 from accounts.errors import PasswordClosed
 from accounts.identifiers import Identifier
-from accounts.limits import Hit
+from accounts.limits import Hit, Limit
 from accounts.models import User
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
@@ -23,6 +25,8 @@ class Tries:
     own: list[Hit]
     home: list[Hit]
     is_open: bool = True
+    # The trusted browser whose tries they are.
+    device: str = ""
 
 
 @contextmanager
@@ -36,7 +40,7 @@ def trying(
     answers like a wrong password: the lock must not tell which names are one person's.
     """
     device = visitor.knows(user) if user else ""
-    tries = _of_browser(device) if device else _of_stranger(user, name, visitor.origin)
+    tries = _of_browser(device, device) if device else _of_stranger(user, name, visitor.origin)
     right = _is_right(user if tries.is_open else None, password)
     if not right:
         _miss(tries, user, name, visitor.origin)
@@ -50,7 +54,8 @@ def look(user: User, password: str, *, name: Identifier, visitor: Visitor) -> bo
 
     The tries are the browser's own: neither strangers nor neighbours use them up (LIM-04, LIM-12).
     """
-    tries = _of_browser(visitor.knows(user) or _signed_in(user))
+    device = visitor.knows(user)
+    tries = _of_browser(device or _signed_in(user), device)
     right = _is_right(user, password)
     if right:
         limits.give_back(*tries.own)
@@ -64,20 +69,31 @@ def unlock(user: User) -> None:
     names = [*user.contacts, Identifier.username(user.username or "")]
     limits.forget(
         limits.passwords_by_account(str(user.pk)),
-        limits.passwords_by_device(_signed_in(user)),
+        *tries_of_browsers(user),
         *map(limits.passwords_by_name, names),
     )
 
 
-def _of_browser(device: str) -> Tries:
+def tries_of_browsers(user: User) -> list[Limit]:
+    """The limits of browsers of the user's own that have locked themselves lately, and of one that lost its cookie.
+
+    A lock says which browser it closed: its name is in no other row, and opens nothing without our signature.
+    """
+    since = Now() - timedelta(seconds=conf.LOGIN_FAILURES.seconds)
+    locks = user.events.filter(kind="password_locked", at__gt=since)
+    devices = [_signed_in(user), *audit.browsers(locks)]
+    return [limits.passwords_by_device(device) for device in devices]
+
+
+def _of_browser(bucket: str, device: str) -> Tries:
     """A try of a browser that strangers cannot lock out; its household neither counts it nor stops it (LIM-04).
 
     Right ones are counted, too, and never returned: each may leave a session and an event.
     """
-    own, every = limits.passwords_by_device(device), limits.sign_ins_by_browser(device)
+    own, every = limits.passwords_by_device(bucket), limits.sign_ins_by_browser(bucket)
     taken = limits.take(own, *every)
     limits.refuse_full([own, *every], taken, PasswordClosed)
-    return Tries([taken[own]], [])
+    return Tries([taken[own]], [], device=device)
 
 
 def _of_stranger(user: User | None, name: Identifier, origin: Origin) -> Tries:
@@ -99,7 +115,8 @@ def _miss(tries: Tries, user: User | None, name: Identifier, origin: Origin) -> 
     last = [hit for hit in tries.own if hit.fills]
     locks = bool(last) and limits.close(*last)
     kinds = ["sign_in_failed", *(["password_locked"] if locks else [])]
-    audit.record(*kinds, origin=origin, identifier=name, user=user)
+    about = f"{audit.BROWSER}{tries.device}" if tries.device else ""
+    audit.record(*kinds, origin=origin, identifier=name, user=user, about=about)
 
 
 def _signed_in(user: User) -> str:
