@@ -36,8 +36,11 @@ def trying(
     """Whether `password` is that of `user`, who was asked for as `name` at the door. Raises PasswordClosed.
 
     The tries are reserved before the hash (LIM-02). Those of a right password are returned when the block ends well,
-    and nothing else is: what strangers left stands (LIM-13). An account that is locked through another of its names
-    answers like a wrong password: the lock must not tell which names are one person's.
+    and nothing else is: what strangers left stands (LIM-13). A right one that is refused all the same, by the limit of
+    sign-ins, keeps its tries: each costs a hash. They are those of new browsers, which that limit holds up anyway; a
+    trusted browser and one that is signed in have their own, and a new password opens all of it again.
+    An account that is locked through another of its names answers like a wrong password: the lock must not tell which
+    names are one person's.
     """
     device = visitor.knows(user) if user else ""
     tries = _of_browser(device, device) if device else _of_stranger(user, name, visitor.origin)
@@ -65,10 +68,14 @@ def look(user: User, password: str, *, name: Identifier, visitor: Visitor) -> bo
 
 
 def unlock(user: User) -> None:
-    """Open the password's way again, under each of the user's names: after a new password, or by staff (LIM-03)."""
+    """Open the password's way again, under each of the user's names: after a new password, or by staff (LIM-03).
+
+    Sign-ins, too: whoever filled them knows the former password.
+    """
     names = [*user.contacts, Identifier.username(user.username or "")]
     limits.forget(
         limits.passwords_by_account(str(user.pk)),
+        *limits.sign_ins(str(user.pk)),
         *tries_of_browsers(user),
         *map(limits.passwords_by_name, names),
     )

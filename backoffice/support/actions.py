@@ -88,9 +88,9 @@ def remove_contact(user: User, kind: str, *, by: User, origin: Origin) -> None:
             raise Refused(str(CHANGED))
         _end_everything(user)
         # Not the browser of staff: the message would name it as the shopper's.
-        stays = [other for other in user.contacts if other != contact]
-        notifications.tell(user, "contact_removed", origin=Origin(), to=stays)
-        notifications.tell(user, "contact_removed", origin=Origin(), to=[contact], life=timedelta())
+        notifications.tell(
+            user, "contact_removed", origin=Origin(), to=user.contacts, without_link=[contact]
+        )
         # For the trail of former contacts, which erasure follows.
         audit.record("contact_removed", origin=Origin(ip=""), identifier=contact, user=user)
         _note("staff_removed_contact", "Contact removed.", user, by, origin)
