@@ -298,7 +298,7 @@ def admit(
     In a transaction of its own, and RuntimeError in a caller's: no later refusal may take the hit back, and a network
     that is full must keep no rows of the narrower ones in it. Returns the hits, and which of `asking` have room.
     """
-    taken = _take_all(limits, asking)
+    taken = _patiently(_take_all_or_none, limits, [*asking])
     full = [limit for limit in limits if limit not in taken]
     if full:
         raise refusal(room_at(*full))
@@ -310,13 +310,18 @@ def is_due(*limits: Limit) -> bool:
 
     As `admit`, never in a caller's transaction.
     """
-    return len(_take_all(limits)) == len(limits)
+    return len(_patiently(_take_all_or_none, limits)) == len(limits)
 
 
 def spend(*limits: Limit) -> None:
     """Take one hit from every limit, or from none, in the caller's transaction if there is one. Raises TooOften."""
-    if limits:
-        _patiently(lambda: _spend(limits))
+    if not limits:
+        return
+    is_in_callers = connection.in_atomic_block
+    taken = take(*limits) if is_in_callers else _patiently(_take_all_or_none, limits)
+    full = [limit for limit in limits if limit not in taken]
+    if full:
+        raise errors.TooOften(room_at(*full))
 
 
 def take(*limits: Limit) -> dict[Limit, Hit]:
@@ -341,11 +346,6 @@ def refuse_full(
     if full:
         give_back(*(hit for hit in taken.values() if hit.limit.counts))
         raise refusal(room_at(*full))
-
-
-def take_all(*limits: Limit) -> bool:
-    """Take one hit from each limit that has room; whether all of them had. Refuses nothing."""
-    return len(take(*limits)) == len(limits)
 
 
 def give_back(*hits: Hit) -> None:
@@ -396,12 +396,8 @@ def _by_household(name: str, origin: Origin, rates: tuple[conf.Rate, ...]) -> li
     ]
 
 
-def _take_all(limits: tuple[Limit, ...], asking: Iterable[Limit] = ()) -> dict[Limit, Hit]:
+def _take_all_or_none(limits: tuple[Limit, ...], asking: Iterable[Limit] = ()) -> dict[Limit, Hit]:
     """Take one hit from each of these limits, or from none when one of them is full; returns what had room."""
-    return _patiently(lambda: _take_durably(limits, [*asking]))
-
-
-def _take_durably(limits: tuple[Limit, ...], asking: list[Limit]) -> dict[Limit, Hit]:
     # One limit is one statement, which needs no transaction of its own; inside a caller's Django refuses.
     is_own = len(limits) > 1 or connection.in_atomic_block
     with transaction.atomic(durable=True) if is_own else nullcontext():
@@ -409,14 +405,6 @@ def _take_durably(limits: tuple[Limit, ...], asking: list[Limit]) -> dict[Limit,
         if len(limits) > 1 and any(limit not in taken for limit in limits):
             transaction.set_rollback(True)
     return taken
-
-
-def _spend(limits: tuple[Limit, ...]) -> None:
-    with transaction.atomic(savepoint=False) if len(limits) > 1 else nullcontext():
-        taken = take(*limits)
-        full = [limit for limit in limits if limit not in taken]
-        if full:
-            raise errors.TooOften(room_at(*full))
 
 
 def _carry_over(limits: Iterable[Limit]) -> None:
@@ -466,7 +454,7 @@ def _of_pool(name: str, subject: str, rates: tuple[conf.Rate, ...], pool: Pool) 
 
 def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
     if len(settings.FINGERPRINT_KEYS) > 1:
-        _patiently(lambda: _carry_over(limits))
+        _patiently(_carry_over, limits)
     vendor = connection.vendor
     # In the order of their keys, so that two requests never wait for each other in a circle.
     ordered = sorted(limits, key=attrgetter("key"))
@@ -517,7 +505,7 @@ def _rewrite(hits: Mapping[str, Expression], still: Q | None = None) -> int:
     return _patiently(lambda: rows.update(hits=written, expires_at=is_empty)) if keys else 0
 
 
-def _patiently(run: Callable[[], Result]) -> Result:
+def _patiently(run: Callable[..., Result], *given: object) -> Result:
     """Run again what the database broke off, because two waited for each other in a circle.
 
     Limits are locked in the order of their keys; buckets that are renamed, in whatever order they lie. Inside a
@@ -525,11 +513,11 @@ def _patiently(run: Callable[[], Result]) -> Result:
     """
     for _again in range(BROKEN_OFF):
         try:
-            return run()
+            return run(*given)
         except OperationalError as refusal:
             if connection.in_atomic_block or _sqlstate(refusal) != DEADLOCK:
                 raise
-    return run()
+    return run(*given)
 
 
 def _sqlstate(refusal: OperationalError) -> str:

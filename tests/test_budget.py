@@ -19,7 +19,7 @@ from tests.people import COMPLETE, HOME, PASSWORD, REGISTER, VERIFY, Postbox, Sh
 # One of them counts the household before anything else, where no refusal takes it back (LIM-09).
 STATEMENTS = 29
 # Modules of ours, and how deep their calls go. DESIGN.md hoped for 15 and 10; DECISIONS.md says why more.
-LADDER = {REGISTER: (18, 14), VERIFY: (20, 13), COMPLETE: (16, 10)}
+LADDER = {REGISTER: (18, 15), VERIFY: (20, 13), COMPLETE: (16, 10)}
 LONGEST, MEDIAN, P95 = 40, 6, 20
 
 OURS = tuple(
