@@ -3,11 +3,15 @@
 from uuid import UUID
 
 from django.db import IntegrityError, connection
+from django.db.models import QuerySet
 from structlog.contextvars import get_contextvars
 
 from accounts.identifiers import Identifier, fingerprint, fingerprints
 from accounts.models import SecurityEvent, User
 from accounts.sessions.client import UNKNOWN_IP, Origin
+
+# What an event is about that happened in a browser that the account trusts, before the browser's name.
+BROWSER = "browser "
 
 
 def record(
@@ -21,8 +25,8 @@ def record(
 ) -> None:
     """Write one event for each of `kinds`, in one statement; `user_id` spares a look-up of the user.
 
-    `about` names the row that staff looked at or changed, by its kind and its id; `by` is the member of staff who
-    acted, where `user` is not that or not any more.
+    `about` names the row that staff looked at or changed, by its kind and its id, or the trusted browser it was in;
+    `by` is the member of staff who acted, where `user` is not that or not any more.
     """
     acted = by or (user if user and user.is_staff else None)
     # Worked out once, however many kinds there are.
@@ -48,6 +52,12 @@ def record(
         for row in rows:
             row.user = None
         _write(rows)
+
+
+def browsers(events: QuerySet[SecurityEvent]) -> list[str]:
+    """The names of the trusted browsers in which these events happened."""
+    about = events.filter(about__startswith=BROWSER).values_list("about", flat=True)
+    return sorted({each.removeprefix(BROWSER) for each in about})
 
 
 def pseudonym(pk: UUID) -> str:

@@ -10,7 +10,7 @@ from django.contrib.admin.models import LogEntry
 from django.db.models.functions import Now
 from django.urls import reverse
 from django.utils.formats import date_format
-from django.utils.timezone import localtime, now
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -150,14 +150,14 @@ def reset(about_id: UUID, part: str) -> Facts | None:
     return _asked(challenge) | {
         "link": _page("password-reset-new", challenge),
         # Sent again, it is the same link, and works no longer for it.
-        "minutes": max(1, _minutes(challenge.link_expires_at - now())),
+        "minutes": max(1, _minutes(challenge.link_life)),
     }
 
 
 @writes("notice")
 def notice(about_id: UUID, what: str) -> Facts | None:
     """The facts of what happened to an account, and the way to say "this was not me"."""
-    sent = Challenge.objects.filter(pk=about_id, purpose=Purpose.NOT_ME).first()
+    sent = Challenge.objects.filter(pk=about_id, purpose=Purpose.NOT_ME).with_link_life().first()
     owner = sent.owner if sent else None
     if sent is None or owner is None or not owner.is_active:
         return None
@@ -165,7 +165,7 @@ def notice(about_id: UUID, what: str) -> Facts | None:
         return None
     title, sentence = NEWS[what]
     # A link that was ended, or never began, does not take the news along.
-    has_link = sent.closed_at is None and sent.link_expires_at > now()
+    has_link = sent.closed_at is None and sent.link_life > timedelta()
     return {
         "title": title,
         "sentence": sentence,
@@ -197,7 +197,7 @@ def warning(about_id: UUID, what: str) -> Facts | None:
 
 def _challenge(about_id: UUID, part: str) -> Challenge | None:
     """The attempt a message speaks of, if it is still the newest message of it."""
-    return Challenge.objects.live().filter(pk=about_id, sends=part).first()
+    return Challenge.objects.live().filter(pk=about_id, sends=part).with_link_life().first()
 
 
 def _asked(challenge: Challenge) -> Facts:

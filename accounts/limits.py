@@ -5,7 +5,7 @@ would be pushed out is older than the period. The same statement is right on SQL
 hundred parallel requests, and after Redis has lost everything.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,7 +16,9 @@ from typing import TypeVar
 from django.conf import settings
 from django.db import IntegrityError, OperationalError, connection, transaction
 from django.db.models import Case, Exists, Expression, F, OuterRef, Q, TextField, Value, When
-from django.db.models.functions import Concat, StrIndex, Substr
+from django.db.models.expressions import RawSQL
+from django.db.models.functions import Concat, Now, StrIndex, Substr
+from django.db.models.lookups import Exact
 from django.utils.timezone import now
 
 from accounts import conf, errors
@@ -26,7 +28,9 @@ from accounts.sessions.client import Origin
 
 STAMP = 13
 ONCE_A_MINUTE = (conf.Rate(1, 60),)
+BY_STAFF_BROWSER = "staff logins by browser"
 BROKEN_OFF = 3
+DEADLOCK = "40P01"
 # One in so many hits of a cap that strangers can fill is kept for the owner (LIM-12).
 KEPT = 5
 
@@ -37,7 +41,7 @@ NOW_MS = {
     "postgresql": "(extract(epoch from clock_timestamp()) * 1000)::bigint",
     "sqlite": "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)",
 }
-# When a hit of now is older than the period, whose seconds are the parameter.
+# When a hit of now is older than the period, whose seconds are the parameter: none where nothing is taken.
 EXPIRES = {
     "postgresql": "clock_timestamp() + %s * interval '1 second'",
     "sqlite": "strftime('%%Y-%%m-%%d %%H:%%M:%%f', 'now', '+' || %s || ' seconds')",
@@ -46,7 +50,8 @@ EXPIRES = {
 TAKE = """
 INSERT INTO accounts_bucket AS kept (key, name, size, period, hits, expires_at) VALUES {rows}
 ON CONFLICT (key) DO UPDATE SET
-    name = excluded.name, size = excluded.size, period = excluded.period, expires_at = excluded.expires_at,
+    name = excluded.name, size = excluded.size, period = excluded.period,
+    expires_at = CASE WHEN excluded.hits = '' THEN kept.expires_at ELSE excluded.expires_at END,
     hits = substr(
         kept.hits || excluded.hits,
         CASE WHEN length(kept.hits || excluded.hits) > {stamp} * excluded.size
@@ -57,6 +62,11 @@ WHERE length(kept.hits) < {stamp} * excluded.size
       <= {now_ms} - excluded.period * 1000
 RETURNING key, hits
 """
+
+# An update locks rows in whatever order they lie; taking goes in the order of keys. So this does, too.
+HELD = (
+    """(SELECT key FROM accounts_bucket WHERE key = ANY(%s) ORDER BY key COLLATE "C" FOR UPDATE)"""
+)
 
 
 @dataclass(frozen=True)
@@ -244,14 +254,19 @@ def passwords_by_ip(origin: Origin) -> list[Limit]:
 def staff_logins(name: str, origin: Origin) -> list[Limit]:
     """How often a password may be tried at the admin's door (LIM-08)."""
     return [
-        *_limits("staff logins by name", name.casefold(), conf.STAFF_LOGINS_PER_NAME),
+        *staff_logins_by_name(name),
         *_by_household("staff logins by IP", origin, conf.STAFF_LOGINS_PER_IP),
     ]
 
 
+def staff_logins_by_name(name: str) -> list[Limit]:
+    """How often a password may be tried at the admin's door for one name."""
+    return _limits("staff logins by name", name.casefold(), conf.STAFF_LOGINS_PER_NAME)
+
+
 def staff_logins_by_browser(browser: str) -> list[Limit]:
     """How often a password may be tried where somebody came through the admin's door before (LIM-04)."""
-    return _limits("staff logins by browser", browser, conf.STAFF_LOGINS_PER_NAME)
+    return _limits(BY_STAFF_BROWSER, browser, conf.STAFF_LOGINS_PER_NAME)
 
 
 def forged_receipts(origin: Origin, provider_id: str) -> tuple[list[Limit], list[Limit]]:
@@ -285,10 +300,10 @@ def admit(
 ) -> dict[Limit, Hit]:
     """Take one hit from every limit, or from none, before anything else and for good. Raises `refusal`.
 
-    In a transaction of its own, never in a caller's: no later refusal may take the hit back, and a network that is
-    full must keep no rows of the narrower ones in it. Returns the hits, and which of `asking` have room.
+    In a transaction of its own, and RuntimeError in a caller's: no later refusal may take the hit back, and a network
+    that is full must keep no rows of the narrower ones in it. Returns the hits, and which of `asking` have room.
     """
-    taken = _take_all(limits, asking)
+    taken = _patiently(_take_all_or_none, limits, [*asking])
     full = [limit for limit in limits if limit not in taken]
     if full:
         raise refusal(room_at(*full))
@@ -296,25 +311,33 @@ def admit(
 
 
 def is_due(*limits: Limit) -> bool:
-    """Take one hit from every limit, or return False when there is no room in one of them and take none."""
-    return len(_take_all(limits)) == len(limits)
+    """Take one hit from every limit, or return False when there is no room in one of them and take none.
+
+    As `admit`, never in a caller's transaction.
+    """
+    return len(_patiently(_take_all_or_none, limits)) == len(limits)
 
 
 def spend(*limits: Limit) -> None:
     """Take one hit from every limit, or from none, in the caller's transaction if there is one. Raises TooOften."""
     if not limits:
         return
-    # One limit is one statement, which needs no transaction of its own.
-    with transaction.atomic(savepoint=False) if len(limits) > 1 else nullcontext():
-        taken = take(*limits)
-        full = [limit for limit in limits if limit not in taken]
-        if full:
-            raise errors.TooOften(room_at(*full))
+    is_in_callers = connection.in_atomic_block
+    taken = take(*limits) if is_in_callers else _patiently(_take_all_or_none, limits)
+    full = [limit for limit in limits if limit not in taken]
+    if full:
+        raise errors.TooOften(room_at(*full))
 
 
 def take(*limits: Limit) -> dict[Limit, Hit]:
-    """Take one hit from each limit that has room, in one statement; returns what was taken."""
+    """Take one hit from each limit that has room, in one statement; returns what was taken.
+
+    Raises ValueError for two limits that share a bucket, as those of one name, subject and period do.
+    """
     by_key = {limit.key: limit for limit in limits}
+    if len(by_key) < len(limits):
+        # PostgreSQL would refuse it, SQLite count twice.
+        raise ValueError(f"one bucket for two of {sorted(limit.name for limit in limits)}")
     return {by_key[key]: Hit(by_key[key], hits) for key, hits in _upsert(limits)}
 
 
@@ -330,21 +353,15 @@ def refuse_full(
         raise refusal(room_at(*full))
 
 
-def take_all(*limits: Limit) -> bool:
-    """Take one hit from each limit that has room; whether all of them had. Refuses nothing."""
-    return len(take(*limits)) == len(limits)
-
-
 def give_back(*hits: Hit) -> None:
     """Return exactly these hits, in one statement."""
-    if hits:
-        _rewrite([When(key=hit.limit.key, then=_without(hit)) for hit in hits], _standing(hits))
+    rest = {hit.limit.key: _without(hit) for hit in hits}
+    _rewrite(rest, _standing(hits))
 
 
 def forget(*limits: Limit) -> None:
     """Empty these limits."""
-    keys = [key for limit in limits for key in limit.keys]
-    _rewrite([], Q(key__in=keys), default=Value(""))
+    _rewrite({key: Value("") for limit in limits for key in limit.keys})
 
 
 def close(*hits: Hit) -> bool:
@@ -352,10 +369,9 @@ def close(*hits: Hit) -> bool:
 
     Only where nobody has returned theirs meanwhile; returns whether any was closed.
     """
-    full = [(hit.limit.key, Value(hit.newest * hit.limit.rate.times)) for hit in hits]
+    full = {hit.limit.key: Value(hit.newest * hit.limit.rate.times) for hit in hits}
     unchanged = [Q(key=hit.limit.key, hits=hit.hits) for hit in hits]
-    moments = [When(key=key, then=text) for key, text in full]
-    return _rewrite(moments, reduce(or_, unchanged, Q(pk=""))) > 0
+    return _rewrite(full, reduce(or_, unchanged, Q(pk=""))) > 0
 
 
 def room_at(*full: Limit) -> datetime:
@@ -385,10 +401,11 @@ def _by_household(name: str, origin: Origin, rates: tuple[conf.Rate, ...]) -> li
     ]
 
 
-def _take_all(limits: tuple[Limit, ...], asking: Iterable[Limit] = ()) -> dict[Limit, Hit]:
+def _take_all_or_none(limits: tuple[Limit, ...], asking: Iterable[Limit] = ()) -> dict[Limit, Hit]:
     """Take one hit from each of these limits, or from none when one of them is full; returns what had room."""
-    # One limit is one statement, which needs no transaction of its own.
-    with transaction.atomic(durable=True) if len(limits) > 1 else nullcontext():
+    # One limit is one statement, which needs no transaction of its own; inside a caller's Django refuses.
+    is_own = len(limits) > 1 or connection.in_atomic_block
+    with transaction.atomic(durable=True) if is_own else nullcontext():
         taken = take(*limits, *asking)
         if len(limits) > 1 and any(limit not in taken for limit in limits):
             transaction.set_rollback(True)
@@ -442,7 +459,7 @@ def _of_pool(name: str, subject: str, rates: tuple[conf.Rate, ...], pool: Pool) 
 
 def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
     if len(settings.FINGERPRINT_KEYS) > 1:
-        _patiently(lambda: _carry_over(limits))
+        _patiently(_carry_over, limits)
     vendor = connection.vendor
     # In the order of their keys, so that two requests never wait for each other in a circle.
     ordered = sorted(limits, key=attrgetter("key"))
@@ -458,7 +475,8 @@ def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
             limit.name,
             limit.rate.times,
             limit.rate.seconds,
-            limit.rate.seconds,
+            # A row that holds no hit holds nobody up.
+            limit.rate.seconds if limit.counts else 0,
         )
     ]
     statement = TAKE.format(rows=rows, now_ms=NOW_MS[vendor], stamp=STAMP)
@@ -481,25 +499,35 @@ def _without(hit: Hit) -> Concat:
     return Concat(Substr("hits", 1, at - 1), Substr("hits", at + STAMP), output_field=TEXT)
 
 
-def _rewrite(moments: list[When], kept: Q, default: Expression | None = None) -> int:
-    buckets = Bucket.objects.filter(kept)
-    return _patiently(
-        lambda: buckets.update(hits=Case(*moments, default=default or F("hits"), output_field=TEXT))
-    )
+def _rewrite(hits: Mapping[str, Expression], still: Q | None = None) -> int:
+    """Put other hits into the buckets of these keys that are `still` so, in one statement; returns how many were."""
+    keys = sorted(hits)
+    rows = Bucket.objects.filter(still or Q(), key__in=keys)
+    if connection.vendor == "postgresql":
+        rows = rows.filter(key__in=RawSQL(HELD, [keys]))  # noqa: S611  a constant
+    written = Case(*(When(key=key, then=hits[key]) for key in keys), output_field=TEXT)
+    is_empty = Case(When(Exact(written, Value("")), then=Now()), default=F("expires_at"))
+    return _patiently(lambda: rows.update(hits=written, expires_at=is_empty)) if keys else 0
 
 
-def _patiently(run: Callable[[], Result]) -> Result:
-    """Run a statement again that the database broke off, because two waited for each other in a circle.
+def _patiently(run: Callable[..., Result], *given: object) -> Result:
+    """Run again what the database broke off, because two waited for each other in a circle.
 
-    Taking goes in the order of keys; an update goes in whatever order the rows lie.
+    Limits are locked in the order of their keys; buckets that are renamed, in whatever order they lie. Inside a
+    transaction whoever began that has to run it again.
     """
     for _again in range(BROKEN_OFF):
         try:
-            return run()
-        except OperationalError:
-            if connection.in_atomic_block:
+            return run(*given)
+        except OperationalError as refusal:
+            if connection.in_atomic_block or _sqlstate(refusal) != DEADLOCK:
                 raise
-    return run()
+    return run(*given)
+
+
+def _sqlstate(refusal: OperationalError) -> str:
+    """What PostgreSQL calls it."""
+    return getattr(refusal.__cause__, "sqlstate", None) or ""
 
 
 def _room_at(bucket: Bucket | None, rate: conf.Rate) -> datetime:

@@ -1,6 +1,7 @@
 """Staff: both steps of their door, their own account, and what whoever runs the site decides about them."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.hashers import check_password, make_password
@@ -10,17 +11,19 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
-from accounts import audit, limits, refusals
+from accounts import audit, conf, limits, refusals
 from accounts.errors import CodeClosed, PasswordWrong, StaffTriesUsed
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications
-from accounts.identifiers import EMAIL, Identifier
-from accounts.limits import Hit
-from accounts.models import Challenge, Purpose, User
+from accounts.identifiers import EMAIL, Identifier, fingerprints
+from accounts.limits import Hit, Limit
+from accounts.models import Challenge, Purpose, SecurityEvent, User
 from accounts.password_policy import judging
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
 
+# A wrong password at the door, and on the pages of the own account.
+FAILURES = ("staff_sign_in_failed", "sign_in_failed")
 NAMES = SUPPORT, OPERATIONS, AUDITOR = "Support", "Operations", "Auditor"
 
 # What each role may do, as Django names permissions; those that do not exist are left out.
@@ -68,6 +71,21 @@ def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
         raise
 
 
+def browser_of(tried: Iterable[Hit]) -> str:
+    """What an event of these tries is about: the browser that came through this door before, or ""."""
+    own = (hit.limit.subject for hit in tried if hit.limit.name == limits.BY_STAFF_BROWSER)
+    return next((f"{audit.BROWSER}{name}" for name in own), "")
+
+
+def tries_of_browsers(user: User) -> list[Limit]:
+    """The limits of this member of staff's own browsers in which a wrong password was typed lately."""
+    since = Now() - timedelta(seconds=max(rate.seconds for rate in conf.STAFF_LOGINS_PER_NAME))
+    theirs = Q(user=user) | Q(fingerprint__in=fingerprints(user.username or ""))
+    failed = SecurityEvent.objects.filter(theirs, kind__in=FAILURES, at__gt=since)
+    every = map(limits.staff_logins_by_browser, audit.browsers(failed))
+    return [limit for own in every for limit in own]
+
+
 def account_of(user: User) -> str:
     """What a browser that came through this door remembers; the shop's door remembers something else."""
     return f"staff {user.pk}"
@@ -108,7 +126,8 @@ def begin_change(
     """
     tried = try_password(user.username or "", visitor=visitor)
     if not check_password(password, user.password):
-        audit.record("sign_in_failed", origin=visitor.origin, user=user)
+        about = browser_of(tried)
+        audit.record("sign_in_failed", origin=visitor.origin, user=user, about=about)
         raise PasswordWrong
     limits.give_back(*tried)
     judging.refuse_breached(new, *limits.breach_checks(str(user.pk)))

@@ -71,7 +71,12 @@ class StaffSignInForm(AdminAuthenticationForm):
             cleaned = super().clean()
         except ValidationError:
             identifier = Identifier.username(name.casefold())
-            audit.record("staff_sign_in_failed", origin=visitor.origin, identifier=identifier)
+            audit.record(
+                "staff_sign_in_failed",
+                origin=visitor.origin,
+                identifier=identifier,
+                about=roles.browser_of(tried),
+            )
             raise
         limits.give_back(*tried)
         return cleaned

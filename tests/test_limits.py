@@ -224,6 +224,21 @@ def test_asking_for_room_where_there_is_none_says_so(by_ana):
     assert wait_told(*limits.room([by_ana])) == 3600
 
 
+def test_two_limits_with_one_bucket_are_refused_loudly(db):
+    twice = [Limit("greetings", "ana", Rate(times, 60)) for times in (5, 50)]
+
+    with pytest.raises(ValueError, match="one bucket for two of"):
+        limits.take(*twice)
+
+    assert not Bucket.objects.exists()
+
+
+@pytest.mark.parametrize("way", [limits.admit, limits.is_due])
+def test_one_limit_joins_no_transaction_either_that_could_take_it_back(by_ana, way):  # LIM-09
+    with pytest.raises(RuntimeError), transaction.atomic():
+        way(by_ana)
+
+
 # The numbers in words
 
 

@@ -12,6 +12,7 @@ from django.utils.timezone import now
 from accounts import conf
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
+from accounts.sessions import trusted_browsers
 from tests.pages import words
 from tests.people import ACCOUNT, LOGIN, LOGOUT, PASSWORD, Postbox, Shopper
 from tests.staff import make_staff, sign_in_staff
@@ -75,10 +76,10 @@ def by_code(who, shopper=None):
 
 def known(span, password=PASSWORD):
     """A browser that signed in with the password `span` ago, and does so now."""
-    shopper = Shopper(ip="198.51.100.11")
-    with time_machine.travel(now() - span):
-        shopper.post(LOGIN, identifier=EMAIL, password=password)
-    shopper.post(LOGOUT)
+    shopper, user = Shopper(ip="198.51.100.11"), User.objects.get(email=EMAIL)
+    shopper.client.cookies["__Host-familiar"] = trusted_browsers.remember(
+        "", owner=str(user.pk), password=user.password, at=lambda: now() - span
+    )
     return by_password(shopper, password)
 
 
@@ -462,6 +463,15 @@ def test_trust_begins_anew_when_the_password_changes_elsewhere(owner):
     by_password().post(CHANGE_PASSWORD, current=PASSWORD, password=CHOSEN)
 
     removes(by_password(mine, CHOSEN))
+
+    assert comes_back()
+
+
+def test_the_clock_of_the_web_server_makes_no_browser_trusted_for_long(owner):
+    with time_machine.travel(now() - LONG):
+        thief = by_password()
+
+    removes(thief)
 
     assert comes_back()
 

@@ -1,5 +1,6 @@
 """A stranger fills every limit: the owner still gets in, support still helps, and nothing tells who has an account."""
 
+from datetime import timedelta
 from itertools import count
 
 import pytest
@@ -7,6 +8,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import now
 
 from accounts import conf
 from accounts.conf import Rate, rates
@@ -276,6 +278,25 @@ def test_staff_read_which_of_the_two_it_is_and_open_either(helper):  # ABU-05
     helper.client.post("/admin/signups/", {"texts": "US", "wish": "on"})
 
     assert somebody().identify(PHONE).status_code == 200
+
+
+def test_a_country_that_closed_itself_is_not_said_to_get_no_texts(owner, helper):  # ABU-05
+    day = timedelta(days=1)
+    TextCountry.objects.create(code="US", sent=50, closed_until=now() + day)
+
+    said = words(helper.client.post(LOOKUP, {"who": PHONE}))
+
+    assert "Texts to US: closed itself to sign-ups until" in said
+    assert "Texts are stopped" not in said
+
+
+def test_the_board_shows_no_budget_of_texts_that_does_not_exist(helper):  # ABU-08
+    TextCountry.objects.create(code="US")
+
+    said = words(helper.client.get("/admin/signups/"))
+
+    assert "sign-in and recovery in other browsers" in said
+    assert "codes of the staff pages" not in said
 
 
 def test_the_share_of_codes_that_come_back_is_that_of_sign_ups(owner, postbox):  # ENU-08

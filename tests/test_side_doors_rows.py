@@ -9,8 +9,9 @@ from django.db.models import F, Sum
 from django.utils.timezone import now
 
 from accounts import conf, limits, refusals, retention
-from accounts.conf import rates
+from accounts.conf import Rate, rates
 from accounts.identifiers import parse
+from accounts.limits import Limit
 from accounts.models import (
     Bucket,
     Challenge,
@@ -320,6 +321,49 @@ def test_a_limit_of_a_day_is_kept_for_a_day(ana, monkeypatch):  # ABU-01
 
     assert not Bucket.objects.filter(name="messages").exists()
     assert ana.identify("ana@example.com").to == VERIFY
+
+
+LIMIT = Limit("test", "somebody", Rate(5, 86400))
+
+
+def left_by_the_sweep():
+    """How many moments the limit holds after what is old has gone, or None for no row."""
+    retention.purge()
+    kept = limits.buckets([LIMIT])
+    return len(kept[LIMIT].hits) // limits.STAMP if kept else None
+
+
+def test_a_limit_that_was_only_asked_leaves_no_row_for_a_day(db):  # LOG-01
+    limits.take(*limits.room([LIMIT]))
+
+    assert left_by_the_sweep() is None
+
+
+@pytest.mark.parametrize("emptied", ["returned", "lifted"])
+def test_a_limit_that_was_emptied_leaves_no_row_for_a_day(db, emptied):  # LOG-01
+    taken = limits.take(LIMIT)
+    if emptied == "returned":
+        limits.give_back(*taken.values())
+    else:
+        limits.forget(LIMIT)
+
+    assert left_by_the_sweep() is None
+
+
+def test_asking_and_returning_lets_no_other_hit_go_early(db):  # LIM-09
+    limits.take(LIMIT)
+    limits.give_back(*limits.take(LIMIT).values())
+    limits.take(*limits.room([LIMIT]))
+
+    assert left_by_the_sweep() == 1
+
+
+def test_a_limit_that_was_emptied_counts_anew(db):  # LIM-09
+    limits.take(LIMIT)
+    limits.forget(LIMIT)
+    limits.take(LIMIT)
+
+    assert left_by_the_sweep() == 1
 
 
 # One account

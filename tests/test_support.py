@@ -675,7 +675,7 @@ def test_the_page_tells_that_a_country_is_closed(staff, shopper):
 
     page = asks_why(staff, "+1 (202) 555-0123")
 
-    assert "Texts are stopped. everywhere: closed by staff" in page
+    assert "Texts to everywhere: closed by staff" in page
     assert "We send no texts to this country at the moment" in page
 
 
@@ -750,22 +750,22 @@ def test_no_page_of_support_tells_a_secret(helper, shopper, postbox):  # ADM-01,
     "url",
     [USERS, f"{USERS}?q=ana", CHALLENGES, OUTBOX, EVENTS, "page"],
 )
-def test_a_page_asks_the_database_twelve_times_at_most(
+def test_a_page_asks_the_database_thirteen_times_at_most(
     helper, shopper, bea, url, django_assert_max_num_queries
 ):
     bea.signs_up("bea@example.com", name="Ana Bea")
     url = f"{USERS}{shopper.pk}/change/" if url == "page" else url
     helper.client.get(url)
 
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         assert helper.client.get(url).status_code == 200
 
 
 @pytest.mark.parametrize("who", [WHO, PHONE])
-def test_why_no_code_asks_the_database_twelve_times_at_most(
+def test_why_no_code_asks_the_database_thirteen_times_at_most(
     helper, shopper, who, django_assert_max_num_queries
 ):
-    with django_assert_max_num_queries(12):
+    with django_assert_max_num_queries(13):
         assert helper.client.post(LOOKUP, {"who": who}).status_code == 200
 
 

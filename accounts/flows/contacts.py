@@ -1,7 +1,5 @@
 """The ways to reach a shopper: each counts only once its own code has proven it (REG-04, REC-08)."""
 
-from datetime import timedelta
-
 from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, Q, Subquery, Value
 from django.db.models.functions import Now
@@ -110,13 +108,11 @@ def _tell(
     user: User, what: str, leaving: Identifier | None, session: Session, visitor: Visitor
 ) -> None:
     """Tell all contacts, and end every session but `session` if one of them leaves: it may have opened them."""
-    stays = [contact for contact in user.contacts if contact != leaving]
-    notifications.tell(user, what, origin=visitor.origin, to=stays)
-    if leaving is None:
-        return
-    user.sessions.exclude(pk=session.pk).delete()
-    life = timedelta() if _leaves_for_good(user, leaving, session, visitor) else conf.NOT_ME_TTL
-    notifications.tell(user, what, origin=visitor.origin, to=[leaving], life=life)
+    gone = []
+    if leaving is not None:
+        user.sessions.exclude(pk=session.pk).delete()
+        gone = [leaving] if _leaves_for_good(user, leaving, session, visitor) else []
+    notifications.tell(user, what, origin=visitor.origin, to=user.contacts, without_link=gone)
 
 
 def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor: Visitor) -> bool:

@@ -68,7 +68,8 @@ def _forget_traces(user: User) -> None:
     audit.record("erased", origin=Origin(), identifier=contact)
     seen = SecurityEvent.objects.filter(Q(user=user) | Q(user=None, fingerprint__in=prints))
     seen.update(country="", ip=None, agent="")
-    SecurityEvent.objects.filter(about=f"user {user.pk}").update(about="")
+    browsers = Q(user=user, about__startswith=audit.BROWSER)
+    SecurityEvent.objects.filter(browsers | Q(about=f"user {user.pk}")).update(about="")
     # Browsers that asked for a code and never came back.
     Session.objects.filter(challenge__in=attempts).delete()
     Challenge.objects.filter(pk__in=attempts).delete()

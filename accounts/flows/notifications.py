@@ -21,16 +21,17 @@ def tell(
     *,
     origin: Origin,
     to: Iterable[Identifier],
-    life: timedelta = conf.NOT_ME_TTL,
+    without_link: Iterable[Identifier] = (),
 ) -> None:
-    """Queue the notice `what` for each of `to`, in the caller's transaction.
+    """Queue the notice `what` for each of `to`, in the caller's transaction and no mailbox twice.
 
     Each carries a link of its own, which ends all sessions and starts recovery for whoever reads that mailbox
-    while the link has `life`. One that may not be texted goes by email; the activity page has all (ABU-07). Staff get
-    no link: a mailbox must not open the staff pages (ADM-04).
+    within NOT_ME_TTL; not to those `without_link`, who are no owner any more, nor to staff: a mailbox must not open the
+    staff pages (ADM-04). One that may not be texted goes by email; the activity page has all (ABU-07).
     """
-    life = timedelta() if user.is_staff else life
-    for contact in _reachable(user, list(to), life):
+    to, linkless = list(to), list(without_link)
+    for contact in _reachable(user, to, linkless):
+        life = timedelta() if user.is_staff or contact in linkless else conf.NOT_ME_TTL
         link = Challenge.objects.create(
             purpose=Purpose.NOT_ME,
             kind=contact.kind,
@@ -62,12 +63,12 @@ def by_email(user: User) -> list[Identifier]:
     return [contact for contact in user.contacts if contact.kind == EMAIL]
 
 
-def _reachable(user: User, to: list[Identifier], life: timedelta) -> list[Identifier]:
+def _reachable(user: User, to: list[Identifier], linkless: list[Identifier]) -> list[Identifier]:
     """Those of `to` that may be told, and in place of a text that may not leave the email address."""
     told = [contact for contact in to if contact.kind == EMAIL or may_text(contact)]
     # A notice without a link is for somebody who is no owner any more: nobody else reads it for them.
-    instead = by_email(user) if life and len(told) < len(to) else []
-    return list(dict.fromkeys([*told, *instead]))
+    missed = not user.is_staff and any(each not in [*told, *linkless] for each in to)
+    return list(dict.fromkeys([*told, *(by_email(user) if missed else [])]))
 
 
 def may_text(contact: Identifier) -> bool:

@@ -3,14 +3,16 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 
 from django.contrib.auth.hashers import check_password, make_password
+from django.db.models.functions import Now
 
-from accounts import audit, limits
+from accounts import audit, conf, limits
 from accounts.errors import PasswordClosed
 from accounts.identifiers import Identifier
-from accounts.limits import Hit
+from accounts.limits import Hit, Limit
 from accounts.models import User
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
@@ -23,6 +25,8 @@ class Tries:
     own: list[Hit]
     home: list[Hit]
     is_open: bool = True
+    # The trusted browser whose tries they are.
+    device: str = ""
 
 
 @contextmanager
@@ -32,11 +36,14 @@ def trying(
     """Whether `password` is that of `user`, who was asked for as `name` at the door. Raises PasswordClosed.
 
     The tries are reserved before the hash (LIM-02). Those of a right password are returned when the block ends well,
-    and nothing else is: what strangers left stands (LIM-13). An account that is locked through another of its names
-    answers like a wrong password: the lock must not tell which names are one person's.
+    and nothing else is: what strangers left stands (LIM-13). A right one that is refused all the same, by the limit of
+    sign-ins, keeps its tries: each costs a hash. They are those of new browsers, which that limit holds up anyway; a
+    trusted browser and one that is signed in have their own, and a new password opens all of it again.
+    An account that is locked through another of its names answers like a wrong password: the lock must not tell which
+    names are one person's.
     """
     device = visitor.knows(user) if user else ""
-    tries = _of_browser(device) if device else _of_stranger(user, name, visitor.origin)
+    tries = _of_browser(device, device) if device else _of_stranger(user, name, visitor.origin)
     right = _is_right(user if tries.is_open else None, password)
     if not right:
         _miss(tries, user, name, visitor.origin)
@@ -50,7 +57,8 @@ def look(user: User, password: str, *, name: Identifier, visitor: Visitor) -> bo
 
     The tries are the browser's own: neither strangers nor neighbours use them up (LIM-04, LIM-12).
     """
-    tries = _of_browser(visitor.knows(user) or _signed_in(user))
+    device = visitor.knows(user)
+    tries = _of_browser(device or _signed_in(user), device)
     right = _is_right(user, password)
     if right:
         limits.give_back(*tries.own)
@@ -60,24 +68,39 @@ def look(user: User, password: str, *, name: Identifier, visitor: Visitor) -> bo
 
 
 def unlock(user: User) -> None:
-    """Open the password's way again, under each of the user's names: after a new password, or by staff (LIM-03)."""
+    """Open the password's way again, under each of the user's names: after a new password, or by staff (LIM-03).
+
+    Sign-ins, too: whoever filled them knows the former password.
+    """
     names = [*user.contacts, Identifier.username(user.username or "")]
     limits.forget(
         limits.passwords_by_account(str(user.pk)),
-        limits.passwords_by_device(_signed_in(user)),
+        *limits.sign_ins(str(user.pk)),
+        *tries_of_browsers(user),
         *map(limits.passwords_by_name, names),
     )
 
 
-def _of_browser(device: str) -> Tries:
+def tries_of_browsers(user: User) -> list[Limit]:
+    """The limits of browsers of the user's own that have locked themselves lately, and of one that lost its cookie.
+
+    A lock says which browser it closed: its name is in no other row, and opens nothing without our signature.
+    """
+    since = Now() - timedelta(seconds=conf.LOGIN_FAILURES.seconds)
+    locks = user.events.filter(kind="password_locked", at__gt=since)
+    devices = [_signed_in(user), *audit.browsers(locks)]
+    return [limits.passwords_by_device(device) for device in devices]
+
+
+def _of_browser(bucket: str, device: str) -> Tries:
     """A try of a browser that strangers cannot lock out; its household neither counts it nor stops it (LIM-04).
 
     Right ones are counted, too, and never returned: each may leave a session and an event.
     """
-    own, every = limits.passwords_by_device(device), limits.sign_ins_by_browser(device)
+    own, every = limits.passwords_by_device(bucket), limits.sign_ins_by_browser(bucket)
     taken = limits.take(own, *every)
     limits.refuse_full([own, *every], taken, PasswordClosed)
-    return Tries([taken[own]], [])
+    return Tries([taken[own]], [], device=device)
 
 
 def _of_stranger(user: User | None, name: Identifier, origin: Origin) -> Tries:
@@ -99,7 +122,8 @@ def _miss(tries: Tries, user: User | None, name: Identifier, origin: Origin) -> 
     last = [hit for hit in tries.own if hit.fills]
     locks = bool(last) and limits.close(*last)
     kinds = ["sign_in_failed", *(["password_locked"] if locks else [])]
-    audit.record(*kinds, origin=origin, identifier=name, user=user)
+    about = f"{audit.BROWSER}{tries.device}" if tries.device else ""
+    audit.record(*kinds, origin=origin, identifier=name, user=user, about=about)
 
 
 def _signed_in(user: User) -> str:

@@ -1,6 +1,6 @@
 """A shopper cannot get in, or says that somebody else is in: a new password for whoever reads a proven contact."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
@@ -12,7 +12,7 @@ from accounts.errors import LinkDead
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications, passwords
 from accounts.identifiers import EMAIL, PHONE, Identifier
-from accounts.models import TYPED, Challenge, Purpose, User
+from accounts.models import TYPED, Challenge, Pool, Purpose, User
 from accounts.password_policy import judging
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
@@ -23,8 +23,9 @@ def begin(
 ) -> Challenge:
     """Send a link by email or a code by text, or go on with `current` while that is on its way.
 
-    Earlier ones for the same address die (REC-05). For an address without an account, or one of staff or that was
-    shut out, it costs and answers the same, and nothing leaves (ENU-03, REC-07). Raises TooOften, ChannelDown.
+    Earlier ones for the same address die (REC-05), but for those that strangers must not end (LIM-12). For an address
+    without an account, or one of staff or that was shut out, it costs and answers the same, and nothing leaves
+    (ENU-03, REC-07). Raises TooOften, ChannelDown.
     """
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
@@ -33,7 +34,7 @@ def begin(
     with transaction.atomic():
         # Locked first, as everywhere: of requests at once each ends the link of the one before.
         user = active.select_for_update(no_key=True).first()
-        Challenge.objects.filter(recipient=identifier.key, purpose=Purpose.RESET).withdraw()
+        _withdraw_earlier(identifier, pool)
         return challenges.issue(
             Purpose.RESET,
             (user and user.contact(identifier.kind)) or identifier,
@@ -103,6 +104,16 @@ def disown(token: str, *, origin: Origin) -> str:
         raise LinkDead from None
 
 
+def _withdraw_earlier(identifier: Identifier, pool: Pool) -> None:
+    """End what was asked for before: in a trusted browser also elsewhere, elsewhere nothing of a trusted browser.
+
+    What staff sent, and what "this was not me" began, was not asked for at this door: both send no code.
+    """
+    pools = [Pool.RETURN, *([Pool.OWNER] if pool == Pool.OWNER else [])]
+    asked = Challenge.objects.filter(purpose=Purpose.RESET, pool__in=pools, sends__gt=0)
+    asked.filter(recipient=identifier.key).withdraw()
+
+
 def _find(token: str, purpose: Purpose) -> Challenge:
     challenge = Challenge.objects.live().filter(purpose=purpose).by_link(token)
     if challenge is None or challenge.shopper is None:
@@ -142,7 +153,7 @@ def _restore_contacts(user: User, notice: Challenge, origin: Origin) -> None:
     ]
     # What went to the contact that goes gives no right to come back.
     user.challenges.filter(recipient__in=[contact.key for contact in newer]).end()
-    notifications.tell(user, "disowned", origin=origin, to=newer, life=timedelta())
+    notifications.tell(user, "disowned", origin=origin, to=newer, without_link=newer)
     columns: dict[str, object] = {"primary": notice.kind}
     for contact in newer:
         columns |= User.without(contact.kind)
@@ -175,6 +186,8 @@ def _recovery_for(user: User, notice: Challenge, origin: Origin) -> Challenge:
         address=notice.address,
         user=user,
         device=origin.device,
+        pool=Pool.OWNER,
+        sends=0,
         tries_left=0,
         expires_at=Now(),
         link_expires_at=Now() + conf.RESET_TTL,

@@ -1,7 +1,7 @@
 """The rows: who a shopper is, what waits for proof, what was counted, what happened. One-row rules and constraints."""
 
 from accounts.models.buckets import Bucket
-from accounts.models.challenges import ANYBODY, POOLS, TYPED, Challenge, Pool, Purpose
+from accounts.models.challenges import ANYBODY, PAYING, POOLS, TYPED, Challenge, Pool, Purpose
 from accounts.models.refusal_counts import RefusalCount
 from accounts.models.security_events import (
     EVENT_WORDS,
@@ -20,6 +20,7 @@ __all__ = [
     "EVENT_WORDS",
     "EVERYWHERE",
     "FormerUsername",
+    "PAYING",
     "POOLS",
     "Pool",
     "Purpose",

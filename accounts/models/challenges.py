@@ -1,6 +1,7 @@
 """One attempt to verify one identifier: its purpose, its tries, its codes and its link."""
 
 import uuid
+from datetime import timedelta
 
 from django.db import models
 from django.db.models import ExpressionWrapper, F
@@ -47,6 +48,9 @@ class Pool(models.TextChoices):
     STAFF = "staff", _("codes of the staff pages")
 
 
+# Those whose texts take a budget; codes of the staff pages leave whatever texts have cost.
+PAYING = (Pool.SIGN_UP, Pool.RETURN, Pool.OWNER)
+
 # Who asks, unless the request tells that it is the owner.
 POOLS = {
     Purpose.REGISTER: Pool.SIGN_UP,
@@ -81,10 +85,14 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
         """End every attempt that stands, the links of notices among them."""
         return self.filter(proved_at=None, closed_at=None).update(closed_at=Now())
 
+    def with_link_life(self):
+        """Each with what is left of its link's life as `link_life`, by the database's clock."""
+        left = ExpressionWrapper(F("link_expires_at") - Now(), models.DurationField())
+        return self.annotate(link_life=left)
+
     def by_link(self, token: str) -> "Challenge | None":
         """The row whose emailed link carries `token`, with what is left of its life as `link_life`, or None."""
-        left = ExpressionWrapper(F("link_expires_at") - Now(), models.DurationField())
-        row = self.filter(pk=codes.token_row(token)).annotate(link_life=left).first()
+        row = self.filter(pk=codes.token_row(token)).with_link_life().first()
         return row if row and codes.same(row.link_token, token) else None
 
 
@@ -121,6 +129,9 @@ class Challenge(models.Model):
     link_expires_at = models.DateTimeField(_("link works until"))
     proved_at = models.DateTimeField(_("proved"), null=True)
     closed_at = models.DateTimeField(_("closed"), null=True)
+
+    # Told by with_link_life().
+    link_life = timedelta()
 
     objects = ChallengeQuerySet.as_manager()
 

@@ -105,7 +105,7 @@ class SecurityEvent(models.Model):
     actor = models.CharField(
         _("staff member (keyed hash)"), max_length=40, blank=True, db_default=""
     )
-    # Which row staff looked at or changed: its kind and its id, never what it holds.
+    # Which row staff looked at or changed: its kind and its id, never what it holds. Or which trusted browser it was.
     about = models.CharField(_("about"), max_length=80, blank=True, db_default="")
 
     objects = SecurityEventQuerySet.as_manager()

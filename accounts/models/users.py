@@ -1,6 +1,7 @@
 """Who a shopper is: the row of a person, how people are found, and the usernames they gave up."""
 
 import uuid
+from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import IntegrityError, models
@@ -37,6 +38,7 @@ class UserManager(BaseUserManager["User"]):
         if not user.password:
             user.set_unusable_password()
         user.save(force_insert=True)
+        user.entered_at = user.date_joined
         if user.username:
             FormerUsername.objects.keep_from(user.pk, user.username)
         return user
@@ -92,6 +94,8 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     # The hash that a new one has just replaced: what was bound to it moves on to the new one.
     former_password = ""
+    # When they came in, by the database's clock, where a statement has told it just now.
+    entered_at: datetime | None = None
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"

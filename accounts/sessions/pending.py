@@ -1,10 +1,12 @@
 """What this browser is in the middle of: a pointer to the row, and what was typed. The row holds the truth."""
 
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from typing import cast
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, login
+from django.db.models.functions import Now
 from django.http import HttpRequest
 
 from accounts.flows.registration import Profile
@@ -117,4 +119,11 @@ def make_familiar(request: HttpRequest, user: User, owner: str = "") -> None:
         owner=owner or str(user.pk),
         password=user.password,
         former=user.former_password,
+        at=lambda: user.entered_at or _time_of_the_database(user),
     )
+
+
+def _time_of_the_database(user: User) -> datetime:
+    # By which it is judged, too, whatever the clock of this process says.
+    times = User.objects.filter(pk=user.pk).annotate(time=Now()).values_list("time", flat=True)
+    return times.first() or user.date_joined

@@ -2,7 +2,7 @@
 
 import hashlib
 import secrets
-import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
@@ -62,14 +62,17 @@ def recognise(cookie: str, *, owner: str, password: str) -> tuple[str, str]:
     return "", ""
 
 
-def remember(cookie: str, *, owner: str, password: str, former: str = "") -> str:
+def remember(
+    cookie: str, *, owner: str, password: str, at: Callable[[], datetime], former: str = ""
+) -> str:
     """Return the cookie with a token for the account of `owner` in front.
 
-    `former` is the password's hash before a change, whose token goes; since when the browser is trusted stays.
+    `former` is the password's hash before a change, whose token goes; since when the browser is trusted stays, and
+    where it was not, `at` says what time it is.
     """
     name, since = recognise(cookie, owner=owner, password=former or password)
     others = [token for token in _tokens(cookie) if not name or not token.startswith(f"{name}.")]
-    trust = f"{name}.{since}" if name else f"{secrets.token_hex(8)}.{int(time.time())}"
+    trust = f"{name}.{since}" if name else f"{secrets.token_hex(8)}.{int(at().timestamp())}"
     token = _signer(owner, password).sign(trust)
     return BETWEEN.join([token, *others][:COOKIE_ACCOUNTS_MAX])
 

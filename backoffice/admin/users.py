@@ -288,7 +288,8 @@ class UserAdmin(Window):
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         """Add the timeline, and what this member of staff may do."""
         obj.full_limits = actions.full_limits(obj)
-        obj.locked_until = obj.full_limits.get(actions.lock_of(obj))
+        locks = (obj.full_limits.get(limit) for limit in actions.locks_of(obj))
+        obj.locked_until = max(filter(None, locks), default=None)
         context["full_limits"] = [
             (in_words(limit), clock(until)) for limit, until in obj.full_limits.items()
         ]

@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 
 from accounts import limits
 from accounts.limits import STAMP, buckets
-from accounts.models import EVERYWHERE, Pool, TextCountry
+from accounts.models import EVERYWHERE, PAYING, TextCountry
 from backoffice.admin import provider_health
 from backoffice.dashboard import statistics
 from backoffice.dashboard.statistics import seconds
@@ -97,8 +97,8 @@ def budgets():
 
 def _budgets(country):
     if country == EVERYWHERE:
-        return [limit for pool in Pool for limit in limits.texts_in_all(pool)]
-    return [limit for pool in Pool for limit in limits.texts_to_country(country, pool)]
+        return [limit for pool in PAYING for limit in limits.texts_in_all(pool)]
+    return [limit for pool in PAYING for limit in limits.texts_to_country(country, pool)]
 
 
 def _used(limit, bucket):

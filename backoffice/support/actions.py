@@ -22,6 +22,7 @@ from accounts.identifiers import Identifier
 from accounts.limits import STAMP, Limit
 from accounts.models import Bucket, Challenge, Pool, Purpose, SecurityEvent, User
 from accounts.sessions.client import Origin
+from backoffice import roles
 
 MOST_LOCKS = 1000
 # For whom a cap may be full: whoever comes from elsewhere finds it full first.
@@ -70,7 +71,7 @@ def lift_lock(user: User, *, by: User, origin: Origin) -> None:
     with transaction.atomic():
         user = _locked(user)
         passwords.unlock(user)
-        limits.forget(*_caps(user))
+        limits.forget(*tries_of(user), *_caps(user))
         _note("staff_lifted_lock", "Lock of the password and full limits lifted.", user, by, origin)
 
 
@@ -86,9 +87,9 @@ def remove_contact(user: User, kind: str, *, by: User, origin: Origin) -> None:
             raise Refused(str(CHANGED))
         challenges.end_everything(user, with_notices=True)
         # Not the browser of staff: the message would name it as the shopper's.
-        stays = [other for other in user.contacts if other != contact]
-        notifications.tell(user, "contact_removed", origin=Origin(), to=stays)
-        notifications.tell(user, "contact_removed", origin=Origin(), to=[contact], life=timedelta())
+        notifications.tell(
+            user, "contact_removed", origin=Origin(), to=user.contacts, without_link=[contact]
+        )
         # For the trail of former contacts, which erasure follows.
         audit.record("contact_removed", origin=Origin(ip=""), identifier=contact, user=user)
         _note("staff_removed_contact", "Contact removed.", user, by, origin)
@@ -130,18 +131,27 @@ def in_force(asked: Iterable[Limit]) -> dict[Limit, datetime]:
 
 def full_limits(user: User) -> dict[Limit, datetime]:
     """What stands in the way of a user, and until when, in one query (LIM-12)."""
-    return in_force([lock_of(user), *_caps(user)])
+    return in_force([*tries_of(user), *_caps(user)])
 
 
-def lock_of(user: User) -> Limit:
-    """The limit that locks the password."""
-    return limits.passwords_by_account(str(user.pk))
+def tries_of(user: User) -> list[Limit]:
+    """All that may keep a password of the user from being looked at."""
+    browsers = roles.tries_of_browsers if user.is_staff else passwords.tries_of_browsers
+    return [*locks_of(user), *browsers(user)]
+
+
+def locks_of(user: User) -> list[Limit]:
+    """The limits that lock the password: at the door of the staff pages for who works there."""
+    if user.is_staff:
+        return limits.staff_logins_by_name(user.username or "")
+    return [limits.passwords_by_account(str(user.pk))]
 
 
 def locked_until(users: Iterable[User]) -> dict[User, datetime]:
     """Those whose password is locked, and until when, in one query."""
-    by_limit = {lock_of(user): user for user in users}
-    return {by_limit[limit]: until for limit, until in in_force(by_limit).items()}
+    by_limit = {limit: user for user in users for limit in locks_of(user)}
+    full = in_force(by_limit)
+    return {by_limit[limit]: full[limit] for limit in sorted(full, key=full.__getitem__)}
 
 
 def locked_now() -> list[UUID]:
@@ -150,15 +160,23 @@ def locked_now() -> list[UUID]:
     locks = SecurityEvent.objects.filter(kind="password_locked", user__isnull=False, at__gt=since)
     newest = locks.order_by("-at").values_list("user_id", flat=True)[:MOST_LOCKS]
     by_limit = {limits.passwords_by_account(str(pk)): pk for pk in newest}
-    return [by_limit[limit] for limit in in_force(by_limit)]
+    # Of staff there are few, and no event of theirs says that the last try is gone.
+    staff = locked_until(User.objects.filter(is_staff=True))
+    return [*(by_limit[limit] for limit in in_force(by_limit)), *(user.pk for user in staff)]
 
 
 def _caps(user: User) -> list[Limit]:
-    """All that strangers can fill for one user, as it stands in the way of others and of the owner."""
+    """All that can be full for one user, as it stands in the way of others and of the owner."""
+    if user.is_staff:
+        return [limit for to in user.contacts for limit in _staff_codes(to)]
     return [
         *limits.sign_ins(str(user.pk)),
         *(limit for to in user.contacts for pool in ASKERS for limit in limits.caps(to, pool)),
     ]
+
+
+def _staff_codes(to: Identifier) -> list[Limit]:
+    return [*limits.messages(to, Pool.STAFF), *limits.guesses(to, Pool.STAFF)]
 
 
 def _full_until(bucket: Bucket, limit: Limit) -> datetime | None:

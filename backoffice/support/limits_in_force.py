@@ -15,6 +15,13 @@ LIMITS = {
     "sign-ins": gettext_lazy("sign-ins in new browsers"),
     "passwords by name": gettext_lazy("passwords tried for this address"),
     "passwords by account": gettext_lazy("passwords tried for the account"),
+    "passwords by device": gettext_lazy("passwords tried in a browser of theirs"),
+    "staff logins by name": gettext_lazy("passwords tried at the door of the staff pages"),
+    "staff logins by browser": gettext_lazy(
+        "passwords tried at the door of the staff pages, in a browser of theirs"
+    ),
+    "staff messages": gettext_lazy("codes of the staff pages sent"),
+    "staff guesses": gettext_lazy("codes of the staff pages typed"),
     "texts": gettext_lazy("texts to everybody"),
     "texts by country": gettext_lazy("texts to this country"),
     "texts by prefix": gettext_lazy("texts to numbers like this one"),

@@ -30,7 +30,13 @@ LOOKS_BACK = timedelta(days=30)
 MOST = 50
 
 # These keep no code from being sent.
-OF_PASSWORDS = ("passwords by name", "passwords by account")
+OF_PASSWORDS = (
+    "passwords by name",
+    "passwords by account",
+    "passwords by device",
+    "staff logins by name",
+    "staff logins by browser",
+)
 
 
 class LookupForm(forms.Form):
@@ -153,7 +159,7 @@ def _limits(who, account):
     return [
         *(limit for pool in actions.ASKERS for limit in limits.caps(who, pool)),
         limits.passwords_by_name(who),
-        *([limits.passwords_by_account(str(account.pk))] if account else []),
+        *(actions.tries_of(account) if account else []),
         *(limits.sign_ins(str(account.pk)) if account else []),
         *(limits.texts(who, _pool(account)) if who.kind == PHONE else []),
     ]
