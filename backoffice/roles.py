@@ -188,6 +188,14 @@ def set_contact(user: User, contact: Identifier) -> None:
     user.refresh_from_db()
 
 
+def password_set(user: User) -> None:
+    """End all that began with the former password of `user`, after whoever runs the site has set another one."""
+    with transaction.atomic():
+        challenges.stand_in_line(user.pk)
+        _end_everything(user)
+        audit.record("staff_password_set", origin=Origin(), user=user)
+
+
 def set_role(user: User, role: str) -> None:
     """Make `user` staff with exactly this role, or a shopper again with "".
 
