@@ -56,7 +56,7 @@ def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
     spend (LIM-04). Raises TooOften.
     """
     user = User.objects.filter(username=username, is_staff=True).first()
-    browser = visitor.knows(user, account_of(user)) if user else ""
+    browser = visitor.knows(user, account_of(user) if user else "staff")
     own = limits.staff_logins_by_browser(browser)
     asked = own if browser else limits.staff_logins(username, visitor.origin)
     try:

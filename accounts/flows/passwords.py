@@ -35,7 +35,7 @@ def trying(
     and nothing else is: what strangers left stands (LIM-13). An account that is locked through another of its names
     answers like a wrong password: the lock must not tell which names are one person's.
     """
-    device = visitor.knows(user) if user else ""
+    device = visitor.knows(user)
     tries = _of_browser(device) if device else _of_stranger(user, name, visitor.origin)
     right = _is_right(user if tries.is_open else None, password)
     if not right:
