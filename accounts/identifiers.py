@@ -155,8 +155,8 @@ def parse_phone(text: str) -> Identifier:
     return found
 
 
-def parse_username(text: str) -> str:
-    """Read a username into its one canonical spelling (IDN-06). Raises Unreadable."""
+def spell_username(text: str) -> str:
+    """The one canonical spelling of a username, reserved ones included (IDN-06). Raises Unreadable."""
     name = unicodedata.normalize("NFKC", text).casefold()
     if not USERNAME_SHAPE.fullmatch(name):
         raise Unreadable(
@@ -164,6 +164,12 @@ def parse_username(text: str) -> str:
                 "A username has 3 to 32 characters: letters a to z, digits, dots, dashes, underscores"
             )
         )
+    return name
+
+
+def parse_username(text: str) -> str:
+    """Read the username that a shopper chose, in its canonical spelling (IDN-06). Raises Unreadable."""
+    name = spell_username(text)
     if name.replace(".", "").replace("-", "").replace("_", "").isdecimal():
         raise Unreadable(
             _("A username needs at least one letter, so that it cannot be mistaken for a number")

@@ -23,8 +23,22 @@ class Noted:
     def change_view(self, request, object_id, *args, **kwargs):
         """A row was opened."""
         response = super().change_view(request, object_id, *args, **kwargs)
+        return self.note_opened(request, response, object_id)
+
+    def delete_view(self, request, object_id, *args, **kwargs):
+        """A row was opened, on the page that asks before it is removed."""
+        response = super().delete_view(request, object_id, *args, **kwargs)
+        return self.note_opened(request, response, object_id)
+
+    def history_view(self, request, object_id, *args, **kwargs):
+        """A row was opened, on the page of what staff did to it."""
+        response = super().history_view(request, object_id, *args, **kwargs)
+        return self.note_opened(request, response, object_id)
+
+    def note_opened(self, request, response, pk):
+        """Note that a page shows one row, and return its `response`."""
         if request.method == "GET" and response.status_code == 200:
-            self._note(request, "staff_viewed", object_id)
+            self._note(request, "staff_viewed", pk)
         return response
 
     def _note(self, request, kind, pk):

@@ -3,9 +3,11 @@
 import datetime
 import json
 import re
+import unicodedata
 from itertools import takewhile
 from uuid import UUID
 
+from django import forms
 from django.contrib import admin
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.views.main import PAGE_VAR, SEARCH_VAR, ChangeList
@@ -20,6 +22,8 @@ from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from accounts import identifiers
+from accounts.identifiers import USERNAME
 from backoffice.audited import Noted
 
 # From so many rows on, what would read them all is estimated.
@@ -34,6 +38,15 @@ LAST_PAGE = 100
 SOUGHT = "who"
 # The parts of a date in the address of a list, each with what it may be; a smaller one needs those before it.
 PARTS = {"year": range(1970, 3000), "month": range(1, 13), "day": range(1, 32)}
+
+
+class RowsField(forms.ModelMultipleChoiceField):
+    """Rows that are chosen by their ids. Raises BadRequest for what is no id of a row."""
+
+    def clean(self, value):
+        """The rows."""
+        refuse_no_ids(self.queryset.model, value or [])
+        return super().clean(value)
 
 
 class About(int):
@@ -130,6 +143,10 @@ class Shutter(Noted, admin.ModelAdmin):
         """The condition that `text` stands for in the search box, or None; here an id."""
         return by_id(text, "pk")
 
+    def formfield_for_manytomany(self, db_field, request, **kwargs):
+        """A choice of rows, which answers as `response_action` does."""
+        return super().formfield_for_manytomany(db_field, request, form_class=RowsField, **kwargs)
+
     def get_object(self, request, object_id, from_field=None):
         """Find a row by its id; an empty name of another column is none."""
         return super().get_object(request, object_id, from_field or None)
@@ -153,11 +170,7 @@ class Shutter(Noted, admin.ModelAdmin):
 
     def response_action(self, request, queryset):
         """Do something to the rows that were ticked. Raises BadRequest for what is no id of a row."""
-        try:
-            for pk in request.POST.getlist(ACTION_CHECKBOX_NAME):
-                self.opts.pk.clean(pk, None)
-        except ValidationError:
-            raise BadRequest from None
+        refuse_no_ids(self.model, request.POST.getlist(ACTION_CHECKBOX_NAME))
         return super().response_action(request, queryset)
 
     def _search(self, request, text):
@@ -199,11 +212,23 @@ class Window(Shutter):
 
 
 def is_contact(text):
-    """Whether `text` looks like an email address or a mobile number, or like a part of one."""
-    number = text.lower().removeprefix("tel:")
-    return bool(re.search("[@\uff20]", text)) or (
-        any(map(str.isdigit, number)) and not any(map(str.isalpha, number))
-    )
+    """Whether `text` would be read as an email address or a mobile number, or looks like one or like a part of one."""
+    if identifiers.parse_name(text).kind != USERNAME:
+        return True
+    visible = "".join(letter for letter in text if not identifiers.is_format(letter))
+    typed = unicodedata.normalize("NFKC", visible).casefold().strip()
+    number = re.sub(r"^[a-z]+\s*:", "", typed)
+    has_digits, has_letters = any(map(str.isdigit, number)), any(map(str.isalpha, number))
+    return "@" in typed or (has_digits and (number.lstrip().startswith("+") or not has_letters))
+
+
+def refuse_no_ids(model, texts):
+    """Raise BadRequest when one of `texts` can be no id of a row: too long a number is an error of the database."""
+    try:
+        for text in texts:
+            model._meta.pk.clean(text, None)
+    except ValidationError:
+        raise BadRequest from None
 
 
 def by_id(text, *columns):

@@ -60,7 +60,7 @@ def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
     spend (LIM-04). Raises StaffTriesUsed.
     """
     user = User.objects.filter(username=username, is_staff=True).first()
-    browser = visitor.knows(user, account_of(user)) if user else ""
+    browser = visitor.knows(user, account_of(user) if user else "staff")
     own = limits.staff_logins_by_browser(browser)
     asked = own if browser else limits.staff_logins(username, visitor.origin)
     try:
@@ -208,6 +208,14 @@ def set_contact(user: User, contact: Identifier) -> None:
         if former and former.key != contact.key:
             notifications.tell(user, "contact_changed", origin=Origin(), to=[former])
     user.refresh_from_db()
+
+
+def password_set(user: User) -> None:
+    """End all that began with the former password of `user`, after whoever runs the site has set another one."""
+    with transaction.atomic():
+        challenges.stand_in_line(user.pk)
+        _end_everything(user)
+        audit.record("staff_password_set", origin=Origin(), user=user)
 
 
 def set_role(user: User, role: str) -> None:

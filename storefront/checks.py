@@ -3,16 +3,19 @@
 import base64
 import ipaddress
 import math
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 from celery import signals
 from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from accounts import conf
 from messaging.credentials import vault
@@ -28,9 +31,25 @@ SHORTEST_PASSWORD = 8
 PER_PROCESS_CACHES = ("LocMemCache", "DummyCache")
 # What Django asks of a SECRET_KEY (security.W009), and of all other keys in bytes.
 SECRET_LENGTH, TOKEN_LENGTH, DIFFERENT = 50, 32, 5
+# Of a shop's own networks, and of public ones, by the version of IP.
 WIDEST_NETWORK = 8
-# Where clouds tell their machines who they are, credentials included (ADM-07).
-NEVER_PROVIDERS = [ipaddress.ip_network("169.254.0.0/16"), ipaddress.ip_network("fe80::/10")]
+WIDEST_PUBLIC = {4: 24, 6: 48}
+OWN_NETWORKS = [
+    ipaddress.ip_network(network)
+    for network in (
+        "10.0.0.0/8 172.16.0.0/12 192.168.0.0/16 100.64.0.0/10 127.0.0.0/8 fc00::/7 ::1/128"
+    ).split()
+]
+# Where clouds tell their machines who they are, credentials included (ADM-07): AWS, Google, Azure and most others;
+# Alibaba; Azure's second; AWS and Google in IPv6.
+NEVER_PROVIDERS = [
+    ipaddress.ip_network(network)
+    for network in (
+        "169.254.0.0/16 fe80::/10 100.100.100.200 168.63.129.16 fd00:ec2::254 fd20:ce::254"
+    ).split()
+]
+# Kinds of EMAIL_URL that send; all others print, keep or forget.
+SENDING = ("smtp", "smtps", "smtp+tls", "smtp+ssl")
 
 MINUTE, HOUR, DAY = 60, 3600, 86400
 KIB = 1024
@@ -143,6 +162,27 @@ def vault_opens(app_configs, **kwargs):
 
 
 @checks.register(TAG)
+def vault_keys_are_random(app_configs, **kwargs):
+    """Not somebody's pattern in the shape of a key (ADM-05)."""
+    keys = {spelled for text in settings.VAULT_KEYS for spelled in _spellings(text)}
+    if any(map(_is_plain, keys)):
+        yield checks.Error("VAULT_KEYS holds a plain key.", MAKE_A_VAULT_KEY, id="storefront.E033")
+
+
+@checks.register(TAG)
+def programs_are_told_by_something(app_configs, **kwargs):
+    """BOT_CHECK names a function: registration would fail at every request (ABU-06)."""
+    with suppress(ImportError):
+        if not conf.BOT_CHECK or callable(import_string(conf.BOT_CHECK)):
+            return
+    yield checks.Error(
+        "BOT_CHECK names no function.",
+        "Like accounts.honeypot.trap; leave it out to ask nobody.",
+        id="storefront.E034",
+    )
+
+
+@checks.register(TAG)
 def texts_have_a_way(app_configs, **kwargs):
     """SMS_URL names a kind that carries texts."""
     kind = KINDS.get(urlsplit(settings.SMS_URL).scheme)
@@ -207,6 +247,22 @@ def production_is_whole(app_configs, **kwargs):
 
 
 @checks.register(TAG)
+def production_reaches_people(app_configs, **kwargs):
+    """With DEBUG off: mail that leaves, links that lead to the shop, rows that all processes share."""
+    if settings.DEBUG:
+        return
+    if settings.EMAIL_URL and not _is_mail_server(settings.EMAIL_URL):
+        told = "EMAIL_URL names no mail server: nothing would be sent."
+        yield checks.Error(told, f"One of: {', '.join(SENDING)}.", id="storefront.E030")
+    if not _is_origin(settings.SITE_URL):
+        told = "SITE_URL must be a scheme and a host, and nothing else."
+        yield checks.Error(told, "Like https://shop.example.", id="storefront.E031")
+    if _is_in_memory(settings.DATABASES["default"]):
+        told = "DATABASE_URL names a database in memory: every connection has one of its own."
+        yield checks.Error(told, "Like postgres://user@host/name.", id="storefront.E032")
+
+
+@checks.register(TAG)
 def production_is_closed(app_configs, **kwargs):
     """With DEBUG off: nothing that a stranger may guess or choose (COD-03, ADM-07)."""
     if settings.DEBUG:
@@ -232,7 +288,7 @@ def networks_are_networks(app_configs, **kwargs):
         if not _is_own_network(text):
             yield checks.Error(
                 f"PROVIDER_NETWORKS holds {text}, which is not a network of the shop's own.",
-                f"Name one like 10.1.2.0/24: no wider than /{WIDEST_NETWORK}, not in 169.254.0.0/16 or fe80::/10.",
+                NAME_A_NETWORK,
                 id="storefront.E018",
             )
 
@@ -252,6 +308,10 @@ def numbers_keep_promises(app_configs, **kwargs):
             yield checks.Error(told, LEAVE_IT_OUT, id="storefront.E020")
 
 
+NAME_A_NETWORK = (
+    f"Like 10.1.2.0/24, of /{WIDEST_NETWORK} at the most; public ones of /24, in IPv6 /48, at the most; none with an "
+    f"address where clouds keep credentials: {', '.join(map(str, NEVER_PROVIDERS))}."
+)
 LEAVE_IT_OUT = ".env.example says what it is for; leave it out for the default."
 MAKE_IT_LONGER = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
 MAKE_A_VAULT_KEY = "Make one with: python -c 'import cryptography.fernet as f; print(f.Fernet.generate_key().decode())'"
@@ -265,7 +325,9 @@ def _weak(number, message, hint):
 
 
 def _is_plain(key: str | bytes) -> bool:
-    return len(set(key)) < DIFFERENT
+    """Whether a key is made of too few signs, or at least half of it only repeats what came before."""
+    spans = range(1, (len(key) + 1) // 2 + 1)
+    return len(set(key)) < DIFFERENT or any(key[span:] == key[:-span] for span in spans)
 
 
 def _is_weak_secret(secret: str) -> bool:
@@ -277,13 +339,34 @@ def _is_anybody(host: str) -> bool:
     return host == "*" or (host.startswith(".") and "." not in host.strip("."))
 
 
+def _is_mail_server(url: str) -> bool:
+    address = urlsplit(url)
+    return address.scheme in SENDING and bool(address.hostname)
+
+
+def _is_origin(url: str) -> bool:
+    """Whether an address is nothing but scheme, host and port: every link begins with it."""
+    return bool(re.fullmatch(r"https?://[^\s/?#@\\:][^\s/?#@\\]*", url))
+
+
+def _is_in_memory(database: dict[str, Any]) -> bool:
+    name = str(database["NAME"])
+    return database["ENGINE"].endswith("sqlite3") and (":memory:" in name or "mode=memory" in name)
+
+
 def _is_own_network(text: str) -> bool:
     try:
         (network,) = transport.networks([text])
     except ValueError:
         return False
-    others = [other for other in NEVER_PROVIDERS if other.version == network.version]
-    return network.prefixlen >= WIDEST_NETWORK and not any(map(network.overlaps, others))
+    if any(map(network.overlaps, _of_version(network.version, NEVER_PROVIDERS))):
+        return False
+    is_own = any(map(network.subnet_of, _of_version(network.version, OWN_NETWORKS)))
+    return network.prefixlen >= (WIDEST_NETWORK if is_own else WIDEST_PUBLIC[network.version])
+
+
+def _of_version(version: int, networks: list[transport.Network]) -> Iterator[Any]:
+    return (network for network in networks if network.version == version)
 
 
 def _same_keys() -> Iterator[tuple[str, str]]:

@@ -29,7 +29,7 @@ ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if 
 
 INSTALLED_APPS = [
     "backoffice.apps.BackofficeAdminConfig",
-    # Before Django's own: its createsuperuser is the one that is run.
+    # Before Django's own: its createsuperuser and changepassword are those that are run.
     "backoffice",
     "django.contrib.auth",
     "django.contrib.contenttypes",

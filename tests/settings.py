@@ -9,8 +9,8 @@ os.environ.update(
     {
         "DEBUG": "0",
         "SECRET_KEY": "only for tests, long enough to be one: 0123456789abcdefghijklmnopqrstuvwxyz",
-        "CODE_KEYS": "1102030405060708" * 4,
-        "FINGERPRINT_KEYS": "4402030405060708" * 4,
+        "CODE_KEYS": bytes(range(1, 33)).hex(),
+        "FINGERPRINT_KEYS": bytes(range(101, 133)).hex(),
         "SITE_URL": "https://shop.example",
         "ALLOWED_HOSTS": "testserver,shop.example",
         "DEFAULT_FROM_EMAIL": "Storefront <hello@shop.example>",

@@ -1,7 +1,9 @@
 """What the site must not start with, and that it says why."""
 
+import ast
 import math
 import os
+import re
 import runpy
 import subprocess
 import sys
@@ -23,8 +25,8 @@ SOUND = {
     "PATH": os.environ["PATH"],
     "ENV_FILE": "",
     "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
-    "CODE_KEYS": "2202030405060708" * 4,
-    "FINGERPRINT_KEYS": "6602030405060708" * 4,
+    "CODE_KEYS": bytes(range(2, 34)).hex(),
+    "FINGERPRINT_KEYS": bytes(range(102, 134)).hex(),
     "SITE_URL": "https://shop.example",
     "ALLOWED_HOSTS": "shop.example",
     "REDIS_URL": "redis://127.0.0.1:1/0",
@@ -51,7 +53,11 @@ UNSAFE = {
     "FINGERPRINT_KEYS": "33" * 16,
     "PROVIDER_NETWORKS": "the relay",
     "LOGIN_FAILURES": "1000/1m",
+    "BOT_CHECK": "nothing.here",
+    "DATABASE_URL": "sqlite://:memory:",
 }
+# What one variable cannot be together with what stands above.
+UNSENT = {"EMAIL_URL": "consolemail://", "SITE_URL": "https://boss:secret@shop.example/shop"}
 TOLD = {
     "no way for texts": "SMS_URL names no provider of texts",
     "keys that open nothing": "VAULT_KEYS holds something that is not a Fernet key",
@@ -73,7 +79,10 @@ TOLD = {
     "one key for two purposes": "CODE_KEYS and FINGERPRINT_KEYS hold the same key",
     "no network": "PROVIDER_NETWORKS holds the relay",
     "no limit": "LOGIN_FAILURES lets it happen",
+    "a check that is none": "BOT_CHECK names no function",
+    "rows of one connection": "DATABASE_URL names a database in memory",
 }
+TOLD_OF_UNSENT = ("EMAIL_URL names no mail server", "SITE_URL must be a scheme and a host")
 
 
 def without(forgotten):
@@ -90,6 +99,7 @@ CHECK, DOOR, READ = (
 STARTS = {
     "sound": (DOOR, SOUND),
     "unsafe": (CHECK, SOUND | UNSAFE),
+    "unsent": (CHECK, SOUND | UNSENT),
     "worker": (WORKER, SOUND | UNSAFE),
     "beat": (BEAT, SOUND | UNSAFE),
     "no FINGERPRINT_KEYS": (READ, without("FINGERPRINT_KEYS")),
@@ -138,6 +148,15 @@ def test_an_unsafe_site_does_not_start_and_says_why(
 
     assert code != 0
     assert why in said
+
+
+@pytest.mark.parametrize("why", TOLD_OF_UNSENT)
+def test_a_site_that_reaches_nobody_does_not_start(started, why):
+    code, said = started["unsent"]
+
+    assert code != 0
+    assert why in said
+    assert "secret" not in said
 
 
 @pytest.mark.parametrize("process", ["worker", "beat"])
@@ -317,6 +336,20 @@ def test_while_developing_any_number_will_do(monkeypatch, settings, name):
 # Keys, hosts, tokens, networks
 
 KEY = bytes(range(32))
+
+
+def put(monkeypatch, settings, name, value):
+    """Set what the environment may set, wherever it is kept."""
+    if hasattr(conf, name):
+        monkeypatch.setattr(conf, name, value)
+    else:
+        setattr(settings, name, value)
+
+
+def _vault_key(key):
+    return urlsafe_b64encode(key).decode()
+
+
 GOOD = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CASES = {
     "a short secret": ({"SECRET_KEY": GOOD[:49]}, "E015"),
@@ -331,6 +364,14 @@ CASES = {
     "no keys of fingerprints": ({"FINGERPRINT_KEYS": []}, "E013"),
     "a short one": ({"FINGERPRINT_KEYS": [KEY, KEY[:31]]}, "E013"),
     "a plain one": ({"FINGERPRINT_KEYS": [bytes(32)]}, "E013"),
+    "a word again and again": ({"SECRET_KEY": ("changeme-" * 9)[:50]}, "E015"),
+    "five letters again and again": ({"SECRET_KEY": "abcde" * 10}, "E015"),
+    "a token said twice": ({"METRICS_TOKEN": GOOD[:16] * 2}, "E017"),
+    "and with a sign between": ({"METRICS_TOKEN": f"{GOOD[:16]}-{GOOD[:16]}"}, "E017"),
+    "a key said twice": ({"FINGERPRINT_KEYS": [KEY[:16] * 2]}, "E013"),
+    "one byte again and again": ({"CODE_KEYS": [b"7" * 64]}, "E004"),
+    "credentials under zeros": ({"VAULT_KEYS": [_vault_key(bytes(32))]}, "E033"),
+    "credentials under a pattern": ({"VAULT_KEYS": [_vault_key(KEY[:8] * 4)]}, "E033"),
     "a plain key of codes": ({"CODE_KEYS": [b"abcd" * 8]}, "E004"),
     "codes and fingerprints": ({"CODE_KEYS": [KEY], "FINGERPRINT_KEYS": [KEY]}, "E014"),
     "codes and the secret": ({"CODE_KEYS": [GOOD.encode()], "SECRET_KEY": GOOD}, "E014"),
@@ -340,7 +381,7 @@ CASES = {
         "E014",
     ),
     "credentials and fingerprints": (
-        {"VAULT_KEYS": [urlsafe_b64encode(KEY).decode()], "FINGERPRINT_KEYS": [KEY]},
+        {"VAULT_KEYS": [_vault_key(KEY)], "FINGERPRINT_KEYS": [KEY]},
         "E014",
     ),
     "no network": ({"PROVIDER_NETWORKS": ["relay.example"]}, "E018"),
@@ -349,29 +390,108 @@ CASES = {
     "half of it": ({"PROVIDER_NETWORKS": ["10.0.0.0/7"]}, "E018"),
     "where clouds keep credentials": ({"PROVIDER_NETWORKS": ["169.254.169.254"]}, "E018"),
     "the same in IPv6": ({"PROVIDER_NETWORKS": ["fe80::/64"]}, "E018"),
+    "mail that is printed": ({"EMAIL_URL": "consolemail://"}, "E030"),
+    "mail that is forgotten": ({"EMAIL_URL": "dummymail://"}, "E030"),
+    "mail in a file": ({"EMAIL_URL": "filemail:///tmp"}, "E030"),
+    "mail in memory": ({"EMAIL_URL": "memorymail://"}, "E030"),
+    "mail to no host": ({"EMAIL_URL": "smtp://"}, "E030"),
+    "a path": ({"SITE_URL": "https://shop.example/shop"}, "E031"),
+    "a query": ({"SITE_URL": "https://shop.example?a=b"}, "E031"),
+    "a fragment": ({"SITE_URL": "https://shop.example#a"}, "E031"),
+    "a name and a password": ({"SITE_URL": "https://me:secret@shop.example"}, "E031"),
+    "only a name": ({"SITE_URL": "https://shop.example@evil.example"}, "E031"),
+    "a second line": ({"SITE_URL": "https://shop.example\n"}, "E031"),
+    "no host": ({"SITE_URL": "https://:443"}, "E031"),
+    "no such function": ({"BOT_CHECK": "accounts.honeypot.nothing"}, "E034"),
+    "no such module": ({"BOT_CHECK": "nothing.here"}, "E034"),
+    "no module at all": ({"BOT_CHECK": "trap"}, "E034"),
+    "no function": ({"BOT_CHECK": "accounts.conf.BOT_CHECK"}, "E034"),
 }
+NETWORKS_PAST_THE_END = [
+    *("8.8.8.0/23", "0.0.0.0/1", "11.0.0.0/8", "2606:4700::/47", "2000::/3"),
+    *("100.64.0.0/10", "100.100.0.0/16", "100.100.100.200", "100.100.100.192/28"),
+    *("fd00:ec2::254", "fd00::/8", "fd00:ec2::/32", "fd20:ce::/64", "168.63.129.0/24"),
+    *("169.254.170.2", "fc00::/7", "192.0.0.0/7"),
+]
+NETWORKS_AT_THE_END = [
+    *("8.8.8.0/24", "2606:4700::/48", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"),
+    *("100.64.0.0/11", "100.100.100.201", "fd01::/16", "fd00:ec2::255", "fc00::/8", "127.0.0.0/8"),
+    "::1",
+]
 PASSES = {
     "SECRET_KEY": GOOD[:50],
     "SECRET_KEY_FALLBACKS": [GOOD],
     "ALLOWED_HOSTS": ["shop.example", ".shop.example", "10.0.0.7"],
-    "METRICS_TOKEN": GOOD[:32],
+    # One sign more between the halves than a token that only repeats itself.
+    "METRICS_TOKEN": f"{GOOD[:16]}-+{GOOD[:16]}",
     "FINGERPRINT_KEYS": [KEY, KEY[::-1]],
-    "PROVIDER_NETWORKS": ["127.0.0.0/8", "::1/128", "10.0.0.0/8", "fd00::/8", "10.1.2.3"],
+    "VAULT_KEYS": [_vault_key(KEY)],
+    "EMAIL_URL": "smtp+tls://user:password@host:587",
+    "SITE_URL": "https://shop.example:8443",
+    "BOT_CHECK": "accounts.honeypot.trap",
+    "PROVIDER_NETWORKS": NETWORKS_AT_THE_END,
 }
 
 
 @pytest.mark.parametrize(("values", "number"), CASES.values(), ids=CASES)
 def test_what_others_may_guess_or_choose_stops_the_site(
-    settings, values, number
+    monkeypatch, settings, values, number
 ):  # COD-03, KEY-01, ADM-07
     for name, value in values.items():
-        setattr(settings, name, value)
+        put(monkeypatch, settings, name, value)
 
     assert found() == [number]
 
 
 @pytest.mark.parametrize(("name", "value"), PASSES.items(), ids=PASSES)
-def test_what_is_just_good_enough_passes(settings, name, value):
-    setattr(settings, name, value)
+def test_what_is_just_good_enough_passes(monkeypatch, settings, name, value):
+    put(monkeypatch, settings, name, value)
 
     assert found() == []
+
+
+@pytest.mark.parametrize("network", NETWORKS_PAST_THE_END)
+def test_no_network_of_others_is_called_in_the_clear(settings, network):  # ADM-07
+    settings.PROVIDER_NETWORKS = [network]
+
+    assert found() == ["E018"]
+
+
+@pytest.mark.parametrize("url", ["smtp", "smtps", "smtp+tls", "smtp+ssl"])
+def test_every_kind_of_mail_server_will_do(settings, url):
+    settings.EMAIL_URL = f"{url}://host"
+
+    assert found() == []
+
+
+@pytest.mark.parametrize("name", [":memory:", "file:memorydb?mode=memory&cache=shared"])
+def test_rows_in_memory_are_those_of_one_process(settings, name):
+    settings.DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": name}}
+
+    assert found() == ["E032"]
+
+
+def test_while_developing_mail_may_be_printed_and_rows_forgotten(settings):
+    settings.DEBUG = True
+    settings.EMAIL_URL = "consolemail://"
+    settings.DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"}}
+
+    assert found() == []
+
+
+def test_every_fault_has_a_number_of_its_own():
+    numbers = [
+        node.value.removeprefix("storefront.")
+        for node in ast.walk(ast.parse((ROOT / "storefront" / "checks.py").read_text()))
+        if isinstance(node, ast.Constant)
+        and re.fullmatch(r"(storefront\.)?[EW]\d+", str(node.value))
+    ]
+
+    assert len(numbers) > 20
+    assert sorted(numbers) == sorted(set(numbers))
+
+
+def test_all_checks_of_ours_stand_in_one_file():
+    ours = [check for check in checks.registry.registry.registered_checks if TAG in check.tags]
+
+    assert {check.__module__ for check in ours} == {"storefront.checks"}

@@ -5,13 +5,15 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 from django.contrib import admin
+from django.contrib.auth.models import Group, Permission
 from django.core.management import call_command
 from django.test import Client
 
 from accounts import conf
 from accounts.models import SecurityEvent
+from backoffice.admin.users import DEEDS
 from backoffice.modeladmin import is_contact
-from messaging.models import OutboxMessage
+from messaging.models import OutboxMessage, Provider
 from tests.pages import Page, words
 from tests.people import time_passes
 from tests.staff import make_staff, sign_in_staff
@@ -29,6 +31,33 @@ from tests.test_support import (
 
 __all__ = ["shopper", "staff"]
 
+# How a whole number or address may be typed: in full width, with letters that nobody sees, as a link.
+SPELLINGS = [
+    f"\uff54\uff45\uff4c:{PHONE}",
+    f"\uff54\uff45\uff4c\uff1a{PHONE}",
+    f" \uff34\uff25\uff2c : {PHONE}",
+    f"t\u200be\u2060l:{PHONE}",
+    f"TEL:{PHONE}",
+    f"sms:{PHONE}",
+    f"mailto:{PHONE}",
+    "\uff0b" + "".join(chr(ord(digit) + 0xFEE0) for digit in PHONE[1:]),
+    "\u200b".join(PHONE),
+    " ".join(PHONE),
+    ".".join(PHONE),
+    f"00{PHONE[1:]}",
+    f"\ufeff{PHONE}\u200d",
+    f"{PHONE} ext 5",
+    f"mailto:{WHO}",
+    f"\uff4d\uff41\uff49\uff4c\uff54\uff4f:{WHO}",
+    WHO.replace("@", "\uff20"),
+    WHO.replace("@", "\ufe6b"),
+    f"\u200b{WHO}",
+    "\u200b".join(WHO),
+]
+FIELDS_OF_FORMS = (
+    *("permissions", "name", "rank", "weight", "host", "port", "code", "is_open", "who"),
+    *("action", "_selected_action", "index", "select_across", "_to_field", "take_out", "put_in"),
+)
 LISTS = [USERS, CHALLENGES, EVENTS, OUTBOX]
 SEARCHED = [*LISTS, "/admin/auth/group/"]
 
@@ -88,6 +117,23 @@ def test_no_address_of_a_list_answers_about_an_address(staff, shopper, window, t
 
     assert not re.findall(rf'href="{window}[^/"]+/change/', page)
     assert events() == []
+
+
+@pytest.mark.parametrize("text", SPELLINGS, ids=ascii)
+def test_no_spelling_of_an_address_is_searched_without_a_trace(support, shopper, text):  # ADM-02
+    for window in LISTS:
+        page = support.get(window, {"q": text}).content.decode()
+        assert not re.findall(rf'href="{window}[^/"]+/change/', page), window
+
+        answer = types(support, window, text)
+        assert [urlsplit(url).path for url, _status in answer.redirect_chain] == [LOOKUP], window
+        assert not urlsplit(answer.redirect_chain[0][0]).query, window
+
+
+def test_a_person_is_not_found_in_the_trail_by_a_number_in_full_width(support, shopper):  # LOG-01
+    page = support.get(EVENTS, {"q": f"\uff54\uff45\uff4c:{PHONE}"})
+
+    assert not page.context["cl"].result_list
 
 
 @pytest.mark.parametrize("window", LISTS)
@@ -225,6 +271,8 @@ def test_the_usual_limit_is_a_hundred_an_hour():
         "(020)",
         "tel:+44",
         "٤٤",
+        "+447400123456 ext 7",
+        *SPELLINGS,
     ],
 )
 def test_what_looks_like_an_address_or_a_number(text):
@@ -232,7 +280,12 @@ def test_what_looks_like_an_address_or_a_number(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "ana", "ana.m", "7up", "o'neill", "x-1", "Ana-Maria 2", "+", "%"]
+    "text",
+    [
+        *("", "ana", "ana.m", "7up", "o'neill", "x-1", "Ana-Maria 2", "+", "%"),
+        *("tel:", "tel: ana", "ana+7", "\uff41na", "\u200bana", "0" * 39 + "a"),
+        "0f8fad5b-d9cb-469f-a165-70867728950e",
+    ],
 )
 def test_what_looks_like_a_name(text):
     assert not is_contact(text)
@@ -242,3 +295,76 @@ def test_nothing_completes_what_staff_type(staff, shopper):  # ADM-02
     asked = {"app_label": "accounts", "model_name": "challenge", "field_name": "user", "term": "a"}
 
     assert staff.client.get("/admin/autocomplete/", asked).status_code == 404
+
+
+@pytest.mark.parametrize("page", ["change", "history", "end-sessions"])
+def test_every_page_that_shows_a_person_is_written_down(support, shopper, page):  # LOG-01
+    assert shopper.name in words(support.get(f"{USERS}{shopper.pk}/{page}/"))
+
+    (noted,) = SecurityEvent.objects.filter(kind="staff_viewed")
+    assert (noted.user.username, noted.about) == ("support", f"user {shopper.pk}")
+
+
+def test_every_page_about_one_user_has_its_trace(staff, shopper):  # LOG-01
+    shown = 0
+    for page in ["change", "history", "delete", *(deed.name for deed in DEEDS)]:
+        answer = staff.client.get(f"{USERS}{shopper.pk}/{page}/")
+        shown += answer.status_code == 200
+
+        assert SecurityEvent.objects.filter(kind="staff_viewed").count() == shown, page
+
+    assert shown >= len(DEEDS)
+
+
+def test_the_page_that_asks_before_a_role_is_removed_is_written_down(staff):  # LOG-01
+    group = Group.objects.get(name="Support")
+
+    assert staff.client.get(f"/admin/auth/group/{group.pk}/delete/").status_code == 200
+
+    assert SecurityEvent.objects.get(kind="staff_viewed").about == f"group {group.pk}"
+
+
+def test_nobody_who_is_not_there_is_written_down(staff):
+    for page in ("history", "end-sessions"):
+        staff.client.get(f"{USERS}0f8fad5b-d9cb-469f-a165-70867728950e/{page}/")
+
+    assert not SecurityEvent.objects.filter(kind="staff_viewed").exists()
+
+
+# Forms of staff
+
+LONG = "9" * 30
+
+
+@pytest.mark.parametrize("chosen", [[LONG], ["1", LONG], [f"-{LONG}"], ["x"]], ids=str)
+def test_a_permission_that_has_no_number_is_refused(staff, chosen):  # IDN-09
+    answer = staff.client.post("/admin/auth/group/add/", {"name": "new", "permissions": chosen})
+
+    assert answer.status_code == 400
+    assert not Group.objects.filter(name="new").exists()
+
+
+def test_a_permission_that_is_none_is_refused_in_words(staff):
+    asked = {"name": "new", "permissions": ["999999"]}
+    answer = staff.client.post("/admin/auth/group/add/", asked)
+
+    assert answer.status_code == 200
+    assert "not one of the available choices" in words(answer)
+
+
+def test_a_role_is_made_with_its_permissions(staff):
+    view = Permission.objects.get(codename="view_user")
+    staff.client.post("/admin/auth/group/add/", {"name": "new", "permissions": [view.pk]})
+
+    assert list(Group.objects.get(name="new").permissions.all()) == [view]
+
+
+def test_every_form_of_staff_refuses_a_number_that_is_too_long(staff, shopper):  # IDN-09
+    Provider.objects.create(name="p", kind="smtp", channel="email")
+    for model, model_admin in admin.site._registry.items():
+        url = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
+        row = model.objects.first()
+        sent = dict.fromkeys((*FIELDS_OF_FORMS, *model_admin.list_display), LONG)
+        pages = [url, f"{url}add/", f"{url}add/?kind=smtp", f"{url}{LONG}/change/"]
+        for page in [*pages, *([f"{url}{row.pk}/change/"] if row else [])]:
+            assert staff.client.post(page, sent).status_code < 500, page

@@ -274,7 +274,7 @@ def test_without_a_contact_there_is_a_way(client, db):  # ADM-04
     assert "there is no contact to send a code to" in told
     assert "no contact" not in words(knock(client, "root.of.all", "bad"))
 
-    call_command("staff_contact", "Root.of.all", "Root@Staff.example")
+    call_command("staff_contact", "root.of.all", "Root@Staff.example")
 
     assert sign_in_staff(client, "root.of.all").headers["Location"] == ADMIN
     assert "staff_contact_set" in kinds(user=User.objects.get())

@@ -115,7 +115,7 @@ def count_request(visitor: Visitor, user: User | None) -> Pool:
     A browser that the account of `user` trusts has requests of its own, any other those of its household (LIM-04
     before LIM-05). No stranger has the cookie of somebody else's account, so it tells them nothing (LIM-12, ABU-08).
     """
-    browser = visitor.knows(user) if user else ""
+    browser = visitor.knows(user)
     if browser:
         limits.admit(*limits.code_requests_by_browser(browser))
         return Pool.OWNER

@@ -42,7 +42,7 @@ def trying(
     An account that is locked through another of its names answers like a wrong password: the lock must not tell which
     names are one person's.
     """
-    device = visitor.knows(user) if user else ""
+    device = visitor.knows(user)
     tries = _of_browser(device, device) if device else _of_stranger(user, name, visitor.origin)
     right = _is_right(user if tries.is_open else None, password)
     if not right:

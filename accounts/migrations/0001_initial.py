@@ -4,6 +4,7 @@ import accounts.codes
 import accounts.sessions.store
 import django.db.models.deletion
 import django.db.models.functions.datetime
+import django.db.models.functions.text
 import uuid
 from django.conf import settings
 from django.db import migrations, models
@@ -260,6 +261,10 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='user',
             constraint=models.CheckConstraint(condition=models.Q(('phone__isnull', True), ('phone_proved_at__isnull', False), _connector='OR'), name='user_phone_only_when_proven'),
+        ),
+        migrations.AddConstraint(
+            model_name='user',
+            constraint=models.CheckConstraint(condition=models.Q(('username', django.db.models.functions.text.Lower('username'))), name='user_username_in_small_letters'),
         ),
         migrations.AddIndex(
             model_name='challenge',

@@ -47,6 +47,7 @@ EVENT_WORDS = {
     "staff_acted": _("You acted for a shopper on the staff pages"),
     "staff_looked_up": _("An address was looked up on the staff pages"),
     "staff_contact_set": _("A contact was set by whoever runs the site"),
+    "staff_password_set": _("The password was set by whoever runs the site"),
     "staff_role_changed": _("What you may do on the staff pages was changed"),
     "limit_hit": _("Something was tried too often"),
 }

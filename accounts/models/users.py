@@ -4,11 +4,11 @@ import uuid
 from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
-from django.db import IntegrityError, models
-from django.db.models.functions import Now
+from django.db import IntegrityError, models, transaction
+from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
-from accounts import conf
+from accounts import conf, identifiers
 from accounts.identifiers import EMAIL, PHONE, USERNAME, Identifier
 
 
@@ -44,10 +44,11 @@ class UserManager(BaseUserManager["User"]):
         return user
 
     def has_username(self, username: str, *, by: "User | None" = None) -> bool:
-        """Whether the name is that of anybody but `by`, or kept for them."""
-        own = by.pk if by else uuid.UUID(int=0)
-        taken = self.filter(username=username).exclude(pk=own)
-        kept = FormerUsername.objects.kept().filter(username=username).exclude(user_id=own)
+        """Whether the name, in large or small letters, is that of anybody but `by`, or kept for them."""
+        # Usernames are in small letters, by a constraint.
+        own, name = by.pk if by else uuid.UUID(int=0), username.casefold()
+        taken = self.filter(username=name).exclude(pk=own)
+        kept = FormerUsername.objects.kept().filter(username=name).exclude(user_id=own)
         return taken.exists() or kept.exists()
 
     def drop_contact(self, pk: uuid.UUID, kind: str) -> bool:
@@ -57,11 +58,18 @@ class UserManager(BaseUserManager["User"]):
         return having_other.update(primary=other, **User.without(kind)) == 1
 
     def create_superuser(self, username: str, password: str, **fields: object) -> "User":
-        """Make a member of staff who may do everything; for the command of the same name."""
+        """Make a member of staff who may do everything; for the command of the same name.
+
+        The username is taken in its canonical spelling. Raises Unreadable, and IntegrityError when it is somebody's
+        or kept for somebody.
+        """
+        name = identifiers.spell_username(username)
         staff = {"is_staff": True, "is_superuser": True, "completed_at": Now()}
-        user = self.model(username=username, **staff, **fields)
+        user = self.model(username=name, **staff, **fields)
         user.set_password(password)
-        user.save(force_insert=True)
+        with transaction.atomic():
+            user.save(force_insert=True)
+            FormerUsername.objects.keep_from(user.pk, name)
         return user
 
 
@@ -118,6 +126,11 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 condition=models.Q(phone__isnull=True) | models.Q(phone_proved_at__isnull=False),
                 name="user_phone_only_when_proven",
+            ),
+            # No two accounts are told apart by large and small letters alone (IDN-06).
+            models.CheckConstraint(
+                condition=models.Q(username=Lower("username")),
+                name="user_username_in_small_letters",
             ),
         ]
         indexes = [

@@ -6,13 +6,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from django.core.signing import BadSignature, Signer
 
 from accounts.sessions.client import Origin
 
 COOKIE_ACCOUNTS_MAX = 5
+# A token has 71 characters: a name, a moment, a signature. What is longer than five of them is not ours.
+TOKEN_LENGTH = 16 + 1 + 10 + 1 + 43
+COOKIE_LENGTH_MAX = COOKIE_ACCOUNTS_MAX * (TOKEN_LENGTH + 1) - 1
 BETWEEN = "~"
 
 
@@ -24,6 +27,18 @@ class Owner(Protocol):
     former_password: str
 
 
+@dataclass(slots=True)
+class _Nobody:
+    """An account that no browser has a token for: its key is drawn anew in every process."""
+
+    pk: UUID
+    password: str
+    former_password: str = ""
+
+
+NOBODY = _Nobody(pk=uuid4(), password=secrets.token_hex(48))
+
+
 @dataclass(frozen=True, slots=True)
 class Visitor:
     """Somebody at the door: from where, and the cookie that names the accounts this browser has signed in to."""
@@ -31,12 +46,13 @@ class Visitor:
     origin: Origin
     cookie: str = ""
 
-    def knows(self, user: Owner, owner: str = "") -> str:
+    def knows(self, user: Owner | None, owner: str = "") -> str:
         """Return the name of this browser if it has signed in to `user` before, else "" (LIM-04).
 
-        `owner` is the name of the account at a door of its own, like that of staff.
+        `owner` is the name of the account at a door of its own, like that of staff. For nobody it looks, too: the
+        time must not tell who has an account (ENU-02).
         """
-        return self._trust(user, owner)[0]
+        return self._trust(user or NOBODY, owner)[0]
 
     def trusted_since(self, user: Owner) -> datetime | None:
         """When this browser first signed in to `user` and has been known to the account since, or None."""
@@ -78,7 +94,8 @@ def remember(
 
 
 def _tokens(cookie: str) -> list[str]:
-    return cookie.split(BETWEEN)[:COOKIE_ACCOUNTS_MAX] if cookie else []
+    is_ours = 0 < len(cookie) <= COOKIE_LENGTH_MAX
+    return cookie.split(BETWEEN)[:COOKIE_ACCOUNTS_MAX] if is_ours else []
 
 
 def _signer(owner: str, password: str) -> Signer:

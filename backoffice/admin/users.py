@@ -327,7 +327,8 @@ class UserAdmin(Window):
             "title": deed.label,
             "deed": deed,
         }
-        return TemplateResponse(request, "admin/accounts/user/deed.html", context)
+        page = TemplateResponse(request, "admin/accounts/user/deed.html", context)
+        return self.note_opened(request, page, pk)
 
     def _do(self, request, deed, user):
         try:

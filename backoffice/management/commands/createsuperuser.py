@@ -1,20 +1,41 @@
 """Make somebody who may do everything on the staff pages, and write that down."""
 
 from django.contrib.auth.management.commands import createsuperuser
+from django.core.management.base import CommandError
+from django.db import IntegrityError
 
-from accounts import audit
+from accounts import audit, identifiers
 from accounts.models import User
 from accounts.sessions.client import Origin
 from backoffice import roles
+from backoffice.management import usernames
+
+TAKEN = "That username is taken, or kept for somebody who gave it up a short time ago."
 
 
 class Command(createsuperuser.Command):
-    """Django's own, with its place in the audit."""
+    """Django's own, with its place in the audit and the spelling that all usernames have."""
 
     def handle(self, *args, **options):
-        """Make the account, and say what it is not."""
+        """Make the account, say how its name is spelled, and what it is not."""
         known = list(User.objects.filter(is_superuser=True).values_list("pk", flat=True))
-        super().handle(*args, **options)
+        try:
+            super().handle(*args, **options)
+        except IntegrityError:
+            # Somebody took the name a moment ago.
+            raise CommandError(TAKEN) from None
         for user in User.objects.filter(is_superuser=True).exclude(pk__in=known):
             audit.record("staff_role_changed", origin=Origin(), user=user)
+            self.stdout.write(f"To sign in, in small letters: {usernames.shown(user)}")
         self.stdout.write(str(roles.TWO_ACCOUNTS))
+
+    def _validate_username(self, username, verbose_field_name, database):
+        """What is wrong with the name, or None; Django asks before the password."""
+        problem = super()._validate_username(username, verbose_field_name, database)
+        if problem:
+            return problem
+        try:
+            name = identifiers.spell_username(username)
+        except identifiers.Unreadable as unreadable:
+            return str(unreadable)
+        return TAKEN if User.objects.has_username(name) else None

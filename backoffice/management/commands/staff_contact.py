@@ -4,8 +4,8 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError
 
 from accounts import identifiers
-from accounts.models import User
 from backoffice import roles
+from backoffice.management import usernames
 
 
 class Command(BaseCommand):
@@ -20,10 +20,7 @@ class Command(BaseCommand):
 
     def handle(self, *args, username, contact, **options):
         """Set it, and write it down."""
-        names = [username, username.casefold()]
-        user = User.objects.filter(username__in=names, is_staff=True).first()
-        if user is None:
-            raise CommandError("No member of staff has that username.")
+        user = usernames.find(username, is_staff=True)
         try:
             found = identifiers.parse(contact)
             roles.set_contact(user, found)

@@ -1,9 +1,9 @@
 """Say what an account may do on the staff pages: manage.py staff_role USERNAME Support|Operations|Auditor|none"""
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from accounts.models import User
 from backoffice import roles
+from backoffice.management import usernames
 
 NONE = "none"
 
@@ -20,11 +20,9 @@ class Command(BaseCommand):
 
     def handle(self, *args, username, role, **options):
         """Set it, and write it down."""
-        user = User.objects.filter(username__in=[username, username.casefold()]).first()
-        if user is None:
-            raise CommandError("Nobody has that username.")
+        user = usernames.find(username)
         roles.set_role(user, "" if role == NONE else role)
-        self.stdout.write(f"{user.username}: {role}")
+        self.stdout.write(f"{usernames.shown(user)}: {role}")
         if role != NONE:
             self.stdout.write(str(roles.TWO_ACCOUNTS))
         if role != NONE and not user.contacts:
