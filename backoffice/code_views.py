@@ -14,7 +14,6 @@ from accounts.errors import ChannelDown, CodeClosed, Refused
 from accounts.flows import challenge as challenges
 from accounts.forms import CodeForm
 from accounts.sessions import pending
-from accounts.views.base import headers_of
 
 CHANNEL_DOWN = gettext_lazy("We cannot send the code at the moment. Try again later.")
 SENT_AGAIN = gettext_lazy("We sent you a new code. The earlier one no longer works.")
@@ -84,7 +83,7 @@ class CodePage(FormView):
     def show(self, form, why, **more):
         """Show the page again, after the flow refused."""
         context = self.get_context_data(form=form, **more)
-        return self.render_to_response(context, status=why.status, headers=headers_of(why))
+        return self.render_to_response(context, status=why.status, headers=why.headers)
 
     def get_context_data(self, **kwargs):
         """Say where the code went and until when it works."""

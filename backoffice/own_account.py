@@ -19,7 +19,6 @@ from accounts.errors import Refused
 from accounts.forms import ChangePasswordForm, StaffContactForm
 from accounts.models import Purpose
 from accounts.sessions import pending
-from accounts.views.base import headers_of
 from backoffice import roles
 from backoffice.code_views import Again, CodePage, sentence
 
@@ -51,9 +50,7 @@ class ChangeStep(FormView):
             refusal.message = sentence(refusal)
             form.refuse(refusal)
             context = self.get_context_data(form=form)
-            return self.render_to_response(
-                context, status=refusal.status, headers=headers_of(refusal)
-            )
+            return self.render_to_response(context, status=refusal.status, headers=refusal.headers)
         pending.put(request, challenge, self.kept(form))
         return redirect(self.next_page)
 
@@ -110,17 +107,17 @@ class ContactChange(ChangeStep):
 
     def refuse(self, form):
         """Say when codes go there already."""
-        if form.found.key == self.request.user.contacts[0].key:
+        if form.identifier.key == self.request.user.contacts[0].key:
             raise Refused(_("Your codes go there already."), "contact")
 
     def kept(self, form):
         """The contact, as it was read."""
-        return pending.Pending(typed=form.found.address)
+        return pending.Pending(typed=form.identifier.address)
 
     def current(self, form):
         """One that waits with the same contact."""
         begun = pending.of(self.request)
-        return super().current(form) if begun and begun.typed == form.found.address else None
+        return super().current(form) if begun and begun.typed == form.identifier.address else None
 
 
 class PasswordCode(CodePage):

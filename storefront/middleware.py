@@ -41,7 +41,7 @@ def refuse_large_bodies(get_response):
         most = conf.MAX_RECEIPTS_BODY if is_receipt else conf.MAX_BODY
         if length.isdecimal() and int(length) <= most:
             return get_response(request)
-        return negotiation.refuse(
+        return negotiation.error_response(
             request,
             413,
             heading=_("That is too much at once"),

@@ -35,7 +35,7 @@ class SignInForm(RefusableForm):
         """Read the name, whichever field it came in; what cannot be read is a name that nobody has (ENU-01)."""
         typed = next(filter(None, map(self.cleaned_data.get, self.names)), "")
         if typed:
-            self.found = identifiers.parse_name(typed)
+            self.identifier = identifiers.parse_name(typed)
         elif not any(name in self.errors for name in self.names):
             self.add_error("identifier", _("Enter your email address, mobile number or username"))
 

@@ -47,9 +47,9 @@ class IdentifyForm(AddressForm):
     def suggestion(self) -> str:
         """The address that was probably meant, unless the shopper said to keep the typed one (ux 19)."""
         asked = self.cleaned_data["hints"] and not self.cleaned_data.get("keep")
-        if not asked or self.found is None or self.found.kind != EMAIL:
+        if not asked or self.identifier is None or self.identifier.kind != EMAIL:
             return ""
-        return identifiers.suggestion(self.found.address)
+        return identifiers.suggestion(self.identifier.address)
 
     @property
     def full_name(self) -> str:
@@ -63,9 +63,9 @@ class IdentifyForm(AddressForm):
             again = self.cleaned_data.get(name)
             if again and again != password:
                 self.add_error(name, _("Passwords do not match."))
-        if password and self.found:
+        if password and self.identifier:
             known = {"name": self.full_name, "username": self.cleaned_data.get("username", "")}
-            _judge_password(self, password, User(**known, **_columns(self.found)))
+            _judge_password(self, password, User(**known, **_columns(self.identifier)))
 
 
 class ProfileForm(NamesForm, NewPasswordForm, ContactForm):

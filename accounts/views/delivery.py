@@ -14,13 +14,13 @@ from accounts.flows import contacts
 from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views import negotiation
-from accounts.views.base import Door
+from accounts.views.base import AccessDenied, BaseView
 
 # HTMX asks no more after this answer.
 STOP_POLLING = 286
 
 
-class DeliveryView(Door):
+class DeliveryView(BaseView):
     """What the line says now, for the browser whose attempt it is; it reads and never writes.
 
     HTMX gets the line, JSON clients its facts, and whoever comes by the address the page it stands on.
@@ -42,14 +42,13 @@ class DeliveryView(Door):
         elif request.htmx:
             answer = self._news(delivery.line(self.challenge))
         else:
-            return negotiation.go(request, reverse(self.page), message="")
+            return negotiation.redirect_to(request, reverse(self.page), message="")
         patch_vary_headers(answer, ["Accept", "HX-Request", "Cookie"])
         return answer
 
     def _facts(self, line):
         if line is None:
-            message = _("There is no message to tell about.")
-            return negotiation.turn_away(self.request, reverse(self.page), message=message)
+            raise AccessDenied(reverse(self.page), _("There is no message to tell about."))
         return JsonResponse({"success": True, "delivery": line.state, "message": str(line.words)})
 
     def _news(self, line):
