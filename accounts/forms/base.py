@@ -1,6 +1,7 @@
 """The form on which the refusal of a flow can land."""
 
 from itertools import chain
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -9,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import codes, conf, identifiers
 from accounts.errors import Refused
 from accounts.forms.fields import NAME_BOX, Text, _as_error
-from accounts.identifiers import EMAIL, Identifier, Unreadable
+from accounts.identifiers import EMAIL, Unreadable
 
 
 class RefusableForm(forms.Form):
@@ -17,8 +18,8 @@ class RefusableForm(forms.Form):
 
     shown: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
-    # What was typed to say who somebody is, read.
-    identifier: Identifier | None = None
+    # What was typed to say who somebody is, read: an Identifier. The field of that name is in `fields`.
+    identifier: Any = None
     # What a flow refused; the answer has its status and headers.
     refusal: Refused | None = None
     # No native bubbles: the server words every error (ux 24).
@@ -80,7 +81,7 @@ class RefusableForm(forms.Form):
 class AddressForm(RefusableForm):
     """One box for an email address or mobile number, or the fields `email` / `phone`."""
 
-    identifier = Text(
+    identifier: Any = Text(
         label=_("Email address or mobile number"),
         help_text=_(
             "We will send a %(n)d-digit code to it. Texts may cost what your carrier charges."

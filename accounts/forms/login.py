@@ -1,5 +1,7 @@
 """The forms of somebody who comes back: sign-in, a code instead, a new password."""
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -11,7 +13,7 @@ from accounts.forms.fields import NAME_BOX, Password, RememberField, Text
 class SignInForm(RefusableForm):
     """A name of any kind, and the password."""
 
-    identifier = Text(
+    identifier: Any = Text(
         label=_("Email address, mobile number or username"),
         required=False,
         max_length=320,

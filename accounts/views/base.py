@@ -176,6 +176,7 @@ class StepView(BaseView, NegotiatedResponseMixin, FormView):
             return self.perform(form)
         except Refused as refusal:
             self.record_refusal(refusal, self.get_identifier(form))
+            refusal.message = self.get_message(refusal)
             form.refuse(refusal)
             return self.form_invalid(form)
 
@@ -185,6 +186,10 @@ class StepView(BaseView, NegotiatedResponseMixin, FormView):
             self._count_numbers(form)
         context = self.get_context_data(form=form)
         return self.render_to_response(context, status=form.status, headers=form.headers)
+
+    def get_message(self, refusal):
+        """What to say of a refusal."""
+        return refusal.message
 
     def get_identifier(self, form):
         """The identifier that the step is about, or None."""

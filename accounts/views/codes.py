@@ -23,7 +23,11 @@ class PendingChallengeMixin(BaseView):
     def check_access(self):
         super().check_access()
         if not self.challenge:
-            raise AccessDenied(reverse(self.start), self.begin_first)
+            self.begin_anew()
+
+    def begin_anew(self):
+        """Send somebody to the beginning. Raises AccessDenied."""
+        raise AccessDenied(reverse(self.start), self.begin_first)
 
     @cached_property
     def pending(self):
@@ -95,4 +99,4 @@ class ResendCodeView(CodeView):
         """Say what was refused."""
         context = super().get_context_data(**kwargs)
         refusal = context["form"].refusal
-        return context | {"refusal": refusal.message} if refusal else context
+        return context | {"refusal": self.get_message(refusal)} if refusal else context

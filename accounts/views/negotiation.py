@@ -31,34 +31,27 @@ class NegotiatedResponseMixin(TemplateResponseMixin):
     `notice`, `message` and `heading`; the errors of `form` come along by field.
     """
 
-    # The part of the template that HTMX gets; "" if the page has none.
-    partial = "card"
-
     def render_to_response(self, context, **response_kwargs):
         """As Django has it, `status` and `headers` among the keywords."""
         if wants_json(self.request):
             response = _json_page(context, **response_kwargs)
         else:
             news = {"notice": _news(self.request)}
-            context = {**news, **context, "fragment": self._is_fragment}
+            context = {**news, **context, "fragment": _wants_fragment(self.request)}
             response = super().render_to_response(context, **response_kwargs)
         return _finish(response)
 
     def get_template_names(self):
-        """As Django has it; for HTMX, the part of each."""
+        """As Django has it; for HTMX, the card of each."""
         names = super().get_template_names()
-        return [f"{name}#{self.partial}" for name in names] if self._is_fragment else names
+        return [f"{name}#card" for name in names] if _wants_fragment(self.request) else names
 
     def render_or_redirect(self, url, *, message, **context):
         """Show the page with news: in place for HTMX, by way of `url` for a page, so that a reload repeats nothing."""
-        if self._is_fragment:
+        if _wants_fragment(self.request):
             return self.render_to_response(self.get_context_data(notice=message, **context))
         flash(self.request, message)
         return redirect_to(self.request, url, message=message)
-
-    @property
-    def _is_fragment(self):
-        return bool(self.partial) and _wants_fragment(self.request)
 
 
 def page_response(request, template_name, context, **response_kwargs):
