@@ -37,6 +37,9 @@ class StaffStepMixin:
         """Lead to where it begins."""
         return redirect(denial.url)
 
+    def record_refusal(self, refusal, identifier=None):
+        """Nothing: `backoffice.roles` writes down what staff were refused, under names of its own."""
+
     def get_message(self, refusal):
         """What to say of a refusal in the words of the staff pages."""
         return sentence(refusal)
