@@ -18,11 +18,12 @@ class LinkTokenView(StepView):
     is_destination = False
 
     def get(self, request, *args, **kwargs):
-        """Take the token out of the address, then show the step (REC-04)."""
-        if "token" not in request.GET or negotiation.wants_json(request):
-            self.challenge  # noqa: B018  raises LinkDead
-            return super().get(request)
-        return self._take_out(request.GET["token"])
+        """Take the token out of the address, then show the step (REC-04); JSON clients keep no history."""
+        if "token" not in request.GET:
+            return self._show()
+        return negotiation.by_face(
+            request, page=self._take_out, htmx=self._take_out, json=self._show
+        )
 
     def dispatch(self, request, *args, **kwargs):
         """Answer a dead link with one page, whatever it died of (REC-03)."""
@@ -73,12 +74,19 @@ class LinkTokenView(StepView):
         value = self._sent.get(name, "")
         return value if isinstance(value, str) else ""
 
-    def _take_out(self, token):
+    def _show(self):
+        self.challenge  # noqa: B018  raises LinkDead
+        return super().get(self.request)
+
+    def _take_out(self):
         """Lead on to this page without the token; a link that is dead leaves everything here as it was."""
         message = _("Open the page to go on.")
         try:
             return redirect_with_token(
-                self.request, self.find(token), self.request.path, message=message
+                self.request,
+                self.find(self.request.GET["token"]),
+                self.request.path,
+                message=message,
             )
         except LinkDead:
             response = negotiation.redirect_to(self.request, self.request.path, message=message)

@@ -61,6 +61,13 @@ def page_response(request, template_name, context, **response_kwargs):
     return view.render_to_response(context, **response_kwargs)
 
 
+def by_face(request, *, page, htmx, json):
+    """The answer of one of three functions, for the few addresses that do more than show a page or lead on."""
+    if wants_json(request):
+        return _finish(json())
+    return _finish(htmx() if request.htmx else page())
+
+
 def redirect_to(request, url, *, message, **facts):
     """Lead on to `url`; JSON clients read `message` and `facts` instead."""
     if wants_json(request):
