@@ -24,6 +24,11 @@ class Refused(Exception):
         self.message = message or self.message
         self.field = field or self.field
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that the answer has: when to try again, if a limit was reached."""
+        return {}
+
 
 class CodeWrong(Refused):
     """Looked at, and not the code we sent."""
@@ -110,6 +115,11 @@ class TooOften(Refused):
         super().__init__(
             self.sentence() % {"time": clock(now() + timedelta(seconds=self.retry_after))}
         )
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """When to try again."""
+        return {"Retry-After": str(self.retry_after)}
 
     @staticmethod
     def sentence() -> str:

@@ -1,130 +1,117 @@
-"""The page on which staff type a code, whatever it is for, and the button that sends another one."""
+"""The shop's steps as the staff pages show them: the page on which a code is typed, and the button for another one."""
 
+from django.contrib import messages
+from django.http import HttpResponseRedirect
 from django.shortcuts import redirect
+from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
-from django.utils.functional import cached_property
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView
+from django.views.generic.base import TemplateResponseMixin
 
 from accounts import conf, refusals
 from accounts.errors import ChannelDown, CodeClosed, Refused
-from accounts.flows import challenge as challenges
-from accounts.forms import CodeForm
-from accounts.sessions import pending
-from accounts.views.base import headers_of
+from accounts.views.codes import CodeView, PendingChallengeMixin
 
 CHANNEL_DOWN = gettext_lazy("We cannot send the code at the moment. Try again later.")
-SENT_AGAIN = gettext_lazy("We sent you a new code. The earlier one no longer works.")
 OTHER_PAGE = gettext_lazy(
     "You have started something else since you opened this page. Use the newest code, or start again."
 )
 
 
-@method_decorator([sensitive_post_parameters("code"), never_cache], name="dispatch")
-class CodePage(FormView):
+class StaffStepMixin:
+    """A step with one face, the page, and with what every page of the admin has."""
+
+    site = None  # the admin site it belongs to
+    title = ""
+    success_url = reverse_lazy("admin:index")
+
+    @method_decorator([sensitive_post_parameters(), never_cache])
+    def dispatch(self, request, *args, **kwargs):
+        """Keep what is typed out of reports, and the answer out of caches."""
+        return super().dispatch(request, *args, **kwargs)
+
+    def handle_no_permission(self, denial):
+        """Lead to where it begins."""
+        return redirect(denial.url)
+
+    def record_refusal(self, refusal, identifier=None):
+        """Write down a limit that was reached here, as the shop does; password tries have a name of their own."""
+        user, origin = self.request.user, self.origin
+        refusals.note_limit(refusal, origin=origin, identifier=identifier, user=user)
+
+    def get_message(self, refusal):
+        """What to say of a refusal in the words of the staff pages."""
+        return sentence(refusal)
+
+    def get_context_data(self, **kwargs):
+        """Add what every page of the admin has."""
+        page = self.site.each_context(self.request)
+        return super().get_context_data(**kwargs) | {**page, "title": self.title}
+
+    def render_to_response(self, context, **response_kwargs):
+        """As Django has it: an admin page shows its own news, and nobody asks for a part of it."""
+        return TemplateResponseMixin.render_to_response(self, context, **response_kwargs)
+
+    def render_or_redirect(self, url, *, message, **context):
+        """Show the page with news."""
+        return self.render_to_response(self.get_context_data(notice=message, **context))
+
+    def redirect(self, message="", *, url="", flash=False):
+        """Lead on as Django does."""
+        self.success_url = url or self.success_url
+        if flash:
+            messages.success(self.request, message)
+        return HttpResponseRedirect(self.get_success_url())
+
+
+class BaseStaffCodeView(StaffStepMixin, PendingChallengeMixin, CodeView):
     """One box for the code of the attempt that a password began. A subclass says what it is good for."""
 
     template_name = "admin/account/code.html"
-    form_class = CodeForm
-    site = None  # the admin site it belongs to
-    title = button = start_again = ""
-    purpose = None
-    start = page = again = ""  # names of addresses: where it begins, this page, another code
-    after = "admin:index"
+    button: str
+    start_again = gettext_lazy("Start again")
+    again: str  # the name of the URL that sends another code
     # Whether what waits in the session is what this page is about.
     fits = True
 
-    def carry_out(self, code):
+    def check_access(self):
+        """Only for who typed the right password, a short while ago."""
+        super().check_access()
+        if not self.fits or self.began_at < now() - conf.STAFF_CODE_WITHIN:
+            self.begin_anew()
+
+    def use_code(self, code):
         """Hand the code to the flow and return the way on. Whatever it refuses lands on the form."""
         raise NotImplementedError
 
-    def dispatch(self, request, *args, **kwargs):
-        """Only for who typed the right password, a short while ago."""
-        is_here = self.challenge is not None and self.fits
-        if not is_here or self.began_at < now() - conf.STAFF_CODE_WITHIN:
-            return redirect(self.start)
-        return super().dispatch(request, *args, **kwargs)
+    def perform(self, form):
+        """Use the code for the attempt that the page shows; the second of two clicks goes where the first one went."""
+        shown, code = str(self.challenge.pk), form.cleaned_data["code"]
+        if self.request.POST.get("attempt") != shown:
+            raise Refused(str(OTHER_PAGE), "code")
+        try:
+            return self.use_code(code)
+        except CodeClosed:
+            if self.is_second_click(code):
+                return self.redirect()
+            raise
 
-    @cached_property
-    def challenge(self):
-        """The attempt that the password began."""
-        return pending.challenge(self.request, self.purpose)
+    def get_context_data(self, **kwargs):
+        """Say where the code went."""
+        return super().get_context_data(**kwargs) | {"sent_to": self.sent_to}
 
     @property
     def began_at(self):
-        """When it began."""
+        """When the attempt began."""
         return self.challenge.created_at
 
     @property
     def sent_to(self):
         """Where the code went, without what makes it usable."""
         return self.challenge.identifier.masked
-
-    def form_valid(self, form):
-        """Go on, or show what was refused; a page acts on the attempt it shows."""
-        code = form.cleaned_data["code"]
-        try:
-            if self.request.POST.get("attempt") != str(self.challenge.pk):
-                raise Refused(str(OTHER_PAGE), "code")
-            return self.carry_out(code)
-        except Refused as refusal:
-            note_limit(self.request, refusal, self.challenge.identifier)
-            self.challenge.reload()
-            if isinstance(refusal, CodeClosed) and self._is_second_click(code):
-                return redirect(self.after)
-            form.refuse(refusal)
-            return self.show(form, refusal)
-
-    def form_invalid(self, form):
-        """Show what is wrong with what was typed."""
-        return self.render_to_response(self.get_context_data(form=form), status=422)
-
-    def show(self, form, why, **more):
-        """Show the page again, after the flow refused."""
-        context = self.get_context_data(form=form, **more)
-        return self.render_to_response(context, status=why.status, headers=headers_of(why))
-
-    def get_context_data(self, **kwargs):
-        """Say where the code went and until when it works."""
-        return super().get_context_data(
-            **self.site.each_context(self.request),
-            title=self.title,
-            challenge=self.challenge,
-            sent_to=self.sent_to,
-            step=self,
-            **kwargs,
-        )
-
-    def _is_second_click(self, code):
-        return bool(self.challenge.proved_at and self.challenge.accepts(code))
-
-
-class Again:
-    """POST only: sends the next code, and shows the page of the code."""
-
-    http_method_names = ["post", "options"]
-
-    def post(self, request, *args, **kwargs):
-        """Send it, or say when the next one may be asked for."""
-        form, begun = CodeForm(), pending.of(request)
-        try:
-            challenge = challenges.resend(self.challenge, origin=request.session.origin)
-        except Refused as refusal:
-            note_limit(request, refusal, self.challenge.identifier)
-            return self.show(form, refusal, refusal=sentence(refusal))
-        if challenge.pk != self.challenge.pk:
-            pending.put(request, challenge, begun)
-        self.challenge = challenge
-        return self.render_to_response(self.get_context_data(form=form, notice=SENT_AGAIN))
-
-
-def note_limit(request, refusal, identifier):
-    """Write down a limit that was reached at one of these pages, as the shop does; `identifier` is the one it is of."""
-    origin, user = request.session.origin, request.user
-    refusals.note_limit(refusal, origin=origin, identifier=identifier, user=user)
 
 
 def sentence(refusal):

@@ -3,86 +3,60 @@
 Not on the shop's pages: for the shop a staff account does not exist (ADM-04).
 """
 
-from django.contrib import messages
 from django.contrib.auth.hashers import make_password
-from django.shortcuts import redirect
-from django.urls import path
-from django.utils.decorators import method_decorator
+from django.urls import path, reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
-from django.views.decorators.debug import sensitive_post_parameters
-from django.views.generic import FormView
 
 from accounts import identifiers
 from accounts.errors import Refused
 from accounts.forms import ChangePasswordForm, StaffContactForm
 from accounts.models import Purpose
 from accounts.sessions import pending
-from accounts.views.base import headers_of
+from accounts.views.base import StepView
+from accounts.views.codes import ResendCodeView
 from backoffice import roles
-from backoffice.code_views import Again, CodePage, note_limit, sentence
+from backoffice.code_views import BaseStaffCodeView, StaffStepMixin
 
 
-@method_decorator([sensitive_post_parameters(), never_cache], name="dispatch")
-class ChangeStep(FormView):
+class ChangeView(StaffStepMixin, StepView):
     """The current password together with what is new. A subclass says what that is, and where its code is typed."""
 
     template_name = "admin/account/change.html"
-    site = None  # the admin site it belongs to
-    title = lead = next_page = ""
+    lead = ""
 
     def kept(self, form):
         """What waits in the session for the code."""
         raise NotImplementedError
 
-    def form_valid(self, form):
+    def perform(self, form):
         """Look at the password, send the code, and ask for it."""
-        request = self.request
-        try:
-            self.refuse(form)
-            challenge = roles.begin_change(
-                request.user,
-                form.cleaned_data["current"],
-                new=form.cleaned_data.get("password", ""),
-                current=self.current(form),
-                visitor=pending.visitor(request),
-            )
-        except Refused as refusal:
-            note_limit(request, refusal, request.user.contacts[0])
-            refusal.message = sentence(refusal)
-            form.refuse(refusal)
-            context = self.get_context_data(form=form)
-            return self.render_to_response(
-                context, status=refusal.status, headers=headers_of(refusal)
-            )
-        pending.put(request, challenge, self.kept(form))
-        return redirect(self.next_page)
-
-    def refuse(self, form):
-        """Raise Refused for what makes no sense."""
+        challenge = roles.begin_change(
+            self.request.user,
+            form.cleaned_data["current"],
+            new=form.cleaned_data.get("password", ""),
+            current=self.current(form),
+            visitor=self.visitor,
+        )
+        pending.put(self.request, challenge, self.kept(form))
+        return self.redirect()
 
     def current(self, form):
         """The attempt to go on with, if it is about the same: a second click sends no second code."""
         return pending.challenge(self.request, Purpose.STAFF_CHANGE)
 
-    def form_invalid(self, form):
-        """Show what is wrong with what was typed."""
-        return self.render_to_response(self.get_context_data(form=form), status=422)
-
     def get_context_data(self, **kwargs):
-        """Add what every page of the admin has."""
-        page = self.site.each_context(self.request)
-        return super().get_context_data(title=self.title, lead=self.lead, **page, **kwargs)
+        """Say what comes next."""
+        return super().get_context_data(**kwargs) | {"lead": self.lead}
 
 
-class PasswordChange(ChangeStep):
+class PasswordChangeView(ChangeView):
     """A new password."""
 
     form_class = ChangePasswordForm
     title = gettext_lazy("Change your password")
     lead = gettext_lazy("Next, we send you a code. Once you type it, all your other sessions end.")
-    next_page = "admin:password_change_code"
+    success_url = reverse_lazy("admin:password_change_code")
 
     def get_form_kwargs(self):
         """Tell the form whose password it is."""
@@ -99,7 +73,7 @@ class PasswordChange(ChangeStep):
         return super().current(form) if begun and begun.profile.password else None
 
 
-class ContactChange(ChangeStep):
+class ContactChangeView(ChangeView):
     """Where codes and notices shall go."""
 
     form_class = StaffContactForm
@@ -108,29 +82,39 @@ class ContactChange(ChangeStep):
         "Next, we send a code to the contact you have now, and then another one to the new contact. "
         "Once you type both, all your other sessions end."
     )
-    next_page = "admin:contact_change_code"
+    success_url = reverse_lazy("admin:contact_change_code")
 
-    def refuse(self, form):
+    def perform(self, form):
         """Say when codes go there already."""
-        if form.found.key == self.request.user.contacts[0].key:
+        if form.identifier.key == self.request.user.contacts[0].key:
             raise Refused(_("Your codes already go there."), "contact")
+        return super().perform(form)
 
     def kept(self, form):
         """The contact, as it was read."""
-        return pending.Pending(typed=form.found.address)
+        return pending.Pending(typed=form.identifier.address)
 
     def current(self, form):
         """One that waits with the same contact."""
         begun = pending.of(self.request)
-        return super().current(form) if begun and begun.typed == form.found.address else None
+        return super().current(form) if begun and begun.typed == form.identifier.address else None
 
 
-class PasswordCode(CodePage):
+class FinalCodeView(BaseStaffCodeView):
+    """The code with which the change is made."""
+
+    def finish(self, message):
+        """Drop what waited, take a new session id (SES-01), and lead to the front page with the news."""
+        pending.drop(self.request)
+        pending.confirm(self.request, by=self.request.user.primary)
+        return self.redirect_with_message(message)
+
+
+class PasswordCodeView(FinalCodeView):
     """The code, and with it the new password."""
 
     title = gettext_lazy("Change your password")
     button = gettext_lazy("Change password")
-    start_again = gettext_lazy("Start again")
     purpose = Purpose.STAFF_CHANGE
     start, page = "admin:password_change", "admin:password_change_code"
     again = "admin:password_change_code_again"
@@ -138,69 +122,68 @@ class PasswordCode(CodePage):
     @property
     def fits(self):
         """Whether a password waits for this code."""
-        return bool(pending.of(self.request).profile.password)
+        return bool(self.pending.profile.password)
 
-    def carry_out(self, code):
+    def use_code(self, code):
         """Change it; this browser stays signed in, under a new session id (PWD-07)."""
         request = self.request
         roles.change_password(
             request.user,
             self.challenge,
             code,
-            hashed=pending.of(request).profile.password,
+            hashed=self.pending.profile.password,
             keep=request.session.session_key,
-            origin=request.session.origin,
+            origin=self.origin,
         )
         pending.keep_signed_in(request, request.user, roles.account_of(request.user))
-        return done(request, _("Your password is changed. Your other sessions have ended."))
+        return self.finish(_("Your password is changed. Your other sessions have ended."))
 
 
-class PasswordCodeAgain(Again, PasswordCode):
+class PasswordResendView(ResendCodeView, PasswordCodeView):
     """Another code for it."""
 
 
-class ContactCode(CodePage):
+class ContactCodeView(BaseStaffCodeView):
     """The code that went to the contact there is, and with it the code to the new one."""
 
     title = gettext_lazy("Change where your codes go")
     button = gettext_lazy("Continue")
-    start_again = gettext_lazy("Start again")
     purpose = Purpose.STAFF_CHANGE
     start, page = "admin:contact_change", "admin:contact_change_code"
-    again, after = "admin:contact_change_code_again", "admin:contact_change_new"
+    again = "admin:contact_change_code_again"
+    success_url = reverse_lazy("admin:contact_change_new")
 
     @property
     def fits(self):
         """Whether a contact waits for this code."""
-        return bool(pending.of(self.request).typed)
+        return bool(self.pending.typed)
 
-    def carry_out(self, code):
+    def use_code(self, code):
         """Send the code to the new contact."""
-        request, begun = self.request, pending.of(self.request)
+        request, begun = self.request, self.pending
         challenge = roles.begin_contact(
             request.user,
             self.challenge,
             code,
             contact=identifiers.parse(begun.typed),
-            origin=request.session.origin,
+            origin=self.origin,
         )
         pending.put(request, challenge, begun)
-        return redirect(self.after)
+        return self.redirect()
 
 
-class ContactCodeAgain(Again, ContactCode):
+class ContactResendView(ResendCodeView, ContactCodeView):
     """Another code for it."""
 
 
-class NewContactCode(CodePage):
+class NewContactCodeView(FinalCodeView):
     """The code that went to the new contact, with which it counts."""
 
     title = gettext_lazy("Enter the code we sent to your new contact")
     button = gettext_lazy("Change contact")
-    start_again = gettext_lazy("Start again")
     purpose = Purpose.STAFF_CONTACT
     start, page, again = (
-        ContactCode.start,
+        ContactCodeView.start,
         "admin:contact_change_new",
         "admin:contact_change_new_again",
     )
@@ -210,7 +193,7 @@ class NewContactCode(CodePage):
         """What was typed a moment ago, to be read again."""
         return self.challenge.address
 
-    def carry_out(self, code):
+    def use_code(self, code):
         """Change it; this browser stays signed in, under a new session id."""
         request = self.request
         roles.change_contact(
@@ -218,25 +201,25 @@ class NewContactCode(CodePage):
             self.challenge,
             code,
             keep=request.session.session_key,
-            origin=request.session.origin,
+            origin=self.origin,
         )
-        return done(
-            request, _("Your codes now go to the new contact. Your other sessions have ended.")
+        return self.finish(
+            _("Your codes now go to the new contact. Your other sessions have ended.")
         )
 
 
-class NewContactCodeAgain(Again, NewContactCode):
+class NewContactResendView(ResendCodeView, NewContactCodeView):
     """Another code for it."""
 
 
 PAGES = {
-    "password_change/code/": PasswordCode,
-    "password_change/code/again/": PasswordCodeAgain,
-    "contact_change/": ContactChange,
-    "contact_change/code/": ContactCode,
-    "contact_change/code/again/": ContactCodeAgain,
-    "contact_change/new/": NewContactCode,
-    "contact_change/new/again/": NewContactCodeAgain,
+    "password_change/code/": PasswordCodeView,
+    "password_change/code/again/": PasswordResendView,
+    "contact_change/": ContactChangeView,
+    "contact_change/code/": ContactCodeView,
+    "contact_change/code/again/": ContactResendView,
+    "contact_change/new/": NewContactCodeView,
+    "contact_change/new/again/": NewContactResendView,
 }
 
 
@@ -248,11 +231,3 @@ def urls(site):
         )
         for where, view in PAGES.items()
     ]
-
-
-def done(request, message):
-    """Drop what waited, take a new session id (SES-01), and lead to the front page with the news."""
-    pending.drop(request)
-    pending.confirm(request, by=request.user.primary)
-    messages.success(request, message)
-    return redirect("admin:index")

@@ -214,7 +214,7 @@ def password_set(user: User) -> None:
     """End all that began with the former password of `user`, after whoever runs the site has set another one."""
     with transaction.atomic():
         challenges.stand_in_line(user.pk)
-        _end_everything(user)
+        challenges.end_everything(user, with_notices=True)
         audit.record("staff_password_set", origin=Origin(), user=user)
 
 

@@ -15,7 +15,6 @@ from django.contrib.auth import login
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import BadRequest, ValidationError
 from django.core.validators import MaxLengthValidator
-from django.http import HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
@@ -24,15 +23,17 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from accounts import audit, conf, limits
+from accounts import audit, conf, limits, refusals
 from accounts.errors import ChannelDown, TooOften
 from accounts.identifiers import Identifier
 from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.sessions.store import STAFF_DOOR
 from accounts.views import negotiation
+from accounts.views.base import AccessDenied
+from accounts.views.codes import ResendCodeView
 from backoffice import burst_alerts, own_account, roles
-from backoffice.code_views import Again, CodePage, note_limit, sentence
+from backoffice.code_views import BaseStaffCodeView, sentence
 from messaging import alerts
 from messaging.models import Alert
 
@@ -88,7 +89,7 @@ class StaffSignInForm(AdminAuthenticationForm):
             raise ValidationError(NO_CONTACT)
 
 
-class PasswordStep(LoginView):
+class StaffPasswordView(LoginView):
     """The first step: sends the code and remembers, in a session of nobody, whose it is."""
 
     template_name = "admin/login.html"
@@ -101,7 +102,8 @@ class PasswordStep(LoginView):
         try:
             challenge = roles.send_code(user, current=current, origin=request.session.origin)
         except (TooOften, ChannelDown) as refusal:
-            note_limit(request, refusal, user.contacts[0])
+            origin, contact = request.session.origin, user.contacts[0]
+            refusals.note_limit(refusal, origin=origin, identifier=contact, user=user)
             form.add_error(None, str(sentence(refusal)))
             return self.form_invalid(form)
         # Whoever was signed in here is not any more, and the time for the code runs from now.
@@ -115,7 +117,7 @@ class PasswordStep(LoginView):
         return redirect("admin:code")
 
 
-class CodeStep(CodePage):
+class StaffCodeView(BaseStaffCodeView):
     """The second step: the code, and with it the session in which the admin opens."""
 
     template_name = "admin/code.html"
@@ -125,19 +127,18 @@ class CodeStep(CodePage):
     start, page, again = "admin:login", "admin:code", "admin:code_again"
     start_again = gettext_lazy("Start again with name and password")
 
-    def dispatch(self, request, *args, **kwargs):
+    def check_access(self):
         """Whoever is inside needs no code."""
-        if self.site.has_permission(request):
-            return redirect("admin:index")
-        return super().dispatch(request, *args, **kwargs)
+        if self.site.has_permission(self.request):
+            raise AccessDenied(reverse("admin:index"), "")
+        super().check_access()
 
-    def carry_out(self, code):
+    def use_code(self, code):
         """Look at the code and open."""
-        request = self.request
-        destination = pending.of(request).destination
-        user = roles.by_code(self.challenge, code, origin=request.session.origin)
-        let_in(request, user)
-        return HttpResponseRedirect(destination or reverse("admin:index"))
+        destination = self.pending.destination
+        user = roles.by_code(self.challenge, code, origin=self.origin)
+        login_staff(self.request, user)
+        return self.redirect(url=destination)
 
     @property
     def began_at(self):
@@ -145,7 +146,7 @@ class CodeStep(CodePage):
         return self.request.session.row.created_at
 
 
-class CodeAgain(Again, CodeStep):
+class StaffResendCodeView(ResendCodeView, StaffCodeView):
     """Another code for it."""
 
 
@@ -159,7 +160,8 @@ class StaffSite(admin.AdminSite):
         """Add the second step and what staff change of their own account; leave out what no page here asks."""
         # Completions of what is typed, and pages of the shop.
         unasked = ("autocomplete", "view_on_site")
-        code, again = CodeStep.as_view(site=self), CodeAgain.as_view(site=self)
+        code = StaffCodeView.as_view(site=self)
+        again = StaffResendCodeView.as_view(site=self)
         return [
             path("login/code/", code, name="code"),
             path("login/code/again/", again, name="code_again"),
@@ -185,7 +187,7 @@ class StaffSite(admin.AdminSite):
             "app_path": request.get_full_path(),
             **(extra_context or {}),
         }
-        return PasswordStep.as_view(extra_context=context)(request)
+        return StaffPasswordView.as_view(extra_context=context)(request)
 
     def note(self, request, kind, *, about):
         """Write down what a member of staff did, and to which row (LOG-01)."""
@@ -212,7 +214,7 @@ class StaffSite(admin.AdminSite):
 
     def password_change(self, request, extra_context=None):
         """A page of ours: with its limits, its code, its notice and its place in the audit."""
-        return own_account.PasswordChange.as_view(site=self)(request)
+        return own_account.PasswordChangeView.as_view(site=self)(request)
 
 
 def _readable(view):
@@ -234,7 +236,7 @@ def _has_nul(request):
     return any("\0" in text for text in texts)
 
 
-def let_in(request, user):
+def login_staff(request, user):
     """Begin the session in which the admin opens, with nothing of what the one before held (SES-01, SES-02)."""
     pending.forget(request)
     request.session.staff = True

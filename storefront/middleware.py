@@ -43,7 +43,7 @@ def refuse_large_bodies(get_response):
             # Read now: a client that dawdles with its body must not be judged by who it was when it began.
             request.body  # noqa: B018
             return get_response(request)
-        return negotiation.refuse(
+        return negotiation.error_response(
             request,
             413,
             heading=_("That is too much at once"),

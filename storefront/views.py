@@ -5,17 +5,19 @@ from django.utils.translation import gettext as _
 from accounts import conf
 from accounts.forms import IdentifyForm
 from accounts.views import negotiation
-from accounts.views.base import Door
+from accounts.views.base import PageView
 
 
-class HomeView(Door):
+class HomeView(PageView):
     """The front page: for strangers a way in, for shoppers who they are."""
 
-    def get(self, request):
-        """Show it."""
-        name = request.user.is_authenticated and request.user.name
+    template_name = "home.html"
+
+    def get_context_data(self, **kwargs):
+        """Greet the shopper by name."""
+        name = self.request.user.is_authenticated and self.request.user.name
         heading = _("Hello, %(name)s") % {"name": name} if name else _("Welcome")
-        return negotiation.show(request, "home.html", heading=heading)
+        return super().get_context_data(heading=heading, **kwargs)
 
 
 def csrf_failure(request, reason=""):
@@ -27,7 +29,7 @@ def csrf_failure(request, reason=""):
         context["form"] = IdentifyForm(
             initial={"identifier": typed, "next": request.POST.get("next", "")}
         )
-    return negotiation.refuse(
+    return negotiation.error_response(
         request,
         403,
         heading=_("This page was open for too long"),
@@ -40,7 +42,7 @@ def csrf_failure(request, reason=""):
 
 def bad_request(request, exception):
     """400: the request could not be read."""
-    return negotiation.refuse(
+    return negotiation.error_response(
         request,
         400,
         heading=_("We could not read that"),
@@ -50,7 +52,7 @@ def bad_request(request, exception):
 
 def forbidden(request, exception):
     """403: not for you."""
-    return negotiation.refuse(
+    return negotiation.error_response(
         request,
         403,
         heading=_("This is not open to you"),
@@ -60,7 +62,7 @@ def forbidden(request, exception):
 
 def not_found(request, exception):
     """404: no such page."""
-    return negotiation.refuse(
+    return negotiation.error_response(
         request,
         404,
         heading=_("There is no such page"),
@@ -70,7 +72,7 @@ def not_found(request, exception):
 
 def server_error(request):
     """500: our fault."""
-    return negotiation.refuse(
+    return negotiation.error_response(
         request,
         500,
         heading=_("Something went wrong on our side"),

@@ -4,7 +4,6 @@ from django.http import HttpResponse
 
 from accounts.errors import TooOften
 from accounts.sessions import client
-from accounts.views.base import headers_of
 from backoffice import burst_alerts
 from messaging.webhooks.views import ReceiptsView
 
@@ -17,5 +16,5 @@ class CountedReceiptsView(ReceiptsView):
         try:
             burst_alerts.forged_receipt(provider, origin=client.of(self.request))
         except TooOften as refusal:
-            return HttpResponse(status=refusal.status, headers=headers_of(refusal))
+            return HttpResponse(status=refusal.status, headers=refusal.headers)
         return super().refuse(provider)

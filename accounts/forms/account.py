@@ -89,7 +89,7 @@ class ContactForm(RefusableForm):
         """Read the contact."""
         typed = self.cleaned_data["contact"]
         try:
-            self.found = self._read_contact(typed) if typed else None
+            self.identifier = self._read_contact(typed) if typed else None
         except Unreadable as problem:
             raise _as_error(problem) from None
         return typed
@@ -157,7 +157,7 @@ class StaffContactForm(RefusableForm):
         """Read the contact."""
         typed = self.cleaned_data["contact"]
         try:
-            self.found = identifiers.parse(typed)
+            self.identifier = identifiers.parse(typed)
         except Unreadable as problem:
             raise _as_error(problem) from None
         return typed

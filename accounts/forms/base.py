@@ -1,6 +1,7 @@
 """The form on which the refusal of a flow can land."""
 
 from itertools import chain
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -9,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts import codes, conf, identifiers
 from accounts.errors import Refused
 from accounts.forms.fields import NAME_BOX, Text, _as_error
-from accounts.identifiers import EMAIL, Identifier, Unreadable
+from accounts.identifiers import EMAIL, Unreadable
 
 
 class RefusableForm(forms.Form):
@@ -17,8 +18,10 @@ class RefusableForm(forms.Form):
 
     shown: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
-    # What was typed to say who somebody is, read.
-    found: Identifier | None = None
+    # What was typed to say who somebody is, read: an Identifier. The field of that name is in `fields`.
+    identifier: Any = None
+    # What a flow refused; the answer has its status and headers.
+    refusal: Refused | None = None
     # No native bubbles: the server words every error (ux 24).
     use_required_attribute = False
 
@@ -54,10 +57,21 @@ class RefusableForm(forms.Form):
 
     def refuse(self, refusal: Refused) -> None:
         """Show what a flow refuses as an error of this form, at its field if the form has it."""
+        self.refusal = refusal
         field = self.field_for(refusal)
         self.add_error(
             field if field in self.fields else None, ValidationError(str(refusal.message))
         )
+
+    @property
+    def status(self):
+        """The HTTP status of the answer that shows this form again (ux 67)."""
+        return self.refusal.status if self.refusal else 422
+
+    @property
+    def headers(self):
+        """The headers of that answer."""
+        return self.refusal.headers if self.refusal else {}
 
     def field_for(self, refusal: Refused) -> str | None:
         """Name the field a refusal belongs to."""
@@ -67,7 +81,7 @@ class RefusableForm(forms.Form):
 class AddressForm(RefusableForm):
     """One box for an email address or mobile number, or the fields `email` / `phone`."""
 
-    identifier = Text(
+    identifier: Any = Text(
         label=_("Email address or mobile number"),
         help_text=_(
             "We will send a %(n)d-digit code to it. Texts may cost what your carrier charges."
@@ -114,7 +128,7 @@ class AddressForm(RefusableForm):
             source, identifiers.parse
         )
         try:
-            self.found = read(self.cleaned_data[source])
+            self.identifier = read(self.cleaned_data[source])
         except Unreadable as problem:
             self.add_error(source, _as_error(problem))
 
@@ -170,5 +184,5 @@ class EmptyForm(RefusableForm):
     """Nothing but a button."""
 
 
-def _columns(found):
-    return {"email": found.address} if found.kind == EMAIL else {"phone": found.key}
+def _columns(identifier):
+    return {"email": identifier.address} if identifier.kind == EMAIL else {"phone": identifier.key}

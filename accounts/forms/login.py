@@ -1,5 +1,7 @@
 """The forms of somebody who comes back: sign-in, a code instead, a new password."""
 
+from typing import Any
+
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -11,7 +13,7 @@ from accounts.forms.fields import NAME_BOX, Password, RememberField, Text
 class SignInForm(RefusableForm):
     """A name of any kind, and the password."""
 
-    identifier = Text(
+    identifier: Any = Text(
         label=_("Email address, mobile number or username"),
         required=False,
         max_length=320,
@@ -35,7 +37,7 @@ class SignInForm(RefusableForm):
         """Read the name, whichever field it came in; what cannot be read is a name that nobody has (ENU-01)."""
         typed = next(filter(None, map(self.cleaned_data.get, self.names)), "")
         if typed:
-            self.found = identifiers.parse_name(typed)
+            self.identifier = identifiers.parse_name(typed)
         elif not any(name in self.errors for name in self.names):
             self.add_error("identifier", _("Enter your email address, mobile number or username"))
 

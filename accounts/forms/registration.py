@@ -68,9 +68,9 @@ class IdentifyForm(OtherAddressForm):
             again = self.cleaned_data.get(name)
             if again and again != password:
                 self.add_error(name, _("Passwords do not match."))
-        if password and self.found:
+        if password and self.identifier:
             known = {"name": self.full_name, "username": self.cleaned_data.get("username", "")}
-            _judge_password(self, password, User(**known, **_columns(self.found)))
+            _judge_password(self, password, User(**known, **_columns(self.identifier)))
 
 
 class ProfileForm(NamesForm, NewPasswordForm, ContactForm):

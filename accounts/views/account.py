@@ -6,7 +6,7 @@ from django.contrib.auth import logout
 from django.core.paginator import Paginator
 from django.core.serializers.json import DjangoJSONEncoder
 from django.http import Http404, HttpResponse
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils.formats import date_format
 from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
@@ -19,27 +19,33 @@ from accounts.forms import ChangePasswordForm, EmptyForm, NamesForm, NewPassword
 from accounts.sessions import pending
 from accounts.sessions.store import PASSWORD
 from accounts.views import negotiation
-from accounts.views.base import Completed, Door, Fresh, Step
+from accounts.views.base import (
+    BaseView,
+    PageView,
+    ProfileCompletedRequiredMixin,
+    ReauthenticationRequiredMixin,
+    StepView,
+)
 
 EVENTS_SHOWN = DEVICES_SHOWN = 50
 
 
-class AccountView(Completed):
+class AccountView(ProfileCompletedRequiredMixin, PageView):
     """What we know of the shopper."""
 
-    def get(self, request):
-        """Show it."""
-        user = request.user
-        return negotiation.show(
-            request,
-            "accounts/account/overview.html",
-            heading=gettext_lazy("My account"),
-            waiting=contacts.waiting(user, request.session.get(pending.CONTACT_KEY)),
-            said=_("You are signed in as %(who)s.") % {"who": user.identifier},
-        )
+    template_name = "accounts/account/overview.html"
+    extra_context = {"heading": gettext_lazy("My account")}
+
+    def get_context_data(self, **kwargs):
+        """Add the contact that waits for its code."""
+        user, waiting = self.request.user, self.request.session.get(pending.CONTACT_KEY)
+        return super().get_context_data(**kwargs) | {
+            "waiting": contacts.waiting(user, waiting),
+            "message": _("You are signed in as %(who)s.") % {"who": user.identifier},
+        }
 
 
-class LogoutView(Door):
+class LogoutView(BaseView):
     """The way out: by POST only, and everywhere dead at once (SES-04)."""
 
     def post(self, request):
@@ -47,23 +53,29 @@ class LogoutView(Door):
         if request.user.is_authenticated:
             audit.record("signed_out", origin=self.origin, user=request.user)
         logout(request)
-        return left(request, _("You are signed out."))
+        return redirect_home(request, reverse("home"), _("You are signed out."))
 
 
-class NamesView(Fresh, Step):
+class NamesView(ReauthenticationRequiredMixin, StepView):
     """What the shopper is called, and the name to sign in with, which alone asks for a fresh proof (ASVS 6.3.7)."""
 
     template_name = "accounts/form.html"
     form_class = NamesForm
     heading = gettext_lazy("Your names")
-    needs_proof = False
+    success_url = reverse_lazy("accounts:account")
+    needs_reauthentication = False
+    extra_context = {
+        "button": gettext_lazy("Save"),
+        "button_id": "save-names",
+        "back_url": reverse_lazy("accounts:account"),
+    }
 
     def get_initial(self):
         """What they are now, or what was typed before the proof."""
         now_called = {"name": self.request.user.name, "username": self.request.user.username or ""}
         return self.request.session.pop(pending.NAMES_KEY, None) or now_called
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Write them."""
         said, session = form.cleaned_data, self.request.session
         try:
@@ -76,26 +88,19 @@ class NamesView(Fresh, Step):
             )
         except ProofNeeded:
             session[pending.NAMES_KEY] = said
-            return self.prove_first()
-        return done(self.request, _("Your names are saved."))
-
-    def told(self):
-        """Name the button."""
-        return {
-            "button": _("Save"),
-            "button_id": "save-names",
-            "back_url": reverse("accounts:account"),
-        }
+            self.require_reauthentication()
+        return self.redirect_with_message(_("Your names are saved."))
 
 
-class PasswordView(Fresh, Step):
+class PasswordView(ReauthenticationRequiredMixin, StepView):
     """Change the password, with the current one; or set one, for whoever has none and is fresh (PWD-06)."""
 
     template_name = "accounts/form.html"
     heading = gettext_lazy("Your password")
+    success_url = reverse_lazy("accounts:account")
 
     @property
-    def needs_proof(self):
+    def needs_reauthentication(self):
         """Whoever has a password types it right here."""
         return not self.request.user.has_usable_password()
 
@@ -108,7 +113,7 @@ class PasswordView(Fresh, Step):
         """Tell the form whose password it is."""
         return {**super().get_form_kwargs(), "user": self.request.user}
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Write it; this browser stays signed in, under a new session id (PWD-07)."""
         user, said = self.request.user, form.cleaned_data
         keep = self.request.session.session_key
@@ -127,11 +132,13 @@ class PasswordView(Fresh, Step):
             pending.confirm(self.request, by=PASSWORD)
         else:
             pending.renew(self.request)
-        return done(self.request, _("Your password is saved. Other devices are signed out."))
+        return self.redirect_with_message(
+            _("Your password is saved. Other devices are signed out.")
+        )
 
-    def told(self):
+    def get_context_data(self, **kwargs):
         """Name the button; let a password manager know whose it is (ux 54)."""
-        return {
+        return super().get_context_data(**kwargs) | {
             "button": _("Save password"),
             "button_id": "save-password",
             "manager_name": self.request.user.identifier,
@@ -140,23 +147,21 @@ class PasswordView(Fresh, Step):
         }
 
 
-class DevicesView(Completed):
+class DevicesView(ProfileCompletedRequiredMixin, PageView):
     """Where the shopper is signed in."""
 
-    def get(self, request):
-        """Show the list, the browser that asks first."""
-        here = request.session.session_key
-        pages = Paginator(devices.of(request.user, here=here), DEVICES_SHOWN)
-        return negotiation.show(
-            request,
-            "accounts/account/devices.html",
-            heading=gettext_lazy("Your devices"),
-            devices=pages.get_page(request.GET.get("page")),
-            here=here,
-        )
+    template_name = "accounts/account/devices.html"
+    extra_context = {"heading": gettext_lazy("Your devices")}
+
+    def get_context_data(self, **kwargs):
+        """List the devices, the browser that asks first."""
+        here = self.request.session.session_key
+        pages = Paginator(devices.of(self.request.user, here=here), DEVICES_SHOWN)
+        page = pages.get_page(self.request.GET.get("page"))
+        return super().get_context_data(**kwargs) | {"devices": page, "here": here}
 
 
-class DeviceSignOutView(Fresh):
+class DeviceSignOutView(ReauthenticationRequiredMixin):
     """POST only: ends one session, or all but this one."""
 
     http_method_names = ["post", "options"]
@@ -172,31 +177,40 @@ class DeviceSignOutView(Fresh):
             devices.end_others(request.user, keep=request.session.session_key, origin=self.origin)
             pending.renew(request)
             message = _("All other devices are signed out.")
-        return done(request, message, page="accounts:devices")
+        negotiation.flash(request, message)
+        return negotiation.redirect_to(request, reverse("accounts:devices"), message=message)
 
 
-class ActivityView(Completed):
+class ActivityView(ProfileCompletedRequiredMixin, PageView):
     """What happened to the account, in plain words."""
 
-    def get(self, request):
-        """Show the newest."""
-        pages = Paginator(request.user.events.order_by("-at", "-pk"), EVENTS_SHOWN)
-        return negotiation.show(
-            request,
-            "accounts/account/activity.html",
-            heading=gettext_lazy("Activity"),
-            events=pages.get_page(request.GET.get("page")),
-        )
+    template_name = "accounts/account/activity.html"
+    extra_context = {"heading": gettext_lazy("Activity")}
+
+    def get_context_data(self, **kwargs):
+        """List the events, the newest first."""
+        pages = Paginator(self.request.user.events.order_by("-at", "-pk"), EVENTS_SHOWN)
+        page = pages.get_page(self.request.GET.get("page"))
+        return super().get_context_data(**kwargs) | {"events": page}
 
 
-class DownloadView(Fresh, Step):
+class DownloadView(ReauthenticationRequiredMixin, StepView):
     """Everything the shop keeps of the shopper, in one JSON file."""
 
     template_name = "accounts/form.html"
     form_class = EmptyForm
     heading = gettext_lazy("Download your data")
+    extra_context = {
+        "lead": gettext_lazy(
+            "One file with your account, where you are signed in, the messages we sent you and what happened."
+        ),
+        "button": gettext_lazy("Download"),
+        "button_id": "download",
+        "is_file": True,
+        "back_url": reverse_lazy("accounts:account"),
+    }
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Give the file."""
         found = export.download(self.request.user, origin=self.origin)
         body = json.dumps(found, cls=DjangoJSONEncoder, indent=2)
@@ -205,27 +219,16 @@ class DownloadView(Fresh, Step):
         response["Content-Disposition"] = f'attachment; filename="{name}"'
         return response
 
-    def told(self):
-        """Say what is in it."""
-        return {
-            "lead": _(
-                "One file with your account, where you are signed in, the messages we sent you and what happened."
-            ),
-            "button": _("Download"),
-            "button_id": "download",
-            "is_file": True,
-            "back_url": reverse("accounts:account"),
-        }
 
-
-class DeleteView(Fresh, Step):
+class DeleteView(ReauthenticationRequiredMixin, StepView):
     """The end of the account, after a time in which signing in undoes it."""
 
     template_name = "accounts/form.html"
     form_class = EmptyForm
     heading = gettext_lazy("Delete your account")
+    success_url = reverse_lazy("home")
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Plan it and sign out everywhere."""
         user = self.request.user
         deletion.ask(user, origin=self.origin)
@@ -234,12 +237,12 @@ class DeleteView(Fresh, Step):
         message = _("Your account will be deleted on %(day)s. Sign in before then to keep it.") % {
             "day": due
         }
-        negotiation.tell(self.request, message)
-        return left(self.request, message)
+        negotiation.flash(self.request, message)
+        return redirect_home(self.request, self.get_success_url(), message)
 
-    def told(self):
+    def get_context_data(self, **kwargs):
         """Say what will happen."""
-        return {
+        return super().get_context_data(**kwargs) | {
             "lead": _(
                 "This signs you out everywhere. After %(days)d days we erase your account and all we know of you; "
                 "until then, signing in keeps it."
@@ -252,14 +255,8 @@ class DeleteView(Fresh, Step):
         }
 
 
-def left(request, message):
-    """Lead home, and let the browser forget what it kept (SES-08)."""
-    response = negotiation.go(request, reverse("home"), message=message)
+def redirect_home(request, url, message):
+    """Lead to `url`, the way out, and let the browser forget what it kept (SES-08)."""
+    response = negotiation.redirect_to(request, url, message=message)
     response["Clear-Site-Data"] = '"cache", "storage"'
     return response
-
-
-def done(request, message, page="accounts:account"):
-    """Lead back with the news."""
-    negotiation.tell(request, message)
-    return negotiation.go(request, reverse(page), message=message)

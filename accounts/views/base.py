@@ -5,13 +5,15 @@ from urllib.parse import urlencode
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.generic import FormView, View
+from django.utils.translation import gettext_lazy
+from django.views.generic import FormView, TemplateView, View
 
 from accounts import refusals
 from accounts.errors import Refused, TextsStopped, TooOften
 from accounts.flows import sms_budget
 from accounts.sessions import pending
 from accounts.views import negotiation
+from accounts.views.negotiation import NegotiatedResponseMixin
 
 FORM_TYPES = ("", "application/x-www-form-urlencoded", "multipart/form-data")
 
@@ -23,28 +25,43 @@ class BodyUnreadable(Exception):
         self.status = status
 
 
-class Door(View):
-    """Lets people in, or sends them to where they can go on."""
+class AccessDenied(Exception):
+    """Somebody may not be here: `message` says why, and `url` is where they can go on."""
+
+    def __init__(self, url, message, status=409):
+        self.url, self.message, self.status = url, message, status
+
+
+class BaseView(View):
+    """Lets people in, or sends them to where they can go on. A mixin for each requirement says who may enter."""
 
     def dispatch(self, request, *args, **kwargs):
-        """Turn away who may not enter; refuse a body nobody can read."""
+        """Deny whoever may not enter; refuse a body nobody can read."""
         try:
-            return self.turn_away() or super().dispatch(request, *args, **kwargs)
+            self.check_access()
+            return super().dispatch(request, *args, **kwargs)
+        except AccessDenied as denial:
+            return self.handle_no_permission(denial)
         except BodyUnreadable as problem:
-            return negotiation.refuse(
+            return negotiation.error_response(
                 request,
                 problem.status,
                 heading=_("We could not read that"),
                 explanation=_("Send a form, or a JSON object with texts in it."),
             )
 
-    def turn_away(self):
-        """The answer for somebody who may not be here, or None."""
-        return
+    def check_access(self):
+        """Raise AccessDenied for somebody who may not be here."""
+
+    def handle_no_permission(self, denial):
+        """Send them on, with the reason."""
+        return negotiation.deny(
+            self.request, denial.url, message=denial.message, status=denial.status
+        )
 
     def http_method_not_allowed(self, request, *args, **kwargs):
         """Say which methods there are, in the client's own format."""
-        return negotiation.refuse(
+        return negotiation.error_response(
             request,
             405,
             heading=_("That does not work here"),
@@ -52,7 +69,7 @@ class Door(View):
             headers={"Allow": ", ".join(self._allowed_methods())},
         )
 
-    def note(self, refusal, identifier=None):
+    def record_refusal(self, refusal, identifier=None):
         """Let staff know of a refusal that is not the shopper's doing; the transaction it ended is over.
 
         `identifier` is the one it was about, if there was one.
@@ -74,85 +91,69 @@ class Door(View):
         return self.request.session.origin
 
 
-class AnonymousOnly(Door):
+class AnonymousRequiredMixin(BaseView):
     """For people without an account: whoever is signed in goes home."""
 
-    def turn_away(self):
-        """Send signed-in people home."""
+    def check_access(self):
+        super().check_access()
         if self.request.user.is_authenticated:
-            return negotiation.turn_away(
-                self.request, reverse("home"), message=_("You are already signed in.")
+            raise AccessDenied(reverse("home"), _("You are already signed in."))
+
+
+class SignedInRequiredMixin(BaseView):
+    """For people who are signed in; the others begin, and come back here (ux 75)."""
+
+    def check_access(self):
+        super().check_access()
+        if not self.request.user.is_authenticated:
+            way_back = urlencode({"next": negotiation.local_path(self.request.path)})
+            url = f"{reverse('accounts:login')}?{way_back}"
+            raise AccessDenied(url, _("Sign in to go on."), 401)
+
+
+class ProfileCompletedRequiredMixin(SignedInRequiredMixin):
+    """For shoppers with a finished profile (REG-09); the others finish it."""
+
+    def check_access(self):
+        super().check_access()
+        if not self.request.user.completed_at:
+            raise AccessDenied(
+                reverse("accounts:register-complete"), _("Complete your profile first.")
             )
-        return super().turn_away()
 
 
-class SignedIn(Door):
-    """For people who are signed in; the others begin, and come back here."""
-
-    def turn_away(self):
-        """Send strangers to the door, with the way back in their hand (ux 75)."""
-        if self.request.user.is_authenticated:
-            return super().turn_away()
-        way_back = urlencode({"next": negotiation.local_path(self.request.path)})
-        return negotiation.turn_away(
-            self.request,
-            f"{reverse('accounts:login')}?{way_back}",
-            message=_("Sign in to go on."),
-            status=401,
-        )
-
-
-class Completed(SignedIn):
-    """For shoppers with a finished profile (REG-09)."""
-
-    def turn_away(self):
-        """Send people who have not finished to step 3."""
-        away = super().turn_away()
-        if away or self.request.user.completed_at:
-            return away
-        return negotiation.turn_away(
-            self.request,
-            reverse("accounts:register-complete"),
-            message=_("Complete your profile first."),
-        )
-
-
-class Fresh(Completed):
+class ReauthenticationRequiredMixin(ProfileCompletedRequiredMixin):
     """For shoppers who proved a short while ago that it is they who are signed in (REC-08, SES-05)."""
 
+    # Whether the page asks for a proof of its own; a subclass may have another.
+    needs_reauthentication = True
+    # Where the proof leads if this page cannot be opened.
     way_back = "accounts:account"
 
-    def turn_away(self):
-        """Send the others to prove it, and back to this page, or to `way_back` if it cannot be opened."""
-        away = super().turn_away()
-        if away or not self.needs_proof or self.request.session.row.is_fresh:
-            return away
-        return self.prove_first()
+    def check_access(self):
+        super().check_access()
+        if self.needs_reauthentication and not self.request.session.row.is_fresh:
+            self.require_reauthentication()
 
-    def prove_first(self):
-        """Send somebody to prove it, and back."""
+    def require_reauthentication(self):
+        """Send somebody to prove it, and back to this page. Raises AccessDenied."""
         page = negotiation.local_path(self.request.path) or reverse(self.way_back)
-        return negotiation.turn_away(
-            self.request,
-            f"{reverse('accounts:confirm')}?{urlencode({'next': page})}",
-            message=_("Confirm that it is you first."),
-            status=403,
-        )
-
-    @property
-    def needs_proof(self):
-        """Whether the page asks for a proof of its own; a subclass may have another."""
-        return True
+        url = f"{reverse('accounts:confirm')}?{urlencode({'next': page})}"
+        raise AccessDenied(url, _("Confirm that it is you first."), 403)
 
 
-class Step(Door, FormView):
-    """One form, one intent. A subclass names `heading`, `step`, `template_name`, `form_class` and carries it out."""
+class PageView(BaseView, NegotiatedResponseMixin, TemplateView):
+    """A page without a form. A subclass names `template_name` and, in its context, `heading`."""
+
+
+class StepView(BaseView, NegotiatedResponseMixin, FormView):
+    """One form, one intent. A subclass names `heading`, `step`, `template_name`, `form_class` and performs it."""
 
     http_method_names = ["get", "head", "post", "options"]
     heading = ""
     step: int | None = None
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Call the flow with what the form says and return the way on. Whatever it refuses lands on the form."""
         raise NotImplementedError
 
@@ -166,44 +167,81 @@ class Step(Door, FormView):
     def form_valid(self, form):
         """Go on, or show what was refused."""
         try:
-            return self.carry_out(form)
+            return self.perform(form)
         except Refused as refusal:
-            self.note(refusal, self.about(form))
-            return self.refused(form, refusal)
-
-    def about(self, form):
-        """The identifier that the step is about, or None."""
-        return form.found
-
-    def refused(self, form, refusal):
-        """Show the form again with what the flow said."""
-        form.refuse(refusal)
-        return self.show(form, status=refusal.status, headers=headers_of(refusal))
+            self.record_refusal(refusal, self.get_identifier(form))
+            refusal.message = self.get_message(refusal)
+            form.refuse(refusal)
+            return self.form_invalid(form)
 
     def form_invalid(self, form):
-        """Show the form again with everything that was typed; note a number that costs more than we pay (IDN-05)."""
+        """Show the form again with everything that was typed, and with the status and headers of its refusal."""
+        if form.refusal is None:
+            self._count_numbers(form)
+        context = self.get_context_data(form=form)
+        return self.render_to_response(context, status=form.status, headers=form.headers)
+
+    def get_message(self, refusal):
+        """What to say of a refusal."""
+        return refusal.message
+
+    def get_identifier(self, form):
+        """The identifier that the step is about, or None."""
+        return form.identifier
+
+    def get_context_data(self, **kwargs):
+        """Add the heading, and which step of a registration this is."""
+        return super().get_context_data(**{"heading": self.heading, "step": self.step, **kwargs})
+
+    def redirect(self, message, *, url="", flash=False):
+        """Lead on to where `get_success_url` says, which is `url` if it is given.
+
+        JSON clients read `message`; the next page says it once if it is a `flash`.
+        """
+        self.success_url = url or self.success_url
+        if flash:
+            negotiation.flash(self.request, message)
+        return negotiation.redirect_to(self.request, self.get_success_url(), message=message)
+
+    def redirect_with_message(self, message, *, url=""):
+        """Lead on, and let the next page say the news."""
+        return self.redirect(message, url=url, flash=True)
+
+    def _count_numbers(self, form):
+        """Count a number that costs more than we pay (IDN-05)."""
         try:
             for number in form.not_texted:
                 sms_budget.refuse_number(number, origin=self.origin)
         except TooOften as refusal:
-            self.note(refusal)
-            return self.refused(form, refusal)
-        return self.show(form, status=422)
+            self.record_refusal(refusal)
+            form.refuse(refusal)
 
-    def get(self, request, *args, **kwargs):
-        """Show the empty form."""
-        return self.show(self.get_form())
 
-    def show(self, form, *, status=200, headers=None, **context):
-        """Show the page with `form` on it."""
-        told = {"form": form, "heading": self.heading, "step": self.step, **self.told(), **context}
-        return negotiation.show(
-            self.request, self.template_name, status=status, headers=headers, **told
-        )
+class SignInMixin:
+    """For steps that end with somebody signed in."""
 
-    def told(self):
-        """What else the page tells."""
-        return {}
+    signed_in = gettext_lazy("You are signed in.")
+
+    def sign_in_and_redirect(self, user, destination, *, by, remember=True, more=""):
+        """Sign in and lead on: to step 3 whoever never finished it, else to `destination`, or home.
+
+        `by` is how they proved who they are; `more` is a sentence for the next page.
+        """
+        undone = user.deletion_due_at
+        pending.sign_in(self.request, user, by=by, remember=remember)
+        welcome = _("Welcome back. Your account will not be deleted.") if undone else ""
+        for news in filter(None, [welcome, more]):
+            negotiation.flash(self.request, news)
+        message = " ".join(filter(None, [welcome or str(self.signed_in), more]))
+        return self.redirect(message, url=self._after_sign_in(user, destination))
+
+    @staticmethod
+    def _after_sign_in(user, destination):
+        came_for = negotiation.local_path(destination)
+        if user.completed_at:
+            return came_for or reverse("home")
+        query = f"?{urlencode({'next': came_for})}" if came_for else ""
+        return reverse("accounts:register-complete") + query
 
 
 def posted(request):
@@ -219,9 +257,3 @@ def posted(request):
     if not isinstance(body, dict):
         raise BodyUnreadable(400)
     return body
-
-
-def headers_of(refusal):
-    """The headers a refusal brings: when to try again, if it is a limit."""
-    seconds = getattr(refusal, "retry_after", None)
-    return {"Retry-After": str(seconds)} if seconds else None

@@ -2,7 +2,6 @@
 
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject, cached_property
-from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import delivery
@@ -11,15 +10,24 @@ from accounts.flows import challenge as challenges
 from accounts.forms import CodeForm
 from accounts.models import Purpose
 from accounts.sessions import pending
-from accounts.views import negotiation
-from accounts.views.base import Door, Step, headers_of
+from accounts.views.base import AccessDenied, BaseView, StepView
 
 
-class InProgress(Door):
+class PendingChallengeMixin(BaseView):
     """For browsers that have begun a journey of this `purpose`; the others begin one at `start`."""
 
     purpose: Purpose
     start: str  # the name of the URL where it begins
+    begin_first = gettext_lazy("Start with your email address or mobile number.")
+
+    def check_access(self):
+        super().check_access()
+        if not self.challenge:
+            self.begin_anew()
+
+    def begin_anew(self):
+        """Send somebody to the beginning. Raises AccessDenied."""
+        raise AccessDenied(reverse(self.start), self.begin_first)
 
     @cached_property
     def pending(self):
@@ -31,52 +39,41 @@ class InProgress(Door):
         """The row of it."""
         return pending.challenge(self.request, self.purpose)
 
-    def turn_away(self):
-        """Send people who have begun nothing to the beginning."""
-        return super().turn_away() or (None if self.challenge else self._begin_first())
-
     def point_at(self, challenge):
         """Remember the row that replaces a used-up one."""
         pending.put(self.request, challenge, self.pending)
 
-    def is_second_click(self, code):
-        """Whether `code` is the one that ended the attempt a moment ago, sent twice (COD-11)."""
-        self.challenge.reload()
-        return bool(self.challenge.proved_at and self.challenge.accepts(code))
 
-    def _begin_first(self):
-        return negotiation.turn_away(
-            self.request,
-            reverse(self.start),
-            message=_("Start with your email address or mobile number."),
-        )
-
-
-class CodePage(Step):
+class CodeView(StepView):
     """One box for the code of `self.challenge`."""
 
     template_name = "accounts/code.html"
     form_class = CodeForm
     page: str  # the name of the URL that shows this page
 
-    def told(self):
+    def form_invalid(self, form):
+        """Show the page again; after a refusal the row may say something new."""
+        self.challenge.reload()
+        return super().form_invalid(form)
+
+    def get_context_data(self, **kwargs):
         """Say when the code was sent, until when it works, and where to type it."""
         # Only a page shows the line; the other faces ask nothing for it.
         line = SimpleLazyObject(lambda: delivery.line(self.challenge))
-        return {"challenge": self.challenge, "action": reverse(self.page), "delivery": line}
+        told = {"challenge": self.challenge, "action": reverse(self.page), "delivery": line}
+        return super().get_context_data(**kwargs) | told
 
-    def about(self, form):
+    def get_identifier(self, form):
         """The identifier that the code proves."""
         return self.challenge.identifier
 
-    def show(self, form, *, status=200, **context):
-        """Show the page; after a refusal the row may say something new."""
-        if status != 200:  # noqa: PLR2004
-            self.challenge.reload()
-        return super().show(form, status=status, **context)
+    def is_second_click(self, code):
+        """Whether `code` is the one that ended the attempt a moment ago, sent twice (COD-11)."""
+        self.challenge.reload()
+        return bool(self.challenge.proved_at and self.challenge.accepts(code))
 
 
-class ResendPage(CodePage):
+class ResendCodeView(CodeView):
     """POST only: sends the next code and shows the code's page again."""
 
     http_method_names = ["post", "options"]
@@ -84,30 +81,22 @@ class ResendPage(CodePage):
 
     def post(self, request, *args, **kwargs):
         """Send a new code, or say when the next one may be asked for."""
+        form = self.form_class()
         try:
             challenge = challenges.resend(self.challenge, origin=self.origin)
         except Refused as refusal:
-            self.note(refusal, self.challenge.identifier)
-            return self.show(
-                CodeForm(),
-                status=refusal.status,
-                headers=headers_of(refusal),
-                refusal=refusal.message,
-            )
-        self.keep(challenge)
-        return negotiation.stay(
-            request,
-            reverse(self.page),
-            self.template_name,
-            message=self.sent_again,
-            form=CodeForm(),
-            heading=self.heading,
-            step=self.step,
-            **self.told(),
-        )
-
-    def keep(self, challenge):
-        """Go on with `challenge`, which is a new row when the older one was out of tries."""
+            self.record_refusal(refusal, self.challenge.identifier)
+            # Of the page, not of a box on it: nothing was typed.
+            form.refusal = refusal
+            return self.form_invalid(form)
+        # A new row when the older one was out of tries.
         if challenge.pk != self.challenge.pk:
             self.point_at(challenge)
         self.challenge = challenge
+        return self.render_or_redirect(reverse(self.page), message=self.sent_again, form=form)
+
+    def get_context_data(self, **kwargs):
+        """Say what was refused."""
+        context = super().get_context_data(**kwargs)
+        refusal = context["form"].refusal
+        return context | {"refusal": self.get_message(refusal)} if refusal else context

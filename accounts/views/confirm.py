@@ -1,6 +1,6 @@
 """Proving again that it is the owner who is signed in, before what matters is changed."""
 
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -10,31 +10,34 @@ from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.sessions.store import PASSWORD
 from accounts.views import negotiation
-from accounts.views.base import Completed, Step
-from accounts.views.codes import CodePage, InProgress, ResendPage
+from accounts.views.base import AccessDenied, ProfileCompletedRequiredMixin, StepView
+from accounts.views.codes import CodeView, PendingChallengeMixin, ResendCodeView
+
+HEADING = gettext_lazy("Confirm that it is you")
 
 
-class ConfirmView(Completed, Step):
-    """With the password; a button sends a code instead."""
+class ReauthenticateMixin:
+    """For steps that end with the proof that the owner is here."""
+
+    heading = HEADING
+    success_url = reverse_lazy("accounts:account")
+
+    def confirm_and_redirect(self, destination, *, by):
+        """Note the proof, under a new session id (SES-01), and lead on."""
+        pending.confirm(self.request, by=by)
+        return self.redirect(_("Thank you. Go on."), url=negotiation.local_path(destination))
+
+
+class ConfirmPageMixin(ProfileCompletedRequiredMixin):
+    """The page that asks for the proof."""
 
     template_name = "accounts/account/confirm.html"
     form_class = ConfirmForm
-    heading = gettext_lazy("Confirm that it is you")
 
-    def get_initial(self):
-        """Keep the way the shopper came."""
-        return {"next": negotiation.local_path(self.request.GET.get("next", ""))}
-
-    def carry_out(self, form):
-        """Look at the password and go on."""
-        said = form.cleaned_data
-        account.confirm_by_password(self.request.user, said["current"], visitor=self.visitor)
-        return go_on(self.request, said["next"], by=PASSWORD)
-
-    def told(self):
+    def get_context_data(self, **kwargs):
         """Say which ways there are."""
         user = self.request.user
-        return {
+        return super().get_context_data(**kwargs) | {
             "by_password": user.has_usable_password(),
             "contact": user.contacts[0] if user.contacts else None,
             "manager_name": user.identifier,
@@ -42,32 +45,44 @@ class ConfirmView(Completed, Step):
         }
 
 
-class ConfirmCodeView(Completed, Step):
+class ConfirmView(ConfirmPageMixin, ReauthenticateMixin, StepView):
+    """With the password; a button sends a code instead."""
+
+    def get_initial(self):
+        """Keep the way the shopper came."""
+        return {"next": negotiation.local_path(self.request.GET.get("next", ""))}
+
+    def perform(self, form):
+        """Look at the password and go on."""
+        said = form.cleaned_data
+        account.confirm_by_password(self.request.user, said["current"], visitor=self.visitor)
+        return self.confirm_and_redirect(said["next"], by=PASSWORD)
+
+
+class AnyContactRequiredMixin(ProfileCompletedRequiredMixin):
+    """For shoppers with a contact; there is none with staff made at the command line."""
+
+    def check_access(self):
+        super().check_access()
+        if not self.request.user.contacts:
+            url = reverse("accounts:confirm")
+            raise AccessDenied(url, _("There is no contact to send a code to."))
+
+
+class ConfirmCodeView(AnyContactRequiredMixin, ConfirmPageMixin, StepView):
     """POST only: sends a code to the primary contact."""
 
     http_method_names = ["post", "options"]
-    template_name = "accounts/account/confirm.html"
-    form_class = ConfirmForm
-    heading = ConfirmView.heading
+    heading = HEADING
+    success_url = reverse_lazy("accounts:confirm-verify")
 
-    def turn_away(self):
-        """Send back whoever has no contact: they were staff once, made at the command line."""
-        away = super().turn_away()
-        if away or self.request.user.contacts:
-            return away
-        return negotiation.turn_away(
-            self.request,
-            reverse("accounts:confirm"),
-            message=_("There is no contact to send a code to."),
-        )
-
-    def post(self, request, *args, **kwargs):
-        """Send it, whatever the password's box holds."""
-        form = self.get_form()
+    def get_form(self, form_class=None):
+        """Whatever the password's box holds, the code is sent."""
+        form = super().get_form(form_class)
         form.fields.pop("current")
-        return self.form_valid(form) if form.is_valid() else self.form_invalid(form)
+        return form
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Ask for the code."""
         user = self.request.user
         current = pending.challenge(self.request, Purpose.CONFIRM)
@@ -75,50 +90,34 @@ class ConfirmCodeView(Completed, Step):
         destination = negotiation.local_path(form.cleaned_data["next"])
         begun = pending.Pending(typed=user.contacts[0].address, destination=destination)
         pending.put(self.request, challenge, begun)
-        return negotiation.go(
-            self.request,
-            reverse("accounts:confirm-verify"),
-            message=_("We sent you a code."),
-        )
-
-    told = ConfirmView.told
+        return self.redirect(_("We sent you a code."))
 
 
-class ConfirmVerifyView(InProgress, Completed, CodePage):
+class ConfirmVerifyView(
+    PendingChallengeMixin, ProfileCompletedRequiredMixin, ReauthenticateMixin, CodeView
+):
     """The code that proves it."""
 
-    heading = ConfirmView.heading
     purpose = Purpose.CONFIRM
     start = "accounts:confirm"
     page = "accounts:confirm-verify"
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Hand the code to the flow and go on."""
         destination = self.pending.destination
         account.confirm_by_code(
             self.request.user, self.challenge, form.cleaned_data["code"], origin=self.origin
         )
-        return go_on(self.request, destination, by=self.challenge.kind)
+        return self.confirm_and_redirect(destination, by=self.challenge.kind)
 
-    def told(self):
+    def get_context_data(self, **kwargs):
         """Say where the code went."""
-        return {
-            **super().told(),
+        return super().get_context_data(**kwargs) | {
             "sent_to": self.pending.typed,
             "resend_url": reverse("accounts:confirm-resend"),
             "back_url": reverse("accounts:confirm"),
         }
 
 
-class ConfirmResendView(ResendPage, ConfirmVerifyView):
+class ConfirmResendView(ResendCodeView, ConfirmVerifyView):
     """A new code for it."""
-
-
-def go_on(request, destination, *, by):
-    """Note the proof, under a new session id, and lead on (SES-01)."""
-    pending.confirm(request, by=by)
-    return negotiation.go(
-        request,
-        negotiation.local_path(destination) or reverse("accounts:account"),
-        message=_("Thank you. Go on."),
-    )

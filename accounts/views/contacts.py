@@ -1,6 +1,6 @@
 """The ways to reach a shopper: add, change, prove, remove, choose the one for messages."""
 
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -9,10 +9,8 @@ from accounts.flows import contacts
 from accounts.forms import ContactForm, EmptyForm
 from accounts.identifiers import EMAIL, PHONE
 from accounts.sessions import pending
-from accounts.views import negotiation
-from accounts.views.account import done
-from accounts.views.base import Fresh, Step
-from accounts.views.codes import CodePage, ResendPage
+from accounts.views.base import AccessDenied, ReauthenticationRequiredMixin, StepView
+from accounts.views.codes import CodeView, ResendCodeView
 
 HEADINGS = {
     (EMAIL, False): gettext_lazy("Add an email address"),
@@ -22,11 +20,17 @@ HEADINGS = {
 }
 
 
-class ContactView(Fresh, Step):
+class ContactView(ReauthenticationRequiredMixin, StepView):
     """A new address or number; the older one stands until the new one is proven (REC-08)."""
 
     template_name = "accounts/form.html"
     form_class = ContactForm
+    success_url = reverse_lazy("accounts:contact-verify")
+    extra_context = {
+        "button": gettext_lazy("Send code"),
+        "button_id": "send-code",
+        "back_url": reverse_lazy("accounts:account"),
+    }
 
     @property
     def kind(self):
@@ -42,41 +46,28 @@ class ContactView(Fresh, Step):
         """Tell the form what to ask for."""
         return {**super().get_form_kwargs(), "kind": self.kind}
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Send the code and ask for it."""
-        challenge = contacts.add(self.request.user, form.found, origin=self.origin)
+        challenge = contacts.add(self.request.user, form.identifier, origin=self.origin)
         self.request.session[pending.CONTACT_KEY] = str(challenge.pk)
-        return negotiation.go(
-            self.request, reverse("accounts:contact-verify"), message=_("We sent you a code.")
-        )
-
-    def told(self):
-        """Name the button."""
-        return {
-            "button": _("Send code"),
-            "button_id": "send-code",
-            "back_url": reverse("accounts:account"),
-        }
+        return self.redirect(_("We sent you a code."))
 
 
-class Having(Fresh):
-    """For shoppers who have a contact of this kind."""
+class ContactRequiredMixin(ReauthenticationRequiredMixin):
+    """For shoppers who have a contact of this kind; the others are, for example, the second of two clicks."""
 
-    def turn_away(self):
-        """Send the others back, like the second of two clicks."""
-        away = super().turn_away()
-        if away or self.request.user.contact(self.kwargs["kind"]):
-            return away
-        return negotiation.turn_away(
-            self.request, reverse("accounts:account"), message=_("There is no such contact.")
-        )
+    def check_access(self):
+        super().check_access()
+        if not self.request.user.contact(self.kwargs["kind"]):
+            raise AccessDenied(reverse("accounts:account"), _("There is no such contact."))
 
 
-class ContactRemoveView(Having, Step):
+class ContactRemoveView(ContactRequiredMixin, StepView):
     """Takes a contact off the account, after a question."""
 
     template_name = "accounts/form.html"
     form_class = EmptyForm
+    success_url = reverse_lazy("accounts:account")
 
     @property
     def heading(self):
@@ -87,7 +78,7 @@ class ContactRemoveView(Having, Step):
             else _("Remove your mobile number?")
         )
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Take it off."""
         contacts.remove(
             self.request.user,
@@ -95,12 +86,14 @@ class ContactRemoveView(Having, Step):
             session=self.request.session.row,
             visitor=self.visitor,
         )
-        return done(self.request, _("It is removed, and your other devices are signed out."))
+        return self.redirect_with_message(
+            _("It is removed, and your other devices are signed out.")
+        )
 
-    def told(self):
+    def get_context_data(self, **kwargs):
         """Say what that means."""
         contact = self.request.user.contact(self.kwargs["kind"])
-        return {
+        return super().get_context_data(**kwargs) | {
             "lead": _(
                 "You will no longer be able to sign in with %(contact)s or get messages there, "
                 "and all your other devices will be signed out."
@@ -113,29 +106,27 @@ class ContactRemoveView(Having, Step):
         }
 
 
-class ContactPrimaryView(Having, Step):
+class ContactPrimaryView(ContactRequiredMixin, StepView):
     """POST only: messages go there from now on."""
 
     http_method_names = ["post", "options"]
     template_name = "accounts/form.html"
     form_class = EmptyForm
+    success_url = reverse_lazy("accounts:account")
     heading = gettext_lazy("Where messages go")
+    extra_context = {
+        "button": gettext_lazy("Send messages here"),
+        "button_id": "send-here",
+        "back_url": reverse_lazy("accounts:account"),
+    }
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Choose it."""
         contacts.make_primary(self.request.user, self.kwargs["kind"], origin=self.origin)
-        return done(self.request, _("Messages go there from now on."))
-
-    def told(self):
-        """Name the button."""
-        return {
-            "button": _("Send messages here"),
-            "button_id": "send-here",
-            "back_url": reverse("accounts:account"),
-        }
+        return self.redirect_with_message(_("Messages go there from now on."))
 
 
-class Waiting(Fresh):
+class PendingContactMixin(ReauthenticationRequiredMixin):
     """For shoppers with a contact that waits for its code, in the browser that asked for it (COD-08).
 
     They proved a short while ago who they are, as when they asked for it: a code may wait for longer (REC-08).
@@ -144,7 +135,7 @@ class Waiting(Fresh):
     way_back = "accounts:contact-verify"
 
     @property
-    def needs_proof(self):
+    def needs_reauthentication(self):
         """Whoever has nothing waiting is sent to their account."""
         return self.challenge is not None
 
@@ -153,29 +144,25 @@ class Waiting(Fresh):
         """The contact's attempt."""
         return contacts.waiting(self.request.user, self.request.session.get(pending.CONTACT_KEY))
 
-    def turn_away(self):
-        """Send the others to their account."""
-        away = super().turn_away()
-        if away or self.challenge:
-            return away
-        return negotiation.turn_away(
-            self.request,
-            reverse("accounts:account"),
-            message=_("There is nothing waiting to be confirmed."),
-        )
+    def check_access(self):
+        super().check_access()
+        if not self.challenge:
+            url = reverse("accounts:account")
+            raise AccessDenied(url, _("There is nothing waiting to be confirmed."))
 
     def point_at(self, challenge):
         """Remember the row that replaces a used-up one."""
         self.request.session[pending.CONTACT_KEY] = str(challenge.pk)
 
 
-class ContactVerifyView(Waiting, CodePage):
+class ContactVerifyView(PendingContactMixin, CodeView):
     """The code's page."""
 
     heading = gettext_lazy("Confirm your other contact")
     page = "accounts:contact-verify"
+    success_url = reverse_lazy("accounts:account")
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Add the contact, under a new session id (SES-01)."""
         contacts.confirm(
             self.request.user,
@@ -186,17 +173,16 @@ class ContactVerifyView(Waiting, CodePage):
         )
         del self.request.session[pending.CONTACT_KEY]
         pending.renew(self.request)
-        return done(self.request, _("Your contact is confirmed."))
+        return self.redirect_with_message(_("Your contact is confirmed."))
 
-    def told(self):
+    def get_context_data(self, **kwargs):
         """Say where the code went."""
-        return {
-            **super().told(),
+        return super().get_context_data(**kwargs) | {
             "sent_to": self.challenge.address,
             "resend_url": reverse("accounts:contact-resend"),
             "back_url": reverse("accounts:account"),
         }
 
 
-class ContactResendView(ResendPage, ContactVerifyView):
+class ContactResendView(ResendCodeView, ContactVerifyView):
     """A new code for it."""

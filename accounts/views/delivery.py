@@ -5,7 +5,6 @@ from http import HTTPStatus
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.cache import patch_vary_headers
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
@@ -14,13 +13,13 @@ from accounts.flows import contacts
 from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views import negotiation
-from accounts.views.base import Door
+from accounts.views.base import AccessDenied, BaseView
 
 # HTMX asks no more after this answer.
 STOP_POLLING = 286
 
 
-class DeliveryView(Door):
+class DeliveryView(BaseView):
     """What the line says now, for the browser whose attempt it is; it reads and never writes.
 
     HTMX gets the line, JSON clients its facts, and whoever comes by the address the page it stands on.
@@ -37,23 +36,20 @@ class DeliveryView(Door):
 
     def get(self, request, *args, **kwargs):
         """Tell it."""
-        if negotiation.wants_json(request):
-            answer = self._facts(delivery.line(self.challenge))
-        elif request.htmx:
-            answer = self._news(delivery.line(self.challenge))
-        else:
-            return negotiation.go(request, reverse(self.page), message="")
-        patch_vary_headers(answer, ["Accept", "HX-Request", "Cookie"])
-        return answer
+        return negotiation.by_face(request, page=self._page, htmx=self._news, json=self._facts)
 
-    def _facts(self, line):
+    def _page(self):
+        return negotiation.redirect_to(self.request, reverse(self.page), message="")
+
+    def _facts(self):
+        line = delivery.line(self.challenge)
         if line is None:
-            message = _("There is no message to tell about.")
-            return negotiation.turn_away(self.request, reverse(self.page), message=message)
+            raise AccessDenied(reverse(self.page), _("There is no message to tell about."))
         return JsonResponse({"success": True, "delivery": line.state, "message": str(line.words)})
 
-    def _news(self, line):
+    def _news(self):
         """The line if it changed, and whether to go on asking."""
+        line = delivery.line(self.challenge)
         status = HTTPStatus.OK if line and line.url else STOP_POLLING
         if line is None:
             return HttpResponse(status=status)

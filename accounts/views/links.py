@@ -7,10 +7,10 @@ from django.utils.translation import gettext as _
 from accounts.errors import LinkDead, LinkNotOpen
 from accounts.sessions import opened_links
 from accounts.views import negotiation
-from accounts.views.base import Step, posted
+from accounts.views.base import StepView, posted
 
 
-class TokenPage(Step):
+class LinkTokenView(StepView):
     """A step for whoever holds the token of a link. A subclass says how to `find` its attempt."""
 
     start: str  # the name of the URL where a new link can be asked for
@@ -18,11 +18,12 @@ class TokenPage(Step):
     is_destination = False
 
     def get(self, request, *args, **kwargs):
-        """Take the token out of the address, then show the step (REC-04)."""
-        if "token" not in request.GET or negotiation.wants_json(request):
-            self.challenge  # noqa: B018  raises LinkDead
-            return super().get(request)
-        return self._take_out(request.GET["token"])
+        """Take the token out of the address, then show the step (REC-04); JSON clients keep no history."""
+        if "token" not in request.GET:
+            return self._show()
+        return negotiation.by_face(
+            request, page=self._take_out, htmx=self._take_out, json=self._show
+        )
 
     def dispatch(self, request, *args, **kwargs):
         """Answer a dead link with one page, whatever it died of (REC-03)."""
@@ -55,15 +56,15 @@ class TokenPage(Step):
         """The name of the link that the page shows, which its form sends along."""
         return self._text("link")
 
-    def refused(self, form, refusal):
+    def form_invalid(self, form):
         """Show what the flow said; a dead link is a page of its own, not an error of the form."""
-        if isinstance(refusal, LinkDead):
-            raise refusal
-        return super().refused(form, refusal)
+        if isinstance(form.refusal, LinkDead):
+            raise form.refusal
+        return super().form_invalid(form)
 
-    def show(self, form, **context):
-        """Show the page, whose form names its link."""
-        return super().show(form, link=self.link, **context)
+    def get_context_data(self, **kwargs):
+        """Name the link, for the form to send along."""
+        return super().get_context_data(**kwargs) | {"link": self.link}
 
     @property
     def _sent(self):
@@ -73,33 +74,42 @@ class TokenPage(Step):
         value = self._sent.get(name, "")
         return value if isinstance(value, str) else ""
 
-    def _take_out(self, token):
+    def _show(self):
+        self.challenge  # noqa: B018  raises LinkDead
+        return super().get(self.request)
+
+    def _take_out(self):
         """Lead on to this page without the token; a link that is dead leaves everything here as it was."""
         message = _("Open the page to go on.")
         try:
-            return carry(self.request, self.find(token), self.request.path, message=message)
+            return redirect_with_token(
+                self.request,
+                self.find(self.request.GET["token"]),
+                self.request.path,
+                message=message,
+            )
         except LinkDead:
-            return _unmentioned(negotiation.go(self.request, self.request.path, message=message))
+            response = negotiation.redirect_to(self.request, self.request.path, message=message)
+            return _unmentioned(response)
 
     def _dead(self, refusal):
-        response = negotiation.show(
-            self.request,
-            "accounts/dead_link.html",
-            status=refusal.status,
-            form=None,
-            heading=refusal.heading,
-            lead=refusal.advice,
-            refusal=refusal.message,
-            start_url=reverse(self.start),
+        context = {
+            "heading": refusal.heading,
+            "lead": refusal.advice,
+            "refusal": refusal.message,
+            "start_url": reverse(self.start),
+        }
+        response = negotiation.page_response(
+            self.request, "accounts/dead_link.html", context, status=refusal.status
         )
         opened_links.forget(self.request, response, self.link)
         return response
 
 
-def carry(request, challenge, page, *, message):
+def redirect_with_token(request, challenge, page, *, message):
     """Lead on to `page` with the token of `challenge` in a cookie: in no address, history or `Referer` (REC-04)."""
     link = challenge.link_name
-    response = negotiation.go(request, f"{page}?link={link}", message=message, link=link)
+    response = negotiation.redirect_to(request, f"{page}?link={link}", message=message, link=link)
     opened_links.keep(request, response, challenge)
     return _unmentioned(response)
 

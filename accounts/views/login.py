@@ -1,8 +1,6 @@
 """Coming back: with a password, or with a code."""
 
-from urllib.parse import urlencode
-
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -13,11 +11,11 @@ from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.sessions.store import PASSWORD
 from accounts.views import negotiation
-from accounts.views.base import AnonymousOnly, Step
-from accounts.views.codes import CodePage, InProgress, ResendPage
+from accounts.views.base import AccessDenied, AnonymousRequiredMixin, SignInMixin, StepView
+from accounts.views.codes import CodeView, PendingChallengeMixin, ResendCodeView
 
 
-class LoginView(AnonymousOnly, Step):
+class LoginView(AnonymousRequiredMixin, SignInMixin, StepView):
     """One box and the password; a button sends a code instead."""
 
     template_name = "accounts/login/password.html"
@@ -28,19 +26,20 @@ class LoginView(AnonymousOnly, Step):
         """Keep the way the shopper came."""
         return {"next": negotiation.local_path(self.request.GET.get("next", ""))}
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Look at the password and let the shopper in."""
         said = form.cleaned_data
-        user = login.by_password(form.found, said["password"], visitor=self.visitor)
-        return enter(self.request, user, said["next"], by=PASSWORD, remember=said["remember"])
+        user = login.by_password(form.identifier, said["password"], visitor=self.visitor)
+        return self.sign_in_and_redirect(user, said["next"], by=PASSWORD, remember=said["remember"])
 
 
-class SendCodeView(AnonymousOnly, Step):
+class SendCodeView(AnonymousRequiredMixin, StepView):
     """Where to send a code that signs in. The answer is the same whether or not there is an account (ENU-03)."""
 
     template_name = "accounts/login/code.html"
     form_class = SendCodeForm
     heading = gettext_lazy("Sign in with a code")
+    success_url = reverse_lazy("accounts:login-code-verify")
 
     def get_initial(self):
         """Give back what was typed before, and the way the shopper came."""
@@ -51,24 +50,20 @@ class SendCodeView(AnonymousOnly, Step):
             "next": negotiation.local_path(came_for),
         }
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Send the code and ask for it."""
         current = pending.challenge(self.request, Purpose.LOGIN)
-        challenge = login.send_code(form.found, current=current, visitor=self.visitor)
+        challenge = login.send_code(form.identifier, current=current, visitor=self.visitor)
         begun = pending.Pending(
             typed=form.typed,
             destination=negotiation.local_path(form.cleaned_data["next"]),
             remember=form.cleaned_data["remember"],
         )
         pending.put(self.request, challenge, begun)
-        return negotiation.go(
-            self.request,
-            reverse("accounts:login-code-verify"),
-            message=_("If there is an account, we have sent a code to it."),
-        )
+        return self.redirect(_("If there is an account, we have sent a code to it."))
 
 
-class LoginVerifyView(InProgress, AnonymousOnly, CodePage):
+class LoginVerifyView(PendingChallengeMixin, AnonymousRequiredMixin, SignInMixin, CodeView):
     """The code that signs in."""
 
     heading = gettext_lazy("Enter the code we sent you")
@@ -76,7 +71,7 @@ class LoginVerifyView(InProgress, AnonymousOnly, CodePage):
     start = "accounts:login-code"
     page = "accounts:login-code-verify"
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Hand the code to the flow and let the shopper in."""
         code, begun = form.cleaned_data["code"], self.pending
         try:
@@ -84,16 +79,15 @@ class LoginVerifyView(InProgress, AnonymousOnly, CodePage):
         except CodeClosed:
             if not self.is_second_click(code):
                 raise
-            return negotiation.turn_away(
-                self.request, begun.destination or reverse("home"), message=_("You are signed in.")
-            )
-        kind = self.challenge.kind
-        return enter(self.request, user, begun.destination, by=kind, remember=begun.remember)
+            url = begun.destination or reverse("home")
+            raise AccessDenied(url, _("You are signed in.")) from None
+        return self.sign_in_and_redirect(
+            user, begun.destination, by=self.challenge.kind, remember=begun.remember
+        )
 
-    def told(self):
+    def get_context_data(self, **kwargs):
         """Say where the code went, if there is an account, and what to do when it did not come."""
-        return {
-            **super().told(),
+        return super().get_context_data(**kwargs) | {
             "sent_to": self.pending.typed,
             "unsure": True,
             "resend_url": reverse("accounts:login-code-resend"),
@@ -102,20 +96,5 @@ class LoginVerifyView(InProgress, AnonymousOnly, CodePage):
         }
 
 
-class LoginResendView(ResendPage, LoginVerifyView):
+class LoginResendView(ResendCodeView, LoginVerifyView):
     """A new code to sign in with."""
-
-
-def enter(request, user, destination, *, by, remember):
-    """Sign in and lead on: to step 3 whoever never finished it, home, or where the shopper came for."""
-    undone = user.deletion_due_at
-    pending.sign_in(request, user, by=by, remember=remember)
-    message = _("You are signed in.")
-    if undone:
-        message = _("Welcome back. Your account will not be deleted.")
-        negotiation.tell(request, message)
-    came_for = negotiation.local_path(destination)
-    if user.completed_at:
-        return negotiation.go(request, came_for or reverse("home"), message=message)
-    query = f"?{urlencode({'next': came_for})}" if came_for else ""
-    return negotiation.go(request, reverse("accounts:register-complete") + query, message=message)

@@ -1,4 +1,4 @@
-"""One answer, three faces: a page, an HTMX fragment, or JSON. Views never ask which."""
+"""One answer, three faces: a page, an HTMX fragment, or JSON."""
 
 from urllib.parse import parse_qs
 
@@ -6,10 +6,10 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
-from django.shortcuts import render
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
+from django.views.generic.base import TemplateResponseMixin
 from django_htmx.http import HttpResponseClientRedirect
 
 from accounts import conf
@@ -24,24 +24,51 @@ class MessageStorage(CookieStorage):
     cookie_name = settings.MESSAGES_COOKIE_NAME
 
 
-def show(request, template, *, status=200, headers=None, **context):
-    """Show a page. A refused form, given as `form`, brings its errors along."""
-    form = context.get("form")
+class NegotiatedResponseMixin(TemplateResponseMixin):
+    """Django's mixin, with three faces: a page, the page's card for HTMX, or JSON. Views never ask which.
+
+    Pages read the context. JSON clients read one sentence of it, the first there is of `refusal`, the errors of `form`,
+    `notice`, `message` and `heading`; the errors of `form` come along by field.
+    """
+
+    def render_to_response(self, context, **response_kwargs):
+        """As Django has it, `status` and `headers` among the keywords."""
+        if wants_json(self.request):
+            response = _json_page(context, **response_kwargs)
+        else:
+            news = {"notice": _news(self.request)}
+            context = {**news, **context, "fragment": _wants_fragment(self.request)}
+            response = super().render_to_response(context, **response_kwargs)
+        return _finish(response)
+
+    def get_template_names(self):
+        """As Django has it; for HTMX, the card of each."""
+        names = super().get_template_names()
+        return [f"{name}#card" for name in names] if _wants_fragment(self.request) else names
+
+    def render_or_redirect(self, url, *, message, **context):
+        """Show the page with news: in place for HTMX, by way of `url` for a page, so that a reload repeats nothing."""
+        if _wants_fragment(self.request):
+            return self.render_to_response(self.get_context_data(notice=message, **context))
+        flash(self.request, message)
+        return redirect_to(self.request, url, message=message)
+
+
+def page_response(request, template_name, context, **response_kwargs):
+    """A page that no view of its own shows."""
+    view = NegotiatedResponseMixin()
+    view.request, view.template_name = request, template_name
+    return view.render_to_response(context, **response_kwargs)
+
+
+def by_face(request, *, page, htmx, json):
+    """The answer of one of three functions, for the few addresses that do more than show a page or lead on."""
     if wants_json(request):
-        told = [context.get(name) for name in ("notice", "said", "heading")]
-        said = context.get("refusal") or _sentence(form) or next(filter(None, told))
-        errors = _errors(form)
-        response = _json(status, said, {"errors": errors} if errors else {})
-    else:
-        fragment = _wants_fragment(request)
-        context = {"notice": _news(request), **context, "fragment": fragment}
-        response = render(
-            request, f"{template}#card" if fragment else template, context, status=status
-        )
-    return _finish(response, headers)
+        return _finish(json())
+    return _finish(htmx() if request.htmx else page())
 
 
-def go(request, url, *, message, **facts):
+def redirect_to(request, url, *, message, **facts):
     """Lead on to `url`; JSON clients read `message` and `facts` instead."""
     if wants_json(request):
         return _finish(_json(200, message, facts))
@@ -51,19 +78,11 @@ def go(request, url, *, message, **facts):
     return _finish(_see_other(url))
 
 
-def stay(request, url, template, *, message, **context):
-    """Show the same page with news: in place for HTMX, by way of `url` for a page, so that a reload repeats nothing."""
-    if _wants_fragment(request):
-        return show(request, template, notice=message, **context)
-    tell(request, message)
-    return go(request, url, message=message)
-
-
-def turn_away(request, url, *, message, status=409):
+def deny(request, url, *, message, status=409):
     """Send somebody who may not be here to where they should go on, and say why."""
     if wants_json(request):
         return _finish(_json(status, message))
-    tell(request, message)
+    flash(request, message)
     if request.htmx:
         response = HttpResponseClientRedirect(url)
         response.status_code = status
@@ -71,25 +90,25 @@ def turn_away(request, url, *, message, status=409):
     return _finish(_see_other(url))
 
 
-def tell(request, message):
+def flash(request, message):
     """Leave a sentence for the next page to say once; JSON clients have it in their answer."""
     if not wants_json(request):
         messages.info(request, message)
 
 
-def refuse(request, status, *, heading, explanation, headers=None, **context):
+def error_response(request, status, *, heading, explanation, headers=None, **context):
     """Answer a request that cannot be served at all, with a sentence and a way on."""
-    if wants_json(request):
-        return _finish(_json(status, f"{heading}. {explanation}"), headers)
-    return show(
-        request,
-        "refused.html",
-        status=status,
-        headers=headers,
-        heading=heading,
-        explanation=explanation,
-        **{"action_url": "/", "action_label": _("Go to the front page"), **context},
-    )
+    context = {
+        "heading": heading,
+        "explanation": explanation,
+        "message": f"{heading}. {explanation}",
+        "action_url": "/",
+        "action_label": _("Go to the front page"),
+        **context,
+    }
+    response = page_response(request, "refused.html", context, status=status, headers=headers)
+    # Middleware answers with it, too, where Django renders nothing.
+    return response if getattr(response, "is_rendered", True) else response.render()
 
 
 def wants_json(request):
@@ -147,6 +166,17 @@ def _wants_fragment(request):
     return htmx and not htmx.boosted and not htmx.history_restore_request
 
 
+def _json_page(context, status=200, headers=None):
+    form = context.get("form")
+    said = [context.get(name) for name in ("notice", "message", "heading")]
+    message = context.get("refusal") or _sentence(form) or next(filter(None, said), "")
+    errors = _errors(form)
+    response = _json(status, message, {"errors": errors} if errors else {})
+    for name, value in (headers or {}).items():
+        response[name] = value
+    return response
+
+
 def _json(status, message, facts=None):
     body = {"success": status < BAD_REQUEST, "message": str(message), **(facts or {})}
     return JsonResponse(body, status=BAD_REQUEST if status == UNPROCESSABLE else status)
@@ -171,8 +201,6 @@ def _see_other(url):
     return response
 
 
-def _finish(response: HttpResponse, headers=None):
+def _finish(response: HttpResponse):
     patch_vary_headers(response, ["Accept", "HX-Request", "Cookie"])
-    for name, value in (headers or {}).items():
-        response[name] = value
     return response

@@ -1,7 +1,7 @@
 """A forgotten password, and "this was not me"."""
 
 from django.contrib.auth import logout
-from django.urls import reverse
+from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -10,40 +10,48 @@ from accounts.forms import EmptyForm, NewPasswordForm, ResetForm
 from accounts.identifiers import EMAIL
 from accounts.models import Purpose
 from accounts.sessions import pending
-from accounts.views import negotiation
-from accounts.views.base import Step
-from accounts.views.codes import CodePage, InProgress, ResendPage
-from accounts.views.links import TokenPage, carry
+from accounts.views.base import StepView
+from accounts.views.codes import CodeView, PendingChallengeMixin, ResendCodeView
+from accounts.views.links import LinkTokenView, redirect_with_token
 
 
-class ResetView(Step):
+class NewPasswordNextMixin:
+    """For steps that end with the right to choose a new password."""
+
+    success_url = reverse_lazy("accounts:password-reset-new")
+
+    def redirect_to_new_password(self, token):
+        """Lead on with `token` in a cookie, as if a link had been opened."""
+        return redirect_with_token(
+            self.request,
+            recovery.find_link(token),
+            self.get_success_url(),
+            message=_("Choose a new password."),
+        )
+
+
+class ResetView(StepView):
     """Where to send the link or code. The answer is the same whether or not there is an account (ENU-03)."""
 
     template_name = "accounts/form.html"
     form_class = ResetForm
     heading = gettext_lazy("Choose a new password")
+    success_url = reverse_lazy("accounts:password-reset-verify")
+    extra_context = {
+        "button": gettext_lazy("Send message"),
+        "button_id": "send-message",
+        "back_url": reverse_lazy("accounts:login"),
+    }
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Send it and say what to do with it."""
         current = pending.challenge(self.request, Purpose.RESET)
-        challenge = recovery.begin(form.found, current=current, visitor=self.visitor)
+        challenge = recovery.begin(form.identifier, current=current, visitor=self.visitor)
         pending.put(self.request, challenge, pending.Pending(typed=form.typed))
-        return negotiation.go(
-            self.request,
-            reverse("accounts:password-reset-verify"),
-            message=_("If there is an account, we have sent a message to it."),
-        )
-
-    def told(self):
-        """Name the button and the way back."""
-        return {
-            "button": _("Send message"),
-            "button_id": "send-message",
-            "back_url": reverse("accounts:login"),
-        }
+        return self.redirect(_("If there is an account, we have sent a message to it."))
 
 
-class ResetVerifyView(InProgress, CodePage):
+class ResetVerifyView(PendingChallengeMixin, NewPasswordNextMixin, CodeView):
     """The code that was texted; or word that a link is in the email."""
 
     template_name = "accounts/recovery/verify.html"
@@ -58,15 +66,14 @@ class ResetVerifyView(InProgress, CodePage):
             return _("Check your email")
         return _("Enter the code we sent you")
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Exchange the right code for the right to choose a password."""
         token = recovery.exchange(self.challenge, form.cleaned_data["code"], origin=self.origin)
-        return choose(self.request, token)
+        return self.redirect_to_new_password(token)
 
-    def told(self):
+    def get_context_data(self, **kwargs):
         """Say where the message went, if there is an account, and what to do when it did not come."""
-        return {
-            **super().told(),
+        return super().get_context_data(**kwargs) | {
             "sent_to": self.pending.typed,
             "unsure": True,
             "resend_url": reverse("accounts:password-reset-resend"),
@@ -75,7 +82,7 @@ class ResetVerifyView(InProgress, CodePage):
         }
 
 
-class ResetResendView(ResendPage, ResetVerifyView):
+class ResetResendView(ResendCodeView, ResetVerifyView):
     """The link once more, or a new code."""
 
     @property
@@ -83,16 +90,17 @@ class ResetResendView(ResendPage, ResetVerifyView):
         """What was sent."""
         if self.challenge.kind == EMAIL:
             return _("We sent you the link again.")
-        return ResendPage.sent_again
+        return ResendCodeView.sent_again
 
 
-class NewPasswordView(TokenPage):
+class NewPasswordView(LinkTokenView):
     """The new password, for whoever holds the token of a link or has exchanged a code for it."""
 
     template_name = "accounts/form.html"
     form_class = NewPasswordForm
     heading = gettext_lazy("Choose a new password")
     start = "accounts:password-reset"
+    success_url = reverse_lazy("accounts:login")
 
     def find(self, token):
         """The attempt of this link."""
@@ -102,17 +110,15 @@ class NewPasswordView(TokenPage):
         """Tell the form whose password it will be."""
         return {**super().get_form_kwargs(), "user": self.challenge.user}
 
-    def carry_out(self, form):
+    def perform(self, form):
         """Set it. Whoever is signed in here is signed out, as everywhere."""
         recovery.set_password(self.token, form.cleaned_data["password"], origin=self.origin)
         logout(self.request)
-        message = _("Your password is changed. Sign in with it.")
-        negotiation.tell(self.request, message)
-        return negotiation.go(self.request, reverse("accounts:login"), message=message)
+        return self.redirect_with_message(_("Your password is changed. Sign in with it."))
 
-    def told(self):
+    def get_context_data(self, **kwargs):
         """Name the button; let a password manager know whose it is (ux 54)."""
-        return {
+        return super().get_context_data(**kwargs) | {
             "button": _("Save password"),
             "button_id": "save-password",
             "manager_name": self.challenge.user.identifier,
@@ -120,41 +126,30 @@ class NewPasswordView(TokenPage):
         }
 
 
-class NotMeView(TokenPage):
+class NotMeView(NewPasswordNextMixin, LinkTokenView):
     """ "This was not me": a button that ends every session and leads to a new password."""
 
     template_name = "accounts/form.html"
     form_class = EmptyForm
     heading = gettext_lazy("Was this not you?")
     start = "accounts:password-reset"
+    extra_context = {
+        "button": gettext_lazy("Secure my account"),
+        "button_id": "not-me",
+        "lead": gettext_lazy(
+            "We sign everybody out, take back what was changed since our message, and you choose a new password."
+        ),
+        "aside": gettext_lazy(
+            "It was you after all? Close the page; nothing happens without the button."
+        ),
+    }
 
     def find(self, token):
         """The notice of this link."""
         return recovery.find_notice(token)
 
-    def carry_out(self, form):
+    def perform(self, form):
         """End everything, and let this browser choose a new password."""
         token = recovery.disown(self.token, origin=self.origin)
         logout(self.request)
-        return choose(self.request, token)
-
-    def told(self):
-        """Say what the button does."""
-        return {
-            "button": _("Secure my account"),
-            "button_id": "not-me",
-            "lead": _(
-                "We sign everybody out, take back what was changed since our message, and you choose a new password."
-            ),
-            "aside": _("It was you after all? Close the page; nothing happens without the button."),
-        }
-
-
-def choose(request, token):
-    """Lead on to the new password, with the token in a cookie as if a link had been opened."""
-    return carry(
-        request,
-        recovery.find_link(token),
-        reverse("accounts:password-reset-new"),
-        message=_("Choose a new password."),
-    )
+        return self.redirect_to_new_password(token)
