@@ -24,7 +24,7 @@ from tests.people import (
     Shopper,
     wrong,
 )
-from tests.staff import SECRET, Member, code_of, make_staff, sign_in_staff
+from tests.staff import SECRET, Member, code_of, make_staff, sign_in_staff, type_code
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
@@ -214,8 +214,8 @@ def test_the_pages_of_staff_are_the_same_views(member):
     refused = member.client.post(CHANGE, {"current": "a guess at it", "password": PASSWORD})
     begun = member.client.post(CHANGE, {"current": SECRET, "password": PASSWORD})
     shown = member.client.get(CODE)
-    wrongly = member.client.post(CODE, {"code": wrong(code_of())})
-    changed = member.client.post(CODE, {"code": code_of()})
+    wrongly = type_code(member.client, wrong(code_of()), CODE)
+    changed = type_code(member.client, code_of(), CODE)
 
     for answer in (refused, wrongly):
         assert (answer.status_code, answer.headers["X-Refused"]) == (422, "422")

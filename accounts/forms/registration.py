@@ -31,9 +31,9 @@ class OtherAddressForm(AddressForm):
     def suggestion(self) -> str:
         """The address that was probably meant, unless the shopper said to keep the typed one (ux 19)."""
         asked = self.cleaned_data["hints"] and not self.cleaned_data.get("keep")
-        if not asked or self.found is None or self.found.kind != EMAIL:
+        if not asked or self.identifier is None or self.identifier.kind != EMAIL:
             return ""
-        return identifiers.suggestion(self.found.address)
+        return identifiers.suggestion(self.identifier.address)
 
 
 class IdentifyForm(OtherAddressForm):
