@@ -25,6 +25,10 @@ class ChangeView(StaffStepMixin, StepView):
     template_name = "admin/account/change.html"
     lead = ""
 
+    def get_identifier(self, form):
+        """Where the codes of this account go."""
+        return self.request.user.contacts[0]
+
     def kept(self, form):
         """What waits in the session for the code."""
         raise NotImplementedError

@@ -773,7 +773,7 @@ def test_a_test_message_says_which_setting_opens_a_network_of_the_shop_s_own(
     shown = words(try_it(staff, row))
 
     assert "PROVIDER_NETWORKS" in shown
-    assert "not a public one" in shown
+    assert "is not public" in shown
     assert not loft.letters
 
 

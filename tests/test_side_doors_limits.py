@@ -286,7 +286,7 @@ def test_a_country_that_closed_itself_is_not_said_to_get_no_texts(owner, helper)
 
     said = words(helper.client.post(LOOKUP, {"who": PHONE}))
 
-    assert "Texts to US: closed itself to sign-ups until" in said
+    assert "Texts to US: closed to sign-ups until" in said
     assert "Texts are stopped" not in said
 
 

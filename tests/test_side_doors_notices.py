@@ -31,10 +31,10 @@ def _no_texts(db):
 
 def told(what):
     """To where a notice was promised, and which of its links work."""
-    rows = OutboxMessage.objects.filter(letter="notice", ref__endswith=what)
+    rows = OutboxMessage.objects.filter(letter="notice", part=what)
     links = Challenge.objects.live().filter(purpose="not_me")
-    alive = {str(pk) for pk in links.values_list("pk", flat=True)}
-    return [(row.address, row.ref.partition(":")[0] in alive) for row in rows]
+    alive = set(links.values_list("pk", flat=True))
+    return [(row.address, row.about_id in alive) for row in rows]
 
 
 @pytest.mark.usefixtures("_no_texts")
@@ -81,4 +81,5 @@ def test_the_clock_of_a_worker_decides_on_no_link(trusted, monkeypatch, hours):
     off = now() + timedelta(hours=hours)
     sign_in(trusted)
     monkeypatch.setattr(composers, "now", lambda: off, raising=False)
-    assert composers.notice(OutboxMessage.objects.get(letter="notice").ref)["link"]
+    row = OutboxMessage.objects.get(letter="notice")
+    assert composers.notice(row.about_id, row.part)["link"]

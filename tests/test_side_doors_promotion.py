@@ -6,7 +6,7 @@ from django.core.management import call_command
 from accounts.errors import SignedOut
 from accounts.flows import account, contacts, deletion
 from accounts.identifiers import parse
-from accounts.models import Challenge, Purpose, User
+from accounts.models import Challenge, Purpose, Session, User
 from accounts.sessions.client import Origin
 from accounts.sessions.trusted_browsers import Visitor
 from backoffice import roles
@@ -58,7 +58,9 @@ def test_another_role_keeps_the_password_of_staff(client, carol):
 
 
 CHANGES = {
-    "rename": lambda user: account.rename(user, name="Eve", username="eve", origin=HERE),
+    "rename": lambda user: account.rename(
+        user, name="Eve", username=user.username, session=Session(), origin=HERE
+    ),
     "password": lambda user: account.set_password(
         user, new="chosen by the thief", keep="", visitor=Visitor(HERE)
     ),
