@@ -31,7 +31,7 @@ ONCE_A_MINUTE = (conf.Rate(1, 60),)
 BY_STAFF_BROWSER = "staff logins by browser"
 BROKEN_OFF = 3
 DEADLOCK = "40P01"
-# One in so many hits of a cap that strangers can fill is kept for the owner (LIM-12).
+# One in so many hits of a cap is never for strangers (LIM-12).
 KEPT = 5
 
 TEXT = TextField()
@@ -143,7 +143,9 @@ def messages(to: Identifier, pool: Pool) -> list[Limit]:
     """
     if pool == Pool.STAFF:
         return _limits("staff messages", to.mailbox, conf.STAFF_MESSAGES)
-    return _parts("messages", to.mailbox, conf.MESSAGES_PER_RECIPIENT, pool)
+    # Of the owner by the very address: whoever has a like one must not use this one's up.
+    subject = to.key if pool == Pool.OWNER else to.mailbox
+    return _parts("messages", subject, conf.MESSAGES_PER_RECIPIENT, pool)
 
 
 def resends(to: Identifier, pool: Pool) -> list[Limit]:
@@ -161,7 +163,12 @@ def texts(to: Identifier, pool: Pool) -> list[Limit]:
     return [
         *texts_in_all(pool),
         *texts_to_country(to.country, pool),
-        *_of_pool("texts by prefix", to.prefix, conf.TEXTS_PER_PREFIX, pool),
+        # An owner's text goes to a number that is verified: a neighbour's must not stop it.
+        *(
+            _of_pool("texts by prefix", to.prefix, conf.TEXTS_PER_PREFIX, pool)
+            if pool != Pool.OWNER
+            else []
+        ),
     ]
 
 
@@ -436,19 +443,23 @@ def _carry_over(limits: Iterable[Limit]) -> None:
 
 
 def _parts(name: str, subject: str, rates: tuple[conf.Rate, ...], pool: Pool) -> list[Limit]:
-    """A cap in one bucket for all: the owner may fill the whole of it, others leave a part."""
+    """A cap of which strangers may fill a part, and owners the whole, in a bucket of their own.
+
+    Not in one bucket: strangers who count their refusals would learn when the owner asked (ABU-08).
+    """
     if pool == Pool.OWNER:
-        return _limits(name, subject, rates)
-    return _limits(name, subject, tuple(map(_without_kept, rates)))
+        return _owned(name, subject, rates, pool)
+    return _limits(name, subject, tuple(map(part_of_strangers, rates)))
 
 
-def _without_kept(rate: conf.Rate) -> conf.Rate:
+def part_of_strangers(rate: conf.Rate) -> conf.Rate:
+    """What strangers may fill of a cap: one in KEPT hits is not for them (LIM-12)."""
     # Of a cap of one there is no part to keep.
     return rate._replace(times=max(1, rate.times - max(1, rate.times // KEPT)))
 
 
 def _owned(name: str, subject: str, rates: tuple[conf.Rate, ...], pool: Pool) -> list[Limit]:
-    """A cap so small that a part of it is too little for an honest newcomer: the owner has one of their own."""
+    """A cap of which the owner has one of their own."""
     return _limits(f"{name} by owner" if pool == Pool.OWNER else name, subject, rates)
 
 

@@ -17,7 +17,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
-from accounts import conf
+from accounts import conf, limits
 from messaging.credentials import vault
 from messaging.models import SMS
 from messaging.providers import KINDS, transport
@@ -126,7 +126,10 @@ def refuse_unsafe_worker(**_signal) -> None:
 @checks.register(TAG)
 def codes_are_strong(app_configs, **kwargs):
     """Codes long enough, short-lived, and few enough guesses (COD-01, COD-04, COD-07)."""
-    guesses = sum(rate.times * 86400 / rate.seconds for rate in conf.CODE_GUESSES_PER_ID)
+    rates = conf.CODE_GUESSES_PER_ID
+    # Those of strangers, and those of the owner's own browsers.
+    every = [*rates, *map(limits.part_of_strangers, rates)]
+    guesses = sum(rate.times * 86400 / rate.seconds for rate in every)
     if conf.CODE_LENGTH not in CODE_LENGTHS:
         yield _weak("E001", "CODE_LENGTH must be 6, 7 or 8.", "Leave it out for 6 digits.")
     if conf.CODE_TTL.total_seconds() > LONGEST_CODE_LIFE:

@@ -198,7 +198,7 @@ def test_the_numbers_as_shipped_are_safe(db):
         ("CODE_LENGTH", 5, ["E001", "E003"]),
         ("CODE_LENGTH", 9, ["E001"]),
         ("CODE_TTL", conf.CODE_TTL + conf.CODE_TTL / 600, ["E002"]),
-        ("CODE_GUESSES_PER_ID", rates("101/d"), ["E003"]),
+        ("CODE_GUESSES_PER_ID", rates("56/d"), ["E003"]),
         ("CODE_GUESSES_PER_ID", rates("5/h"), ["E003"]),
         ("PASSWORD_MIN_LENGTH", 7, ["E005"]),
         ("REGISTRATION_DUPLICATE_POLICY", "Disclose", ["E006"]),
@@ -220,7 +220,7 @@ def test_one_weak_number_is_named_and_stops_the_site(
     [
         ("CODE_LENGTH", 8),
         ("CODE_TTL", conf.CODE_TTL / 10),
-        ("CODE_GUESSES_PER_ID", rates("100/d")),
+        ("CODE_GUESSES_PER_ID", rates("55/d")),
         ("PASSWORD_MIN_LENGTH", 8),
         ("REGISTRATION_DUPLICATE_POLICY", "private"),
     ],

@@ -30,8 +30,8 @@ NAMES = [EMAIL, PHONE, USERNAME]
 WRONG = "not the password"
 
 # Statements of one POST. The new browser is told of, and its BEGIN and COMMIT are not counted.
-# A new browser's counts the household first and by itself, and the sign-ins of the account (LIM-10, LIM-13); it asks the
-# database since when it is trusted.
+# A new browser's counts the household first and by itself, and the sign-ins of the account (LIM-10, LIM-13); it asks
+# the database since when it is trusted.
 KNOWN_BROWSER, NEW_BROWSER, RIGHT_CODE = 8, 11, 15
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -182,3 +182,19 @@ def test_a_shop_does_not_keep_what_erasure_would_not_find(
     told = [problem.id for problem in checks.run_checks(tags=[TAG])]
 
     assert ("storefront.E021" in told) == is_refused
+
+
+def test_what_a_stranger_typed_of_the_address_goes_too(db, ana, bea, postbox):  # LOG-07
+    """A stranger had begun to add it as a contact of theirs; it was never verified."""
+    ana.signs_up("ana@example.com")
+    bea.signs_up("bea@example.com", name="Bea")
+    bea.post("/account/contacts/email/", contact="ana@example.com")
+    assert Challenge.objects.filter(
+        recipient="ana@example.com", user__email="bea@example.com"
+    ).exists()
+    User.objects.filter(email="ana@example.com").update(deletion_due_at="2020-01-01T00:00Z")
+
+    tasks.erase()
+
+    assert not Challenge.objects.filter(recipient="ana@example.com").exists()
+    assert not OutboxMessage.objects.filter(address="ana@example.com").exists()

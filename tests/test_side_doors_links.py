@@ -281,14 +281,7 @@ def signs_out(browser):
     browser.post(LOGOUT)
 
 
-def resets(browser):
-    """A password of another account."""
-    browser.post(
-        NEW_PASSWORD, token=Challenge.objects.get(recipient=BB).link_token, password=CHOSEN
-    )
-
-
-@pytest.mark.parametrize("moment", [signs_in, signs_up, signs_out, resets])
+@pytest.mark.parametrize("moment", [signs_in, signs_up, signs_out])
 @pytest.mark.parametrize(
     ("page", "link_of"), [(NEW_PASSWORD, reset_link), (NOT_ME, notice_link), (LINK, sign_up_link)]
 )
@@ -376,3 +369,22 @@ def test_a_strangers_link_as_next_opens_nothing(ana, postbox):
 
     assert signed_in.to == HOME
     assert not link_cookies(ana)
+
+
+def test_a_password_that_is_set_in_one_tab_leaves_the_link_of_another_open(db, postbox):  # REC-04
+    for name in ("aa@example.com", "bb@example.com"):
+        Shopper(ip="192.0.2.1").signs_up(name)
+    browser = Shopper(ip="192.0.2.2")
+    pages = {}
+    for name in ("aa@example.com", "bb@example.com"):
+        browser.post("/password-reset/", identifier=name)
+        pages[name] = browser.get(postbox.link(name)).headers["Location"]
+
+    for name, page in pages.items():
+        answer = browser.post(
+            page, password=f"a new one for {name}", link=page.partition("link=")[2]
+        )
+        assert answer.to == "/login/", name
+
+    for name in pages:
+        assert User.objects.get(email=name).check_password(f"a new one for {name}")

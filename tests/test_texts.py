@@ -105,7 +105,7 @@ def test_a_full_budget_is_an_event_and_an_alert(db, few):  # ABU-02
     alert = Alert.objects.get()
     assert (alert.kind, alert.about, alert.times) == (
         "texts_stopped",
-        "texts by prefix sign-up +44740012",
+        "texts by prefix sign-up GB",
         3,
     )
     assert SecurityEvent.objects.filter(kind="texts_stopped").count() == 3

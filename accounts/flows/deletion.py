@@ -94,7 +94,9 @@ def _prints(user: User) -> set[str]:
 
 
 def _attempts(user: User, prints: set[str]) -> list[UUID]:
-    """Their own attempts and those of nobody at what was theirs."""
+    """Their own attempts, those of nobody at what was theirs, and what somebody else merely typed of it."""
     nobodys = Challenge.objects.filter(user=None, fingerprint__in=prints)
-    both = (user.challenges.all(), nobodys)
-    return [pk for rows in both for pk in rows.values_list("pk", flat=True)]
+    contacts = [contact.key for contact in user.contacts]
+    typed = Challenge.objects.filter(recipient__in=contacts, purpose__in=TYPED, proved_at=None)
+    every = (user.challenges.all(), nobodys, typed)
+    return list({pk for rows in every for pk in rows.values_list("pk", flat=True)})

@@ -22,7 +22,8 @@ def spend(to: Identifier, pool: Pool) -> None:
     if full:
         # A notice is not sent then, and what it tells of happens all the same.
         limits.give_back(*taken.values())
-        raise TextsStopped(f"{full[0].name} {full[0].subject}", to)
+        # No part of a number stands in an alert or a log.
+        raise TextsStopped(f"{full[0].name} {pool} {to.country}", to)
 
 
 def came_back(number: Identifier, pool: Pool) -> None:

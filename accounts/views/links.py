@@ -62,6 +62,11 @@ class LinkTokenView(StepView):
             raise form.refusal
         return super().form_invalid(form)
 
+    def spent(self, response):
+        """Drop the link from this browser, with `response`: it has done what it was for."""
+        opened_links.forget(self.request, response, self.link)
+        return response
+
     def get_context_data(self, **kwargs):
         """Name the link, for the form to send along."""
         return super().get_context_data(**kwargs) | {"link": self.link}
@@ -102,8 +107,7 @@ class LinkTokenView(StepView):
         response = negotiation.page_response(
             self.request, "accounts/dead_link.html", context, status=refusal.status
         )
-        opened_links.forget(self.request, response, self.link)
-        return response
+        return self.spent(response)
 
 
 def redirect_with_token(request, challenge, page, *, message):

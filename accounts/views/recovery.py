@@ -113,8 +113,10 @@ class NewPasswordView(LinkTokenView):
     def perform(self, form):
         """Set it. Whoever is signed in here is signed out, as everywhere."""
         recovery.set_password(self.token, form.cleaned_data["password"], origin=self.origin)
-        logout(self.request)
-        return self.redirect_with_message(_("Your password is changed. Sign in with it."))
+        leave(self.request)
+        return self.spent(
+            self.redirect_with_message(_("Your password is changed. Sign in with it."))
+        )
 
     def get_context_data(self, **kwargs):
         """Name the button; let a password manager know whose it is (ux 54)."""
@@ -151,5 +153,16 @@ class NotMeView(NewPasswordNextMixin, LinkTokenView):
     def perform(self, form):
         """End everything, and let this browser choose a new password."""
         token = recovery.disown(self.token, origin=self.origin)
-        logout(self.request)
-        return self.redirect_to_new_password(token)
+        leave(self.request)
+        return self.spent(self.redirect_to_new_password(token))
+
+
+def leave(request):
+    """Sign out whoever is signed in here; of somebody who is not, drop what is in progress and nothing else.
+
+    Another emailed link that is open in this browser stays open: it is not this one's.
+    """
+    if request.user.is_authenticated:
+        logout(request)
+    else:
+        pending.forget(request)

@@ -9,7 +9,9 @@ LIMITS = {
     "messages": gettext_lazy("messages to this address"),
     "resends": gettext_lazy("codes sent again"),
     "resends by owner": gettext_lazy("codes sent again"),
+    "messages by owner": gettext_lazy("messages to this address"),
     "guesses": gettext_lazy("codes typed"),
+    "guesses by owner": gettext_lazy("codes typed"),
     "resets": gettext_lazy("links for a new password"),
     "resets by owner": gettext_lazy("links for a new password"),
     "sign-ins": gettext_lazy("sign-ins in new browsers"),
@@ -29,7 +31,7 @@ LIMITS = {
 WHOSE = {
     Pool.SIGN_UP: gettext_lazy("for sign-ups"),
     Pool.RETURN: gettext_lazy("in new browsers"),
-    Pool.OWNER: gettext_lazy("also for trusted browsers and staff"),
+    Pool.OWNER: gettext_lazy("for trusted browsers and staff"),
 }
 
 

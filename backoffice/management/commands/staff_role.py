@@ -1,7 +1,8 @@
 """Say what an account may do on the staff pages: manage.py staff_role USERNAME Support|Operations|Auditor|none"""
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from accounts.models import User
 from backoffice import roles
 from backoffice.management import usernames
 
@@ -21,9 +22,28 @@ class Command(BaseCommand):
     def handle(self, *args, username, role, **options):
         """Set it, and write it down."""
         user = usernames.find(username)
+        _keep_a_superuser(user)
+        was_staff, was_superuser = user.is_staff, user.is_superuser
         roles.set_role(user, "" if role == NONE else role)
         self.stdout.write(f"{usernames.shown(user)}: {role}")
         if role != NONE:
             self.stdout.write(str(roles.TWO_ACCOUNTS))
+        if was_superuser:
+            self.stdout.write(f"{user.username} is no superuser any more.")
+        if role != NONE and not was_staff:
+            self.stdout.write(
+                f"The password of the shop is gone. Set one: script/manage changepassword {user.username}"
+            )
         if role != NONE and not user.contacts:
-            self.stdout.write("There is no contact to send a code to yet: manage.py staff_contact")
+            self.stdout.write(
+                "There is no contact to send a code to yet: script/manage staff_contact"
+            )
+
+
+def _keep_a_superuser(user):
+    """Refuse to take the last superuser's rights: no command here gives them back."""
+    others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
+    if user.is_superuser and not others.exists():
+        raise CommandError(
+            f"{user.username} is the only superuser. Make another one first: script/manage createsuperuser"
+        )
