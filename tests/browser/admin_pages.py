@@ -32,8 +32,8 @@ class Till:
             to,
         )
         self.write(
-            "INSERT INTO messaging_receipt (key, message_id, provider, status, detail, at, received_at)"
-            " SELECT 'bounce ' || id, id, provider, 'bounced', ?, datetime('now'), datetime('now')"
+            "INSERT INTO messaging_receipt (key, message_id, provider_id, status, detail, at, received_at)"
+            " SELECT 'bounce ' || id, id, provider_id, 'bounced', ?, datetime('now'), datetime('now')"
             " FROM messaging_outboxmessage WHERE address = ?",
             why,
             to,

@@ -130,6 +130,8 @@ def test_no_address_that_staff_search_for_stands_in_a_url(boss, ana, javascript)
         staff.search.press("Enter")
         expect(staff.page).to_have_url(re.compile(r"/admin/lookup/$"))
         expect(staff.main).to_contain_text("What to tell the caller")
+        # The style sheet may come after the words.
+        staff.page.wait_for_load_state()
         assert not staff.page.evaluate(SIDEWAYS), window
 
     name = who.partition("@")[0]
