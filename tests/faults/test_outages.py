@@ -152,14 +152,14 @@ def test_after_fifteen_minutes_no_code_is_sent_and_every_notice_is(  # OUT-04, F
 
 QUEUE_NOTICES = """
 from unittest.mock import patch
-from accounts.flows import notices
+from accounts.flows import notifications
 from accounts.identifiers import parse
 from accounts.models import User
 from accounts.sessions.client import Origin
 with patch("messaging.outbox.api.nudge"):
     for n in range(number):
         user = User.objects.register(parse(f"customer{n}@example.com"), name="Ana")
-        notices.tell(user, "password_changed", origin=Origin(), to=user.contacts)
+        notifications.tell(user, "password_changed", origin=Origin(), to=user.contacts)
 """
 
 

@@ -20,6 +20,11 @@ STARTS, STOPS = 120, 10
 PREFIX = re.compile(r"^\S+ (web|worker|beat)\.\d+ *\| (.*)$", re.MULTILINE)
 
 
+def listen_to_ctrl_c():
+    """In the child, before it becomes the script: end at SIGINT, as in a terminal."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 class Stack:
     """A running script/stack, or another script, with a process group of its own, as a shell would start it."""
 
@@ -35,6 +40,8 @@ class Stack:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                # Whatever runs the tests in the background ignores Ctrl-C, and its children inherit that.
+                preexec_fn=listen_to_ctrl_c,
             )
 
     @property
