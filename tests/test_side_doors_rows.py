@@ -154,9 +154,9 @@ def test_no_refusal_gives_the_households_hit_back(db, settings, door, allowed, r
 
 
 def fill(number):
-    """Let this number get as many messages as anybody may."""
-    for _ in range(5):
-        limits.take(*limits.messages(parse(number), Pool.OWNER))
+    """Let this number get as many messages as strangers may cause."""
+    for _ in range(4):
+        limits.take(*limits.messages(parse(number), Pool.SIGN_UP))
 
 
 def test_a_program_in_the_trap_is_counted_like_a_person(db, monkeypatch):  # ABU-06

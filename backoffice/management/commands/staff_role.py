@@ -1,8 +1,7 @@
 """Say what an account may do on the staff pages: manage.py staff_role USERNAME Support|Operations|Auditor|none"""
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
-from accounts.models import User
 from backoffice import roles
 from backoffice.management import usernames
 
@@ -22,7 +21,6 @@ class Command(BaseCommand):
     def handle(self, *args, username, role, **options):
         """Set it, and write it down."""
         user = usernames.find(username)
-        _keep_a_superuser(user)
         was_staff, was_superuser = user.is_staff, user.is_superuser
         roles.set_role(user, "" if role == NONE else role)
         self.stdout.write(f"{usernames.shown(user)}: {role}")
@@ -38,12 +36,3 @@ class Command(BaseCommand):
             self.stdout.write(
                 "There is no contact to send a code to yet: script/manage staff_contact"
             )
-
-
-def _keep_a_superuser(user):
-    """Refuse to take the last superuser's rights: no command here gives them back."""
-    others = User.objects.filter(is_superuser=True, is_active=True).exclude(pk=user.pk)
-    if user.is_superuser and not others.exists():
-        raise CommandError(
-            f"{user.username} is the only superuser. Make another one first: script/manage createsuperuser"
-        )
