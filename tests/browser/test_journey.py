@@ -115,6 +115,7 @@ def test_a_browser_that_reads_messages_fills_in_the_code_and_sends_nothing(ana):
     who, sent = email(), []
     ana.asks_for_code(who)
     ana.page.on("request", lambda request: sent.append(request.url) if _is_ours(request) else None)
+    ana.page.wait_for_function("() => window.asked.length")
 
     ana.page.evaluate("code => window.messageComes(code)", ana.mailbox.code(who))
 
