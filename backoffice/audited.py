@@ -1,7 +1,7 @@
 """What staff do leaves a trace: the admin site writes it down, wherever a row is opened, added, changed or removed."""
 
 
-class Noted:
+class AuditedModelAdmin:
     """A page of the admin that tells its site of each row that staff open or change (LOG-01)."""
 
     def log_addition(self, request, obj, message):

@@ -24,7 +24,7 @@ from django.utils.translation import gettext as _
 
 from accounts import identifiers
 from accounts.identifiers import USERNAME
-from backoffice.audited import Noted
+from backoffice.audited import AuditedModelAdmin
 
 # From so many rows on, what would read them all is estimated.
 LARGE = 50_000
@@ -114,7 +114,7 @@ class WindowList(ChangeList):
         return self.get_query_string(filters, [f"{self.date_hierarchy}__"])
 
 
-class Shutter(Noted, admin.ModelAdmin):
+class LargeTableModelAdmin(AuditedModelAdmin, admin.ModelAdmin):
     """Answers no questions about columns that it does not show."""
 
     show_full_result_count = False
@@ -183,7 +183,7 @@ class Shutter(Noted, admin.ModelAdmin):
         return HttpResponseRedirect(f"{request.path}?{query.urlencode()}")
 
 
-class Window(Shutter):
+class ReadOnlyModelAdmin(LargeTableModelAdmin):
     """Read-only for everyone; only the columns in `fields` exist, also for filters in the address (ADM-02, ADM-03)."""
 
     actions = None

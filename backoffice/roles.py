@@ -143,7 +143,7 @@ def change_password(
     """
     challenges.check(challenge, typed, origin=origin)
     with transaction.atomic():
-        challenges.stand_in_line(user.pk)
+        challenges.lock_user(user.pk)
         account = _still_theirs(challenge).filter(pk=user.pk, password=user.password)
         if not account.update(password=hashed):
             raise CodeClosed
@@ -161,7 +161,7 @@ def begin_contact(
     """
     challenges.check(challenge, typed, origin=origin)
     with transaction.atomic():
-        challenges.stand_in_line(user.pk)
+        challenges.lock_user(user.pk)
         if not _still_theirs(challenge).filter(pk=user.pk).exists():
             raise CodeClosed
         challenges.use_up(challenge)
@@ -181,7 +181,7 @@ def change_contact(
     what = "contact_changed" if user.contact(contact.kind) else "contact_added"
     try:
         with transaction.atomic():
-            challenges.stand_in_line(user.pk)
+            challenges.lock_user(user.pk)
             columns = User.proven(contact) | {"primary": contact.kind}
             active = User.objects.filter(pk=user.pk, is_active=True, is_staff=True)
             if challenge.user_id != user.pk or not active.update(**columns):
@@ -213,7 +213,7 @@ def set_contact(user: User, contact: Identifier) -> None:
 def password_set(user: User) -> None:
     """End all that began with the former password of `user`, after whoever runs the site has set another one."""
     with transaction.atomic():
-        challenges.stand_in_line(user.pk)
+        challenges.lock_user(user.pk)
         challenges.end_everything(user, with_notices=True)
         audit.record("staff_password_set", origin=Origin(), user=user)
 
@@ -226,7 +226,7 @@ def set_role(user: User, role: str) -> None:
     alone, which is the second step here (ADM-04).
     """
     with transaction.atomic():
-        challenges.stand_in_line(user.pk)
+        challenges.lock_user(user.pk)
         account = User.objects.filter(pk=user.pk)
         if role:
             account.filter(is_staff=False).update(password=make_password(None))

@@ -7,7 +7,7 @@ from backoffice.dashboard import rollups
 
 
 @shared_task(ignore_result=True)
-def look_out() -> None:
+def alert_on_bursts() -> None:
     """Tell staff of bursts."""
     burst_alerts.watch()
 

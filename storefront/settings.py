@@ -227,7 +227,7 @@ CELERY_BEAT_SCHEDULE = {
     "drop old messages": _every(3600, "messaging.tasks.purge"),
     "erase accounts": _every(600, "accounts.tasks.erase"),
     "drop old rows": _every(3600, "accounts.tasks.purge"),
-    "tell staff of bursts": _every(60, "backoffice.tasks.look_out"),
+    "tell staff of bursts": _every(60, "backoffice.tasks.alert_on_bursts"),
     "count sign-ups": _every(60, "backoffice.tasks.tally"),
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat")

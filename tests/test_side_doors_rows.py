@@ -25,7 +25,7 @@ from accounts.models import (
 from accounts.sessions.client import Origin
 from backoffice.dashboard import rollups
 from backoffice.models import Tally, What
-from backoffice.tasks import look_out
+from backoffice.tasks import alert_on_bursts
 from messaging.models import Alert, OutboxMessage
 from tests.people import (
     COMPLETE,
@@ -250,7 +250,7 @@ def test_staff_hear_of_used_codes_from_twenty_on_though_few_are_events(db, times
     for _ in range(times):
         refusals.count("code_replay")
 
-    look_out()
+    alert_on_bursts()
 
     assert Alert.objects.filter(kind="used_codes_typed_again").count() == heard
 
@@ -261,7 +261,7 @@ def test_refusals_of_long_ago_are_no_burst(db, monkeypatch, minutes, heard):  # 
         refusals.count("code_replay")
     RefusalCount.objects.update(minute=F("minute") - timedelta(minutes=minutes))
 
-    look_out()
+    alert_on_bursts()
 
     assert Alert.objects.count() == heard
 

@@ -11,7 +11,7 @@ from django.test import Client
 
 from accounts import conf
 from accounts.models import SecurityEvent
-from backoffice.admin.users import DEEDS
+from backoffice.admin.users import ACTIONS
 from backoffice.modeladmin import is_contact
 from messaging.models import OutboxMessage, Provider
 from tests.pages import Page, words
@@ -307,13 +307,13 @@ def test_every_page_that_shows_a_person_is_written_down(support, shopper, page):
 
 def test_every_page_about_one_user_has_its_trace(staff, shopper):  # LOG-01
     shown = 0
-    for page in ["change", "history", "delete", *(deed.name for deed in DEEDS)]:
+    for page in ["change", "history", "delete", *(deed.name for deed in ACTIONS)]:
         answer = staff.client.get(f"{USERS}{shopper.pk}/{page}/")
         shown += answer.status_code == 200
 
         assert SecurityEvent.objects.filter(kind="staff_viewed").count() == shown, page
 
-    assert shown >= len(DEEDS)
+    assert shown >= len(ACTIONS)
 
 
 def test_the_page_that_asks_before_a_role_is_removed_is_written_down(staff):  # LOG-01

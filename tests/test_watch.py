@@ -12,7 +12,7 @@ from accounts.conf import Rate
 from accounts.models import SecurityEvent
 from backoffice import burst_alerts
 from backoffice.dashboard.rollups import COUNTED
-from backoffice.tasks import look_out
+from backoffice.tasks import alert_on_bursts
 from messaging.models import Alert
 from tests.staff import make_staff, sign_in_staff
 
@@ -50,7 +50,7 @@ def happens(kind, times, ago=timedelta()):
 def test_a_burst_is_heard_from_so_many_on(kind, alert, times, heard):  # LOG-06
     happens(kind, times)
 
-    look_out()
+    alert_on_bursts()
 
     assert Alert.objects.filter(kind=alert).count() == Alert.objects.count() == heard
 
@@ -59,7 +59,7 @@ def test_a_burst_is_heard_from_so_many_on(kind, alert, times, heard):  # LOG-06
 def test_what_is_long_ago_is_no_burst(ago, heard):  # LOG-06
     happens("password_locked", 3, timedelta(seconds=ago))
 
-    look_out()
+    alert_on_bursts()
 
     assert Alert.objects.count() == heard
 
@@ -67,7 +67,7 @@ def test_what_is_long_ago_is_no_burst(ago, heard):  # LOG-06
 def test_other_things_happen_as_often_as_they_like():  # LOG-06
     happens("signed_in", 50)
 
-    look_out()
+    alert_on_bursts()
 
     assert not Alert.objects.exists()
 
@@ -76,7 +76,7 @@ def test_a_burst_that_goes_on_is_one_row_that_counts(caplog):  # LOG-06
     happens("code_sent", 3)
 
     for _minute in range(3):
-        look_out()
+        alert_on_bursts()
 
     assert Alert.objects.get().times == 3
     assert [line.message for line in caplog.records if "alert" in line.message] == [
@@ -89,14 +89,14 @@ def test_five_wrong_passwords_of_three_people_are_heard(ana):  # LIM-01, LOG-06
         for _try in range(5):
             ana.post("/login/", identifier=who, password="not the password")
 
-    look_out()
+    alert_on_bursts()
 
     assert Alert.objects.get().kind == "many_passwords_locked"
 
 
 def test_staff_read_it_in_words(client):  # LOG-06
     happens("code_replay", 3)
-    look_out()
+    alert_on_bursts()
     make_staff()
     sign_in_staff(client)
 
@@ -111,7 +111,7 @@ def test_staff_read_it_in_words(client):  # LOG-06
 )
 def test_the_front_page_of_staff_shows_the_alerts_of_a_day(client, ago, shown):  # LOG-06
     happens("code_replay", 3)
-    look_out()
+    alert_on_bursts()
     Alert.objects.update(last_at=now() - ago)
     make_staff()
     sign_in_staff(client)
@@ -121,7 +121,7 @@ def test_the_front_page_of_staff_shows_the_alerts_of_a_day(client, ago, shown): 
 
 def test_whoever_may_not_see_alerts_sees_none(client):  # ADM-03
     happens("code_replay", 3)
-    look_out()
+    alert_on_bursts()
     make_staff("sam")
     call_command("staff_role", "sam", "Support")
     sign_in_staff(client, "sam")
@@ -133,4 +133,6 @@ def test_whoever_may_not_see_alerts_sees_none(client):  # ADM-03
 
 
 def test_beat_knows_the_task():  # LOG-06
-    assert look_out.name in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert alert_on_bursts.name in {
+        entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()
+    }

@@ -101,7 +101,7 @@ def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
         raise CodeClosed
     challenge.close_others()
     if challenge.kind == PHONE:
-        sms_budget.came_back(challenge.identifier, Pool(challenge.pool))
+        sms_budget.record_verified(challenge.identifier, Pool(challenge.pool))
 
 
 def channel(identifier: Identifier) -> str:
@@ -123,7 +123,7 @@ def count_request(visitor: Visitor, user: User | None) -> Pool:
     return Pool.RETURN
 
 
-def stand_in_line(user_id: UUID | None) -> None:
+def lock_user(user_id: UUID | None) -> None:
     """Lock the user before any of their challenges, as everybody does; else two would wait in a circle.
 
     For nobody it asks, too: a stranger who counts statements or time must not learn who has an account (ENU-02).
@@ -134,7 +134,7 @@ def stand_in_line(user_id: UUID | None) -> None:
 
 
 def lock_shopper(user: User) -> None:
-    """Lock the user as `stand_in_line` does, for a change of their own account.
+    """Lock the user as `lock_user` does, for a change of their own account.
 
     Raises SignedOut for whoever was promoted, shut out or erased since the request came in.
     """
@@ -178,7 +178,7 @@ def _send(challenge: Challenge, origin: Origin) -> None:
 def _renew(challenge: Challenge, origin: Origin) -> bool:
     """Send the next code of this attempt, or return False when it is not its time."""
     with transaction.atomic():
-        stand_in_line(challenge.user_id)
+        lock_user(challenge.user_id)
         if not challenge.renew():
             return False
         identifier, pool = challenge.identifier, Pool(challenge.pool)
@@ -196,7 +196,7 @@ def _replace(challenge: Challenge, origin: Origin) -> Challenge:
         raise TooSoon(challenge.resend_at)
     pool = Pool(challenge.pool)
     with transaction.atomic():
-        stand_in_line(challenge.user_id)
+        lock_user(challenge.user_id)
         if not challenge.close():
             raise CodeClosed
         return issue(

@@ -123,7 +123,7 @@ def _find(token: str, purpose: Purpose) -> Challenge:
 
 def _lock(challenge: Challenge) -> User:
     """The shopper of an attempt, locked before it. Raises LinkDead."""
-    challenges.stand_in_line(challenge.user_id)
+    challenges.lock_user(challenge.user_id)
     user = challenge.shopper
     if user is None:
         raise LinkDead

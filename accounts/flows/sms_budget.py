@@ -26,7 +26,7 @@ def spend(to: Identifier, pool: Pool) -> None:
         raise TextsStopped(f"{full[0].name} {pool} {to.country}", to)
 
 
-def came_back(number: Identifier, pool: Pool) -> None:
+def record_verified(number: Identifier, pool: Pool) -> None:
     """Count a code that was typed, for the country it was sent to; of sign-ups alone: others tell of accounts."""
     if pool == Pool.SIGN_UP:
         TextCountry(code=number.country).count_proof()

@@ -3,12 +3,12 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from backoffice.modeladmin import Window
+from backoffice.modeladmin import ReadOnlyModelAdmin
 from messaging.models import Alert
 
 
 @admin.register(Alert)
-class AlertAdmin(Window):
+class AlertAdmin(ReadOnlyModelAdmin):
     """What staff should look at, the newest first."""
 
     list_display = ("last_at", "what", "about", "times", "first_at")

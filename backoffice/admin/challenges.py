@@ -5,7 +5,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Challenge
 from backoffice.filters import ChoiceFilter
-from backoffice.modeladmin import Window, by_id
+from backoffice.modeladmin import ReadOnlyModelAdmin, by_id
 from backoffice.support import challenge_status
 
 
@@ -21,7 +21,7 @@ class StateFilter(ChoiceFilter):
 
 
 @admin.register(Challenge)
-class ChallengeAdmin(Window):
+class ChallengeAdmin(ReadOnlyModelAdmin):
     """Attempts to prove an identifier, whatever became of them."""
 
     list_display = (

@@ -5,13 +5,13 @@ from django.contrib.auth.admin import GroupAdmin
 from django.contrib.auth.models import Group
 from django.db.models import Q
 
-from backoffice.modeladmin import Shutter
+from backoffice.modeladmin import LargeTableModelAdmin
 
 admin.site.unregister(Group)
 
 
 @admin.register(Group)
-class RoleAdmin(Shutter, GroupAdmin):
+class RoleAdmin(LargeTableModelAdmin, GroupAdmin):
     """Who may do what."""
 
     def meant(self, text):

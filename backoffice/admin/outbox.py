@@ -11,7 +11,7 @@ from backoffice import badges
 from backoffice.admin.alerts import AlertAdmin
 from backoffice.admin.providers import ProviderAdmin
 from backoffice.filters import ChoiceFilter
-from backoffice.modeladmin import Window
+from backoffice.modeladmin import ReadOnlyModelAdmin
 from backoffice.provider_names import NamesProvidersMixin
 from backoffice.support.timeline import LETTERS
 from messaging import providers
@@ -45,7 +45,7 @@ class ProviderFilter(ChoiceFilter):
 
 
 @admin.register(OutboxMessage)
-class OutboxAdmin(NamesProvidersMixin, Window):
+class OutboxAdmin(NamesProvidersMixin, ReadOnlyModelAdmin):
     """The outbox: what was promised and how it ended. Addresses and words stay inside."""
 
     list_display = (
@@ -98,7 +98,7 @@ def _moment(at):
 
 
 @admin.register(Channel)
-class ChannelAdmin(Window):
+class ChannelAdmin(ReadOnlyModelAdmin):
     """The channels that staff ever switched; the switches are on the board."""
 
     list_display = ("__str__", "is_open", "changed_at")
@@ -107,7 +107,7 @@ class ChannelAdmin(Window):
 
 
 @admin.register(Breaker)
-class BreakerAdmin(NamesProvidersMixin, Window):
+class BreakerAdmin(NamesProvidersMixin, ReadOnlyModelAdmin):
     """Who failed of late, and who is left alone for a while."""
 
     list_display = ("provider", "failures", "failing_since", "open_until")

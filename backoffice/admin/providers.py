@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from backoffice.admin import provider_health, provider_test
 from backoffice.admin.provider_form import CLEAR, form_for, state_of
-from backoffice.modeladmin import Shutter
+from backoffice.modeladmin import LargeTableModelAdmin
 from backoffice.sensitive import discreet
 from messaging import providers, webhooks
 from messaging.models import CHANNELS, Breaker, Provider
@@ -23,7 +23,7 @@ PLACE = gettext_lazy("Its place among the others")
 ACCOUNT = gettext_lazy("The account with the provider")
 
 
-class ProviderAdmin(Shutter):
+class ProviderAdmin(LargeTableModelAdmin):
     """The providers of both channels."""
 
     # What matters on a bad day stands first: a narrow screen shows no more.

@@ -11,7 +11,7 @@ from accounts.identifiers import EMAIL, PHONE, USERNAME, fingerprints
 from accounts.models import SecurityEvent
 from backoffice.badges import with_note
 from backoffice.filters import ChoiceFilter
-from backoffice.modeladmin import Window, by_id
+from backoffice.modeladmin import ReadOnlyModelAdmin, by_id
 from backoffice.support.timeline import WORDS
 
 # Longer than any username.
@@ -36,7 +36,7 @@ class ChannelFilter(ChoiceFilter):
 
 
 @admin.register(SecurityEvent)
-class SecurityEventAdmin(Window):
+class SecurityEventAdmin(ReadOnlyModelAdmin):
     """The audit trail."""
 
     list_display = ("at", "what", "user", "staff", "channel", "device", "about")

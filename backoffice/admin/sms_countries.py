@@ -4,18 +4,18 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import TextCountry
-from backoffice.modeladmin import Shutter
+from backoffice.modeladmin import LargeTableModelAdmin
 from backoffice.support import challenge_status
 
 
 @admin.register(TextCountry)
-class TextCountryAdmin(Shutter):
+class TextCountryAdmin(LargeTableModelAdmin):
     """Which countries are texted, and how many of the codes sent there to sign-ups came back within a day."""
 
-    list_display = ("__str__", "is_open", "state", "sent", "proved", "came_back", "since")
+    list_display = ("__str__", "is_open", "state", "sent", "proved", "share_verified", "since")
     list_filter = ("is_open",)
     ordering = ("code",)
-    fields = ("code", "is_open", "state", "sent", "proved", "came_back", "since")
+    fields = ("code", "is_open", "state", "sent", "proved", "share_verified", "since")
     actions = ("stop", "allow")
 
     def get_queryset(self, request):
@@ -24,7 +24,7 @@ class TextCountryAdmin(Shutter):
 
     def get_readonly_fields(self, request, obj=None):
         """Staff turn the switch; the counting is ours."""
-        counted = ("state", "sent", "proved", "came_back", "since")
+        counted = ("state", "sent", "proved", "share_verified", "since")
         return ("code", *counted) if obj else counted
 
     def has_delete_permission(self, request, obj=None):
@@ -45,7 +45,7 @@ class TextCountryAdmin(Shutter):
         return challenge_status.of_country(country) if country else ""
 
     @admin.display(description=_("came back, %"))
-    def came_back(self, country):
+    def share_verified(self, country):
         """The share of codes that were typed."""
         return country.share
 

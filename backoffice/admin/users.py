@@ -22,7 +22,7 @@ from accounts.models import User
 from accounts.sessions import client
 from backoffice.badges import BAD, GOOD, OFF, WAIT, badge, with_note
 from backoffice.filters import ChoiceFilter
-from backoffice.modeladmin import Window, by_id
+from backoffice.modeladmin import ReadOnlyModelAdmin, by_id
 from backoffice.support import actions, timeline
 from backoffice.support.limits_in_force import in_words
 
@@ -41,7 +41,7 @@ PROOFS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class SupportAction:
     """What staff may do for a user: who may, when it makes sense, what is said before and after."""
 
     name: str
@@ -61,7 +61,7 @@ class Deed:
 def _recovery(name, kind, label, asks):
     done = gettext_lazy("The recovery message is on its way.")
     send = partial(actions.send_recovery, kind=kind)
-    return Deed(name, label, asks, done, send, partial(_may_recover, kind))
+    return SupportAction(name, label, asks, done, send, partial(_may_recover, kind))
 
 
 def _may_recover(kind, user):
@@ -71,10 +71,10 @@ def _may_recover(kind, user):
 def _removal(name, kind, label, asks):
     done = gettext_lazy("The contact is removed.")
     remove = partial(actions.remove_contact, kind=kind)
-    return Deed(name, label, asks, done, remove, lambda user: len(user.contacts) > 1)
+    return SupportAction(name, label, asks, done, remove, lambda user: len(user.contacts) > 1)
 
 
-DEEDS = (
+ACTIONS = (
     _recovery(
         "recover",
         EMAIL,
@@ -93,7 +93,7 @@ DEEDS = (
             "Earlier links stop working."
         ),
     ),
-    Deed(
+    SupportAction(
         "end-sessions",
         gettext_lazy("End sessions"),
         gettext_lazy(
@@ -121,7 +121,7 @@ DEEDS = (
             "brings it back. The user is signed out in every browser."
         ),
     ),
-    Deed(
+    SupportAction(
         "lift-lock",
         gettext_lazy("Lift lock"),
         gettext_lazy(
@@ -131,7 +131,7 @@ DEEDS = (
         actions.lift_lock,
         lambda user: user.full_limits,
     ),
-    Deed(
+    SupportAction(
         "deactivate",
         gettext_lazy("Deactivate"),
         gettext_lazy(
@@ -142,7 +142,7 @@ DEEDS = (
         lambda user: user.is_active,
         "accounts.deactivate_user",
     ),
-    Deed(
+    SupportAction(
         "reactivate",
         gettext_lazy("Reactivate"),
         gettext_lazy("The user can sign in again."),
@@ -202,7 +202,7 @@ class WithLocks:
 
 
 @admin.register(User)
-class UserAdmin(Window):
+class UserAdmin(ReadOnlyModelAdmin):
     """Who registered, and what they proved."""
 
     list_display = ("who", "state", "proven_email", "proven_phone", "last_login", "date_joined")
@@ -296,7 +296,7 @@ class UserAdmin(Window):
         context["timeline"] = timeline.of(obj, timeline.before(request.GET.get("before", "")))
         context["deeds"] = [
             (deed.label, reverse(f"admin:{deed.url_name}", args=[obj.pk]))
-            for deed in DEEDS
+            for deed in ACTIONS
             if _may(request, deed, obj) and deed.fits(obj)
         ]
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
@@ -308,7 +308,7 @@ class UserAdmin(Window):
             path(
                 f"<uuid:pk>/{deed.name}/", wrap(self.deed_view), {"deed": deed}, name=deed.url_name
             )
-            for deed in DEEDS
+            for deed in ACTIONS
         ]
         return [*deeds, *super().get_urls()]
 
