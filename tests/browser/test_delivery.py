@@ -106,6 +106,8 @@ def test_news_moves_neither_the_focus_nor_what_is_typed(ana, outbox, who):  # ux
 
 def test_news_moves_nobody_who_is_nowhere(ana, outbox, who):  # ux 51
     ana.asks_for_code(who)
+    # The page puts the focus into the box a moment after the box is there.
+    expect(ana.code.box).to_be_focused()
     ana.code.box.blur()
 
     outbox.becomes("delivered", who)
