@@ -5,7 +5,7 @@ import shutil
 import pytest
 from django.conf import settings
 
-from tests.people import FACES, Postbox, Shopper
+from tests.support.people import FACES, Postbox, Shopper
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.parts import wait_for
 from tests.faults.test_outages import TERMINAL, how_many
-from tests.provider_server import Answer, ProviderServer
+from tests.support.provider_server import Answer, ProviderServer
 
 pytestmark = pytest.mark.patient
 

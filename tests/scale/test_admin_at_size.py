@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from accounts.models import Challenge, SecurityEvent, User
 from backoffice.modeladmin import is_large
 from messaging.models import OutboxMessage, Provider
-from tests.people import Shopper
 from tests.scale import plans
-from tests.staff import make_staff, sign_in_staff
+from tests.support.people import Shopper
+from tests.support.staff import make_staff, sign_in_staff
 
 USERS, CHALLENGES = "/admin/accounts/user/", "/admin/accounts/challenge/"
 EVENTS, MESSAGES = "/admin/accounts/securityevent/", "/admin/messaging/outboxmessage/"

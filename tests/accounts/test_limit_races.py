@@ -1,0 +1,83 @@
+"""Limits under many requests at once: neighbours who share networks never break each other's statements off."""
+
+import time
+
+import pytest
+from django.db import connection, transaction
+
+from accounts import limits
+from accounts.conf import Rate
+from accounts.limits import Limit
+from accounts.models import Bucket
+from accounts.sessions.client import Origin
+from tests.accounts.test_races import at_once
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NEIGHBOURS = 6
+SECONDS = 3
+MANY = 100
+
+
+def comes_and_goes(number):
+    """One home of a /56: right passwords, each of which takes its tries and returns them; how often it went."""
+    home = limits.passwords_by_ip(Origin(ip=f"2001:db8:1:2{number:02x}::1"))
+    until, rounds = time.monotonic() + SECONDS, 0
+    while time.monotonic() < until:
+        limits.give_back(*limits.admit(*home).values())
+        rounds += 1
+    return rounds
+
+
+def forgets(number):
+    """Staff who lift the same limits in one order or the other, while others take them."""
+    every = [Limit(f"limit {each}", "ana", Rate(MANY, 3600)) for each in range(8)]
+    mine = every if number % 2 else every[::-1]
+    until = time.monotonic() + SECONDS
+    while time.monotonic() < until:
+        taken = limits.take(*mine)
+        limits.close(*list(taken.values())[:4])
+        limits.forget(*mine)
+
+
+@pytest.fixture
+def _nothing_is_run_again(monkeypatch):
+    """A statement that is broken off is seen."""
+    monkeypatch.setattr(limits, "BROKEN_OFF", 0)
+
+
+@pytest.mark.usefixtures("_nothing_is_run_again")
+def test_six_homes_of_one_network_break_nobody_off():  # LIM-05, LIM-07
+    rounds = at_once(*[lambda home=home: comes_and_goes(home) for home in range(NEIGHBOURS)])
+
+    assert min(rounds) > 0
+    # Each returned exactly what it took.
+    assert not Bucket.objects.exclude(hits="").exists()
+
+
+@pytest.mark.usefixtures("_nothing_is_run_again")
+def test_limits_are_taken_closed_and_lifted_at_once():  # LIM-07
+    at_once(*[lambda each=each: forgets(each) for each in range(NEIGHBOURS)])
+
+    assert not Bucket.objects.exclude(hits="").exists()
+
+
+def test_limits_that_are_broken_off_half_way_are_taken_again():  # LIM-07
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite lets one write at a time")
+    first, last = sorted((Limit(name, "ana", Rate(5, 60)) for name in "ab"), key=lambda it: it.key)
+    limits.take(first, last)
+
+    def holds_the_last():
+        with transaction.atomic():
+            Bucket.objects.select_for_update().get(key=last.key)
+            time.sleep(0.5)  # until the other one has the first and waits for this
+            Bucket.objects.select_for_update().get(key=first.key)
+
+    def takes_both():
+        time.sleep(0.2)
+        return len(limits.admit(first, last))
+
+    assert at_once(holds_the_last, takes_both) == [None, 2]
+
+    assert [len(bucket.hits) for bucket in Bucket.objects.all()] == [2 * limits.STAMP] * 2

@@ -1,0 +1,85 @@
+"""A notice reaches a mailbox once, and carries a link for whoever is an owner (ABU-07)."""
+
+from datetime import timedelta
+
+import pytest
+from django.utils.timezone import now
+
+from accounts import composers
+from accounts.models import Challenge, TextCountry, User
+from messaging.models import OutboxMessage
+from tests.accounts.test_strangers import (
+    CONFIRM,
+    EMAIL,
+    PHONE,
+    USERS,
+    helper,
+    owner,
+    sign_in,
+    trusted,
+)
+from tests.support.people import PASSWORD
+
+__all__ = ["helper", "owner", "trusted"]
+
+
+@pytest.fixture
+def _no_texts(db):
+    """Staff have closed the owner's country."""
+    TextCountry.objects.create(code="US", is_open=False)
+
+
+def told(what):
+    """To where a notice was promised, and which of its links work."""
+    rows = OutboxMessage.objects.filter(letter="notice", part=what)
+    links = Challenge.objects.live().filter(purpose="not_me")
+    alive = set(links.values_list("pk", flat=True))
+    return [(row.address, row.about_id in alive) for row in rows]
+
+
+@pytest.mark.usefixtures("_no_texts")
+def test_who_removes_a_number_that_gets_no_texts_is_told_once_by_email(trusted):  # ABU-07
+    sign_in(trusted)
+    trusted.post(CONFIRM, current=PASSWORD)
+
+    trusted.post("/account/contacts/phone/remove/")
+
+    assert User.objects.get().phone is None
+    assert told("contact_removed") == [(EMAIL, True)]
+
+
+@pytest.mark.usefixtures("_no_texts")
+def test_an_address_that_leaves_is_told_once_though_the_number_gets_no_texts(trusted):  # ABU-07
+    sign_in(trusted)
+    trusted.post(CONFIRM, current=PASSWORD)
+
+    trusted.post("/account/contacts/email/remove/")
+
+    assert User.objects.get().email is None
+    assert told("contact_removed") == [(EMAIL, True)]
+
+
+@pytest.mark.usefixtures("_no_texts")
+def test_an_address_that_staff_removed_gets_no_link_in_place_of_the_text(helper, owner):  # REC-08
+    helper.client.post(f"{USERS}{owner.pk}/remove-email/")
+
+    assert User.objects.get(pk=owner.pk).email is None
+    assert told("contact_removed") == [(EMAIL, False)]
+
+
+def test_with_texts_both_are_told_once(trusted):  # ABU-07
+    sign_in(trusted)
+    trusted.post(CONFIRM, current=PASSWORD)
+
+    trusted.post("/account/contacts/phone/remove/")
+
+    assert sorted(told("contact_removed")) == [(PHONE, True), (EMAIL, True)]
+
+
+@pytest.mark.parametrize("hours", [-24 * 365, 24 * 365])
+def test_the_clock_of_a_worker_decides_on_no_link(trusted, monkeypatch, hours):
+    off = now() + timedelta(hours=hours)
+    sign_in(trusted)
+    monkeypatch.setattr(composers, "now", lambda: off, raising=False)
+    row = OutboxMessage.objects.get(letter="notice")
+    assert composers.notice(row.about_id, row.part)["link"]

@@ -1,0 +1,797 @@
+"""The sign-up board: numbers that agree with what happened, kept up whatever beat did, and a page that shows them."""
+
+import csv
+import io
+import re
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.conf import settings as site
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils.timezone import localtime, now, override
+
+from accounts import conf
+from accounts.models import Bucket, Challenge, SecurityEvent, TextCountry, User
+from backoffice.dashboard import rollups
+from backoffice.dashboard.rollups import DAY, FINAL, HOUR, OPEN, catch_up, percentile, tally
+from backoffice.models import KEY, Span, Tally, What
+from backoffice.tasks import tally as tick
+from messaging import providers
+from messaging.models import EMAIL, SMS, Channel, OutboxMessage, Provider, Status
+from messaging.outbox import breaker
+from tests.accounts.test_races import at_once
+from tests.support.pages import Page, words
+from tests.support.people import Postbox, Shopper, time_passes, wrong
+from tests.support.staff import make_staff, sign_in_staff
+
+BOARD = "/admin/signups/"
+BRITISH, AMERICAN, CANADIAN = "+447400123456", "+12025550123", "+15062345678"
+
+
+def stranger(number):
+    """A browser from an address of its own."""
+    return Shopper(ip=f"198.51.100.{number}")
+
+
+def count():
+    """Count the hours in which this test can have run."""
+    for hour in (now() - HOUR, now()):
+        tally(hour)
+
+
+def numbers(what, by="channel", span=Span.HOUR):
+    """What was counted, by one column."""
+    found = Counter()
+    for row in Tally.objects.filter(what=what, span=span):
+        found[getattr(row, by)] += row.number
+    return dict(found)
+
+
+def every_row():
+    """All tallies, without their keys."""
+    columns = ["span", "at", *KEY, "number"]
+    return sorted(Tally.objects.values_list(*columns))
+
+
+@pytest.fixture
+def traffic(db):
+    """Eight people at the door; how far each of them came."""
+    stranger(1).signs_up("ana@example.com")
+    stranger(2).signs_up("bea@example.com")
+    stranger(3).signs_up(BRITISH)
+    proves = stranger(4)
+    proves.identify("carl@example.com")
+    proves.prove(Postbox().code("carl@example.com"))
+    for number, who in enumerate([AMERICAN, CANADIAN, "dora@example.com"], 5):
+        stranger(number).identify(who)
+    Postbox().messages()
+    # Nobody carries the last one's message.
+    stranger(8).identify("eve@example.com")
+    later = {"status": Status.QUEUED, "due_at": now() + HOUR, "settled_at": None}
+    OutboxMessage.objects.filter(address="eve@example.com").update(**later)
+    return Counter()
+
+
+@pytest.fixture
+def staff(client, db):
+    """A member of staff, in a browser, with the permissions that are named."""
+
+    def staff(*permissions):
+        person = make_staff("sam")
+        User.objects.filter(pk=person.pk).update(is_superuser=False)
+        names = [name.partition(".")[2] for name in permissions]
+        person.user_permissions.set(Permission.objects.filter(codename__in=names))
+        sign_in_staff(client, "sam")
+        return client
+
+    return staff
+
+
+@pytest.fixture
+def sam(staff):
+    """Staff who may look at the board and turn its switches."""
+    return staff(
+        "backoffice.view_tally", "messaging.change_provider", "accounts.change_textcountry"
+    )
+
+
+def row(what=What.SIGN_UPS, number=1, *, at=None, span=Span.DAY, **more):
+    """One tally, as counting would have written it."""
+    at = at or rollups.day_of(now())
+    return Tally.objects.create(span=span, at=at, what=what, number=number, **more)
+
+
+def shown(page, name):
+    """The table beside a picture."""
+    section = re.search(rf'<section[^>]*id="{name}".*?</section>', page.content.decode(), re.S)[0]
+    lines = re.findall(r'<th scope="row">(.*?)</th>\s*<td>(.*?)</td>', section, re.S)
+    return {label.strip(): int(number) for label, number in lines}
+
+
+# Numbers that agree with what happened
+
+
+def test_each_step_counts_who_came_there(traffic):
+    count()
+
+    assert numbers(What.IDENTIFIED) == {EMAIL: 5, SMS: 3}
+    assert numbers(What.HANDED) == {EMAIL: 4, SMS: 3}
+    assert numbers(What.DELIVERED) == {EMAIL: 3, SMS: 1}
+    assert numbers(What.PROVED) == {EMAIL: 3, SMS: 1}
+    assert numbers(What.COMPLETED) == {EMAIL: 2, SMS: 1}
+    assert numbers(What.SIGN_UPS) == {EMAIL: 3, SMS: 1}
+
+
+def test_numbers_count_for_their_country(traffic):
+    count()
+
+    assert numbers(What.IDENTIFIED, "country") == {"": 5, "GB": 1, "US": 1, "CA": 1}
+    assert numbers(What.SIGN_UPS, "country") == {"": 3, "GB": 1}
+    texts = Tally.objects.filter(what=What.MESSAGES, channel=SMS, span=Span.HOUR)
+    assert set(texts.values_list("country", flat=True)) == {"GB", "US", "CA"}
+
+
+def test_messages_count_for_who_carried_them_and_how_they_ended(traffic):
+    OutboxMessage.objects.filter(address=AMERICAN).update(status=Status.FAILED)
+    count()
+
+    settled = OutboxMessage.objects.exclude(settled_at=None)
+    assert numbers(What.MESSAGES, "provider_id") == {
+        str(providers.id_named("mailbox")): settled.count()
+    }
+    assert numbers(What.MESSAGES, "detail") == dict(
+        Counter(settled.values_list("status", flat=True))
+    )
+    assert sum(numbers(What.HANDOVER).values()) == settled.count() - 1
+
+
+def test_somebody_who_begins_twice_is_one_person(ana):
+    ana.identify("ana@example.com")
+    Challenge.objects.update(tries_left=0, sent_at=now() - timedelta(minutes=2))
+    ana.post("/register/resend/")
+    count()
+
+    assert Challenge.objects.count() == 2
+    assert numbers(What.IDENTIFIED) == {EMAIL: 1}
+
+
+def test_a_later_message_of_the_same_attempt_counts(ana, postbox):
+    ana.identify("ana@example.com")
+    OutboxMessage.objects.update(status=Status.FAILED, settled_at=now())
+    Challenge.objects.update(sent_at=now() - timedelta(minutes=2))
+    ana.post("/register/resend/")
+    len(postbox)
+    count()
+
+    assert OutboxMessage.objects.count() == 2
+    assert numbers(What.HANDED) == {EMAIL: 1}
+
+
+def test_the_owner_of_an_account_does_not_sign_up_again(ana, bea, postbox, monkeypatch):
+    monkeypatch.setattr("accounts.conf.REGISTRATION_DUPLICATE_POLICY", "private")
+    ana.signs_up("ana@example.com")
+    bea.identify("ana@example.com")
+    bea.prove(postbox.code("ana@example.com"))
+    count()
+
+    assert numbers(What.PROVED) == numbers(What.SIGN_UPS) == {EMAIL: 1}
+
+
+def test_other_journeys_are_no_sign_up(ana, bea):
+    ana.signs_up("ana@example.com")
+    bea.post("/login/code/", identifier="ana@example.com")
+    bea.post("/password-reset/", identifier="ana@example.com")
+    count()
+
+    assert numbers(What.IDENTIFIED) == {EMAIL: 1}
+
+
+def test_refusals_count_by_their_reason(ana, bea, postbox):
+    ana.signs_up("ana@example.com")
+    bea.identify("ana@example.com")
+    bea.identify("bea@example.com")
+    for _try in range(5):
+        bea.prove(wrong(postbox.code("bea@example.com")))
+    bea.post("/login/", identifier="ana@example.com", password="not the password")
+    count()
+
+    assert numbers(What.REFUSED, "detail") == {
+        "duplicate_registration": 1,
+        "code_wrong": 5,
+        "code_used_up": 1,
+        "sign_in_failed": 1,
+    }
+
+
+def test_refusals_count_for_their_country(ana, postbox, monkeypatch):
+    ana.identify(BRITISH)
+    ana.prove(wrong(postbox.code(BRITISH)))
+    stranger(1).identify("+19005550123")
+    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", conf.rates("1/h"))
+    stranger(2).identify(BRITISH[:-1] + "7")
+    carl = stranger(3)
+    carl.identify("carl@example.com")
+    carl.prove(wrong(postbox.code("carl@example.com")))
+    count()
+
+    by_country = {
+        (row.country, row.channel, row.detail): row.number
+        for row in Tally.objects.filter(what=What.REFUSED, span=Span.HOUR)
+    }
+    assert by_country == {
+        ("GB", SMS, "code_wrong"): 1,
+        ("US", SMS, "number_refused"): 1,
+        ("GB", SMS, "texts_stopped"): 1,
+        ("", EMAIL, "code_wrong"): 1,
+    }
+
+
+def test_the_reasons_of_one_country_are_shown(sam):
+    row(What.REFUSED, 4, channel=SMS, country="GB", detail="code_wrong")
+    row(What.REFUSED, 9, channel=SMS, country="US", detail="code_wrong")
+
+    page = sam.get(BOARD, {"country": "GB"})
+
+    assert shown(page, "refusals") == {"wrong code": 4}
+
+
+def test_every_reason_has_words():
+    assert set(rollups.REFUSALS) >= {"code_wrong", "password_locked", "texts_stopped", "limit_hit"}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "step"), [(0.05, "0.1"), (4, "5"), (5, "5"), (61, "120"), (90_000, "inf")]
+)
+def test_time_to_hand_over_and_to_prove_is_counted_in_steps(ana, postbox, seconds, step):
+    ana.signs_up("ana@example.com")
+    began = rollups._hour_of(now())
+    later = began + timedelta(seconds=seconds)
+    Challenge.objects.update(created_at=began, proved_at=later)
+    User.objects.update(date_joined=later)
+    OutboxMessage.objects.update(created_at=began - timedelta(seconds=seconds), settled_at=began)
+    tally(began)
+
+    assert numbers(What.PROOF, "detail") == {step: 1}
+    assert numbers(What.HANDOVER, "detail") == {step: 1}
+
+
+@pytest.mark.parametrize(
+    ("steps", "half", "most"),
+    [
+        ({}, "", ""),
+        ({"0.5": 1}, "0.5", "0.5"),
+        ({"1": 94, "60": 6}, "1", "60"),
+        ({"1": 95, "60": 5}, "1", "1"),
+        ({"2": 50, "5": 49, "inf": 51}, "5", "inf"),
+    ],
+)
+def test_percentiles_come_from_the_steps(steps, half, most):
+    assert (percentile(steps, 0.5), percentile(steps, 0.95)) == (half, most)
+
+
+def test_a_row_names_nobody(traffic):
+    count()
+
+    told = str(every_row())
+    for user in User.objects.all():
+        assert str(user.pk) not in told
+        assert user.email is None or user.email not in told
+    for number in (BRITISH, AMERICAN, CANADIAN):
+        assert number[1:] not in told
+
+
+# Counting again
+
+
+def test_counting_again_changes_nothing(traffic):
+    count()
+    before, keys = every_row(), set(Tally.objects.values_list("pk", flat=True))
+
+    with CaptureQueriesContext(
+        connection,
+    ) as asked:
+        count()
+
+    assert every_row() == before
+    assert set(Tally.objects.values_list("pk", flat=True)) == keys
+    assert not [query for query in asked if query["sql"].startswith(("UPDATE", "DELETE"))]
+
+
+def test_a_late_receipt_moves_a_person_on(ana, postbox):
+    ana.identify("ana@example.com")
+    len(postbox)
+    count()
+    assert numbers(What.DELIVERED) == {}
+
+    OutboxMessage.objects.update(status=Status.DELIVERED)
+    count()
+
+    assert numbers(What.DELIVERED) == {EMAIL: 1}
+    assert numbers(What.MESSAGES, "detail") == {"delivered": 1}
+    assert numbers(What.MESSAGES, "detail", Span.DAY) == {"delivered": 1}
+
+
+def test_a_bounce_was_handed_over_and_not_delivered(ana, postbox):
+    ana.identify("ana@example.com")
+    len(postbox)
+    OutboxMessage.objects.update(status=Status.BOUNCED)
+    count()
+
+    assert numbers(What.HANDED) == {EMAIL: 1}
+    assert numbers(What.DELIVERED) == {}
+
+
+def test_a_day_is_the_sum_of_its_hours(db):
+    noon = rollups.day_of(now()).replace(hour=12)
+    for hour in (noon, noon + HOUR):
+        who = f"ana{hour.hour}@example.com"
+        stranger(hour.hour).identify(who)
+        Challenge.objects.filter(recipient=who).update(created_at=hour)
+        tally(hour)
+
+    assert Tally.objects.filter(span=Span.HOUR, what=What.IDENTIFIED).count() == 2
+    day = Tally.objects.get(span=Span.DAY, what=What.IDENTIFIED)
+    assert (localtime(day.at), day.number) == (rollups.day_of(noon), 2)
+
+
+@pytest.mark.parametrize(("day", "hours"), [((3, 31), 23), ((6, 1), 24), ((10, 27), 25)])
+def test_a_day_has_its_hours_also_when_clocks_change(db, day, hours):
+    with override("Europe/Berlin"):
+        rollups.tally_day(datetime(2024, *day, 12, tzinfo=UTC))
+
+    assert Tally.objects.filter(span=Span.HOUR, what=What.COUNTED).count() == hours
+
+
+def test_a_day_counted_at_once_is_the_same(traffic):
+    count()
+    yesterday = Challenge.objects.filter(purpose="register").first()
+    Challenge.objects.filter(pk=yesterday.pk).update(created_at=now() - DAY)
+    for hour in range(25):
+        tally(now() - hour * HOUR)
+    by_hour = every_row()
+    Tally.objects.all().delete()
+
+    for day in (now(), now() - DAY):
+        rollups.tally_day(day)
+
+    assert {*by_hour} <= {*every_row()}
+    assert numbers(What.IDENTIFIED, span=Span.DAY) == numbers(What.IDENTIFIED, span=Span.HOUR)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_who_count_at_once_end_in_one_set_of_rows():
+    for number in range(1, 6):
+        stranger(number).identify(f"ana{number}@example.com")
+    hour = now()
+    Tally.objects.all().delete()
+
+    at_once(*[lambda: tally(hour)] * 6)
+    at_once(*[lambda: tally(hour), lambda: tally(hour - HOUR)] * 3)
+
+    began = Tally.objects.filter(what=What.IDENTIFIED, span=Span.HOUR, at=rollups._hour_of(hour))
+    assert [one.number for one in began] == [
+        Challenge.objects.filter(created_at__gte=rollups._hour_of(hour)).count()
+    ]
+    before = every_row()
+    tally(hour)
+    assert every_row() == before
+
+
+# Beat
+
+
+@pytest.fixture
+def two_days(monkeypatch):
+    """The board looks back no further than four days: enough to see, and quick."""
+    monkeypatch.setattr(rollups, "REACH", 4 * DAY)
+
+
+def catches_up():
+    """Tick until nothing is missing; returns how many ticks it took."""
+    for ticks in range(1, 20):
+        if catch_up() <= rollups.FRESH + 1:
+            return ticks
+    raise AssertionError("never")
+
+
+def test_one_tick_counts_the_newest_hours(traffic, two_days):
+    tick()
+
+    assert sum(numbers(What.IDENTIFIED).values()) == 8
+
+
+def test_beat_was_away_for_three_days(db, two_days):
+    then = rollups._hour_of(now()) - 3 * DAY
+    stranger(1).identify("ana@example.com")
+    catches_up()
+    Challenge.objects.update(created_at=then)
+    Tally.objects.filter(at__gt=then - HOUR).delete()
+
+    ticks = catches_up()
+
+    assert ticks > 1
+    began = Tally.objects.get(what=What.IDENTIFIED, span=Span.HOUR)
+    assert (began.at, began.number) == (then, 1)
+
+
+def test_one_run_takes_on_no_more_than_it_can(db, two_days):
+    assert catch_up() <= rollups.MOST_HOURS + rollups.FRESH + 1
+
+
+def test_what_beat_left_half_counted_is_counted_for_the_last_time(db, two_days):
+    then = rollups._hour_of(now()) - 3 * DAY
+    catches_up()
+    Tally.objects.filter(at=then, what=What.COUNTED, span=Span.HOUR).update(number=OPEN)
+    stranger(1).identify("ana@example.com")
+    Challenge.objects.update(created_at=then + timedelta(minutes=5))
+
+    catch_up()
+
+    assert Tally.objects.get(what=What.IDENTIFIED, span=Span.HOUR).at == then
+    assert Tally.objects.get(at=then, what=What.COUNTED, span=Span.HOUR).number == FINAL
+
+
+def test_sixty_ticks_count_each_of_the_last_two_days_hours(db, two_days):
+    catches_up()
+    start = rollups._hour_of(now())
+
+    due = {
+        hour for minute in range(60) for hour in rollups._due(start + minute * timedelta(minutes=1))
+    }
+
+    assert due == {start - n * HOUR for n in range(49)}
+
+
+def test_old_hours_go_and_days_stay(db, two_days):
+    old = now() - 101 * DAY
+    row(at=old, span=Span.HOUR)
+    row(at=old, span=Span.DAY)
+
+    catch_up()
+
+    assert Tally.objects.filter(at=old).get().span == Span.DAY
+
+
+def test_beat_knows_the_task():
+    tasks = [entry["task"] for entry in site.CELERY_BEAT_SCHEDULE.values()]
+
+    assert "backoffice.tasks.tally" in tasks
+
+
+# The page
+
+
+def test_the_page_shows_what_was_counted(traffic, sam):
+    count()
+    page = sam.get(BOARD)
+
+    assert list(shown(page, "funnel").values()) == [8, 7, 4, 4, 3]
+    assert sum(shown(page, "sign-ups").values()) == 4
+    assert sum(shown(page, "proof").values()) == 4
+    assert "unsafe" not in page.headers["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize(
+    ("query", "steps"),
+    [
+        ({"channel": "email"}, [5, 4, 3, 3, 2]),
+        ({"channel": "sms"}, [3, 3, 1, 1, 1]),
+        ({"country": "GB"}, [1, 1, 1, 1, 1]),
+        ({"channel": "sms", "country": "US"}, [1, 1, 0, 0, 0]),
+        ({"span": "90"}, [8, 7, 4, 4, 3]),
+    ],
+)
+def test_the_page_can_be_narrowed(traffic, sam, query, steps):
+    count()
+
+    assert list(shown(sam.get(BOARD, query), "funnel").values()) == steps
+
+
+def test_a_span_holds_its_days_and_no_more(sam):
+    today = rollups.day_of(now())
+    for days in (0, 6, 7, 29, 89, 90):
+        row(What.IDENTIFIED, 10**5 + days, at=today - timedelta(days=days), channel=EMAIL)
+    row(What.IDENTIFIED, 3, at=today, span=Span.HOUR, channel=EMAIL)
+
+    first = [
+        next(iter(shown(sam.get(BOARD, {"span": span}), "funnel").values()))
+        for span in (1, 7, 30, 90)
+    ]
+
+    assert first == [3, 200_006, 400_042, 500_131 - 0]
+
+
+def test_today_has_hours_and_a_week_has_days(sam):
+    row(at=rollups.day_of(now()), span=Span.HOUR, channel=EMAIL)
+    row(at=rollups.day_of(now()), channel=EMAIL)
+
+    assert len(shown(sam.get(BOARD, {"span": 1}), "sign-ups")) == 24
+    assert len(shown(sam.get(BOARD, {"span": 7}), "sign-ups")) == 7
+
+
+def test_an_empty_span_is_no_fault(sam):
+    page = sam.get(BOARD)
+
+    assert page.status_code == 200
+    assert "Nothing was counted yet" in words(page)
+    assert words(page).count("None in this span.") == 5
+    assert sam.get(BOARD, {"format": "csv"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{"span": "x"}, {"span": "365"}, {"channel": "fax"}, {"country": "<b>"}, {"format": "x"}],
+)
+def test_a_choice_that_is_not_offered_is_no_fault(sam, query):
+    row(What.IDENTIFIED, 4, channel=EMAIL)
+
+    page = sam.get(BOARD, query)
+
+    assert shown(page, "funnel")["identified"] == 4
+    assert "<b>" not in page.content.decode()
+
+
+def test_the_page_says_when_counting_is_behind(sam):
+    row(What.COUNTED, at=now() - 5 * HOUR, span=Span.HOUR)
+    assert "Counting is behind" in words(sam.get(BOARD))
+
+    tally(now())
+    assert "Counting is behind" not in words(sam.get(BOARD))
+
+
+def test_each_picture_is_told_in_words_and_has_a_table(traffic, sam):
+    count()
+    stranger(20).post("/login/", identifier="ana@example.com", password="not the password")
+    count()
+    page = Page(sam.get(BOARD))
+
+    pictures = page.all("svg", role="img")
+    assert len(pictures) == 5
+    assert all(picture["aria-label"] for picture in pictures)
+    assert len(page.all("details")) >= 5
+    assert not page.all("script", src=None)
+    assert not [element for element in page.elements if "style" in element]
+
+
+def test_a_picture_stretches_no_letter_and_leaves_its_frame_nowhere(traffic, sam):
+    count()
+    page = Page(sam.get(BOARD))
+
+    assert not [svg for svg in page.all("svg", role="img") if "viewbox" in svg]
+    widths = [float(bar["width"].strip("%")) for bar in page.all("rect", class_="bar")]
+    assert widths or page.all("rect")
+    assert all(0 <= width <= 100 for width in widths)
+
+
+def test_the_page_asks_little_and_never_the_raw_rows(traffic, sam):
+    count()
+    sam.get(BOARD)
+    with CaptureQueriesContext(connection) as asked:
+        sam.get(BOARD, {"span": "90"})
+
+    assert len(asked) <= 12
+    raw = [Challenge, OutboxMessage, SecurityEvent]
+    for model in raw:
+        assert not [query for query in asked if f'FROM "{model._meta.db_table}"' in query["sql"]]
+
+
+def test_the_page_tells_nothing_about_a_person(traffic, sam):
+    count()
+    told = sam.get(BOARD).content.decode() + sam.get(BOARD, {"format": "csv"}).content.decode()
+
+    for secret in ("@example.com", BRITISH[1:], AMERICAN[1:], CANADIAN[1:]):
+        assert secret not in told
+
+
+def test_the_front_page_leads_there(sam):
+    assert f'href="{BOARD}"' in sam.get("/admin/").content.decode()
+
+
+# Who may
+
+
+def test_a_visitor_is_sent_to_the_door(client, db):
+    assert client.get(BOARD).headers["Location"].startswith("/admin/login/")
+
+
+def test_a_shopper_is_sent_to_the_door(ana):
+    ana.signs_up("ana@example.com")
+
+    assert ana.get(BOARD).headers["Location"].startswith("/admin/login/")
+
+
+def test_staff_without_the_permission_are_refused(staff):
+    browser = staff("accounts.view_user")
+
+    assert browser.get(BOARD).status_code == 403
+    assert BOARD not in browser.get("/admin/").content.decode()
+
+
+def test_whoever_may_only_look_has_no_switch(staff):
+    browser = staff("backoffice.view_tally")
+    one = provider()
+
+    assert 'name="wish"' not in browser.get(BOARD).content.decode()
+    for fields in ({"provider": one.pk}, {"texts": "*"}, {"channel": EMAIL}):
+        assert browser.post(BOARD, {**fields, "wish": "off"}).status_code == 403
+    one.refresh_from_db()
+    assert one.is_active
+    assert TextCountry.objects.get(pk="*").is_open
+    assert not Channel.objects.exists()
+
+
+def test_a_forged_switch_is_refused(sam):
+    one = provider()
+    sam.handler.enforce_csrf_checks = True
+
+    assert sam.post(BOARD, {"provider": one.pk, "wish": "off"}).status_code == 403
+    assert Provider.objects.get().is_active
+
+
+# The file
+
+
+def lines(browser, **query):
+    """The file, read."""
+    answer = browser.get(BOARD, {"format": "csv", **query})
+    assert answer.headers["Content-Type"].startswith("text/csv")
+    assert "attachment" in answer.headers["Content-Disposition"]
+    return list(csv.reader(io.StringIO(answer.content.decode())))
+
+
+def test_the_file_has_the_numbers_of_the_page(traffic, sam):
+    count()
+    page, file = sam.get(BOARD, {"channel": "email"}), lines(sam, channel="email")
+
+    funnel = {what: int(number) for where, what, number in file if where == "How far people came"}
+    assert funnel == shown(page, "funnel")
+    sent = OutboxMessage.objects.filter(channel=EMAIL).exclude(settled_at=None).count()
+    assert ["Providers: email", "mailbox: handed over", str(sent)] in file
+
+
+def test_no_cell_of_the_file_is_a_formula(sam):
+    strange = provider("=cmd|' /C calc'!A0")
+    row(What.MESSAGES, 2, channel=EMAIL, provider_id=str(strange.pk), detail=Status.SENT)
+    row(What.REFUSED, 2, channel=EMAIL, detail="@SUM(1)")
+
+    cells = [cell for line in lines(sam) for cell in line]
+    assert "'=cmd|' /C calc'!A0: handed over" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t"))]
+
+
+# Live states and switches
+
+
+def provider(name="Post", channel=EMAIL, **more):
+    """A provider as staff entered it."""
+    return Provider.objects.create(name=name, kind="smtp", channel=channel, **more)
+
+
+def test_states_are_of_this_moment(sam):
+    provider("Well")
+    ill = provider("Ill")
+    provider("Off", is_active=False)
+    for _failure in range(3):
+        breaker.failed(ill.pk)
+
+    told = words(sam.get(BOARD))
+
+    assert re.search(r"Well email working", told)
+    assert re.search(r"Ill email paused until \d\d:\d\d", told)
+    assert re.search(r"Off email not in use", told)
+
+
+def test_a_provider_of_the_environment_is_listed_too(traffic, sam):
+    count()
+
+    sent = OutboxMessage.objects.filter(channel=EMAIL).exclude(settled_at=None).count()
+    assert f"mailbox email not entered here {sent} 0" in words(sam.get(BOARD))
+
+
+def test_a_provider_can_be_switched_off_and_on(sam):
+    one = provider()
+    address = f"{BOARD}?span=30&channel=email"
+
+    for wish, is_active in (("off", False), ("on", True)):
+        answer = sam.post(address, {"provider": one.pk, "wish": wish})
+        assert answer.headers["Location"] == address
+        one.refresh_from_db()
+        assert one.is_active is is_active
+    noted = LogEntry.objects.filter(object_id=str(one.pk)).values_list("change_message", flat=True)
+    assert set(noted) == {"Taken out of use.", "Put in use."}
+
+
+def test_a_second_click_changes_and_notes_nothing(sam):
+    one = provider()
+    for _click in range(2):
+        sam.post(BOARD, {"provider": one.pk, "wish": "off"})
+
+    assert LogEntry.objects.count() == 1
+
+
+def test_texts_can_be_stopped_everywhere(sam):
+    sam.post(BOARD, {"texts": "*", "wish": "off"})
+    assert not TextCountry.objects.get(pk="*").is_open
+    assert "closed by staff" in words(sam.get(BOARD))
+
+    sam.post(BOARD, {"texts": "*", "wish": "on"})
+    assert TextCountry.objects.get(pk="*").is_open
+    assert LogEntry.objects.count() == 2
+
+
+def test_email_can_be_stopped_and_started_again(sam, ana, postbox):
+    begun = stranger(1)
+    begun.identify("begun@example.com")
+
+    for _click in range(2):
+        sam.post(BOARD, {"channel": EMAIL, "wish": "off"})
+    assert "stopped" in words(sam.get(BOARD))
+    refused = ana.identify("ana@example.com")
+    assert refused.status_code == 503
+    assert "Use your mobile number instead" in words(refused)
+    time_passes(minutes=2)
+    assert "Use your mobile number instead" in words(begun.post("/register/resend/"))
+    assert ana.identify(BRITISH).status_code == 303
+
+    sam.post(BOARD, {"channel": EMAIL, "wish": "on"})
+    assert ana.identify("ana@example.com").status_code == 303
+    entries = LogEntry.objects.order_by("pk").values_list("object_id", "change_message")
+    assert [*entries] == [(EMAIL, "Stopped"), (EMAIL, "Started again")]
+
+
+NO_EMAIL = {"email": None, "email_key": None, "email_proved_at": None}
+BY_PHONE = {**NO_EMAIL, "primary": "phone", "phone": BRITISH, "phone_proved_at": now()}
+
+
+@pytest.mark.parametrize(
+    ("switch", "columns"), [({"channel": EMAIL}, {}), ({"texts": "*"}, BY_PHONE)]
+)
+def test_a_stopped_channel_shuts_no_member_of_staff_out(sam, postbox, switch, columns):
+    sam.post(BOARD, {**switch, "wish": "off"})
+    make_staff("boss", **columns)
+
+    assert sign_in_staff(stranger(1).client).headers["Location"] == "/admin/"
+    assert (
+        TextCountry.objects.get(pk="*").proved,
+        Bucket.objects.filter(name="texts").count(),
+    ) == (0, 0)
+
+
+def test_a_caller_can_be_told_that_email_is_stopped(sam, ana, postbox):
+    ana.identify("ana@example.com")
+    sam.post(BOARD, {"channel": EMAIL, "wish": "off"})
+    make_staff("boss")
+    boss = stranger(1)
+    sign_in_staff(boss.client)
+
+    page = words(boss.post("/admin/lookup/", who="ana@example.com"))
+
+    assert "staff stopped the channel" in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({}, 400),
+        ({"provider": "x"}, 404),
+        ({"provider": "0" * 32}, 404),
+        ({"texts": "QQ"}, 404),
+        ({"channel": "pigeon"}, 404),
+    ],
+)
+def test_a_switch_of_nothing_is_no_fault(sam, fields, status):
+    assert sam.post(BOARD, {**fields, "wish": "off"}).status_code == status
+
+
+def test_budgets_show_what_was_used(sam):
+    for number, to in enumerate([BRITISH, "+447500123456", AMERICAN], 1):
+        stranger(number).identify(to)
+
+    told = words(sam.get(BOARD))
+
+    assert re.search(r"everywhere open above 3 of 500 in 1 h", told)
+    assert re.search(r"GB open Stop texts 2 of 200 in 1 h", told)

@@ -1,0 +1,1 @@
+"""The house itself and what machines ask of it."""

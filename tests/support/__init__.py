@@ -1,0 +1,1 @@
+"""What tests act with: people, pages, staff, many at once, providers."""
