@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class AccountsConfig(AppConfig):
-    """Who a shopper is and how they prove it."""
+    """Who a shopper is and how they verify it."""
 
     name = "accounts"
     verbose_name = _("Accounts")

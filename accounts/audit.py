@@ -8,7 +8,7 @@ from structlog.contextvars import get_contextvars
 
 from accounts.identifiers import Identifier, fingerprint, fingerprints
 from accounts.models import SecurityEvent, User
-from accounts.sessions.client import UNKNOWN_IP, Origin
+from accounts.sessions.client import UNKNOWN_IP, ClientInfo
 
 # What an event is about that happened in a browser that the account trusts, before the browser's name.
 BROWSER = "browser "
@@ -16,7 +16,7 @@ BROWSER = "browser "
 
 def record(
     *kinds: str,
-    origin: Origin,
+    client: ClientInfo,
     identifier: Identifier | None = None,
     user: User | None = None,
     user_id: UUID | None = None,
@@ -32,8 +32,8 @@ def record(
     # Worked out once, however many kinds there are.
     shared = {
         "user_id": user.pk if user else user_id,
-        "ip": None if origin.ip == UNKNOWN_IP else origin.ip,
-        "agent": origin.agent,
+        "ip": None if client.ip == UNKNOWN_IP else client.ip,
+        "agent": client.agent,
         # The id under which the log has the same request (LOG-01).
         "request_id": get_contextvars().get("request_id", ""),
         "about": about[:80],

@@ -107,7 +107,7 @@ STAFF_LOOKUPS = rates(env.str("STAFF_LOOKUPS", "100/h"))
 STAFF_MESSAGES = rates(env.str("STAFF_MESSAGES", "20/h,60/d"))
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
-# Receipts of providers that nothing proves, and from how many on staff hear of it; a genuine one always passes.
+# Receipts of providers that nothing verifies, and from how many on staff hear of it; a genuine one always passes.
 WEBHOOK_FAILURES_PER_IP = rates(env.str("WEBHOOK_FAILURES_PER_IP", "60/10m"))
 
 # From the right password to the code at the staff's door.

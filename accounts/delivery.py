@@ -88,7 +88,7 @@ def line(challenge: Challenge | None) -> Line | None:
 
 
 def _may_be_told(challenge: Challenge) -> bool:
-    if challenge.proved_at or challenge.closed_at:
+    if challenge.verified_at or challenge.closed_at:
         return False
     # A number of somebody else's account gets no message at all (ENU-07).
     silent = challenge.purpose == Purpose.CONTACT and challenge.kind == PHONE

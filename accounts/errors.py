@@ -176,7 +176,7 @@ class PasswordBreached(Refused):
     message = gettext_lazy("That password has been seen in a data breach. Choose another one.")
 
 
-class ProofNeeded(Refused):
+class ReauthenticationNeeded(Refused):
     """Whoever is signed in must first prove again that they are the owner (REC-08)."""
 
     status = 403

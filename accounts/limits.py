@@ -24,7 +24,7 @@ from django.utils.timezone import now
 from accounts import conf, errors
 from accounts.identifiers import Identifier, fingerprints
 from accounts.models import Bucket, Pool
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 
 STAMP = 13
 ONCE_A_MINUTE = (conf.Rate(1, 60),)
@@ -111,14 +111,14 @@ class Hit:
         return self.hits[-STAMP:]
 
 
-def registrations(origin: Origin) -> list[Limit]:
+def registrations(client: ClientInfo) -> list[Limit]:
     """How many registrations one household may begin."""
-    return _by_household("registrations", origin, conf.REGISTER_PER_IP)
+    return _by_household("registrations", client, conf.REGISTER_PER_IP)
 
 
-def duplicate_probes(origin: Origin) -> list[Limit]:
+def duplicate_probes(client: ClientInfo) -> list[Limit]:
     """How many addresses one household may learn to be taken (ENU-06)."""
-    return _by_household("duplicate probes", origin, conf.DUPLICATE_PROBES_PER_IP)
+    return _by_household("duplicate probes", client, conf.DUPLICATE_PROBES_PER_IP)
 
 
 def breach_checks(subject: str) -> list[Limit]:
@@ -126,14 +126,14 @@ def breach_checks(subject: str) -> list[Limit]:
     return _limits("breach checks", subject, conf.CHANGES_PER_ACCOUNT)
 
 
-def username_probes(origin: Origin) -> list[Limit]:
+def username_probes(client: ClientInfo) -> list[Limit]:
     """How many usernames one household may find out to be taken or free."""
-    return _by_household("username probes", origin, conf.USERNAME_PROBES_PER_IP)
+    return _by_household("username probes", client, conf.USERNAME_PROBES_PER_IP)
 
 
-def refused_numbers(origin: Origin) -> list[Limit]:
+def refused_numbers(client: ClientInfo) -> list[Limit]:
     """How many numbers that we do not text one household may type: each refusal is written down (IDN-05)."""
-    return _by_household("refused numbers", origin, conf.CODES_PER_IP)
+    return _by_household("refused numbers", client, conf.CODES_PER_IP)
 
 
 def messages(to: Identifier, pool: Pool) -> list[Limit]:
@@ -192,9 +192,9 @@ def guesses(at: Identifier, pool: Pool) -> list[Limit]:
     return _parts("guesses", at.key, conf.CODE_GUESSES_PER_ID, pool)
 
 
-def code_requests(origin: Origin) -> list[Limit]:
+def code_requests(client: ClientInfo) -> list[Limit]:
     """How many codes and links one household may ask for without being signed in."""
-    return _by_household("code requests", origin, conf.CODES_PER_IP)
+    return _by_household("code requests", client, conf.CODES_PER_IP)
 
 
 def code_requests_by_browser(browser: str) -> list[Limit]:
@@ -253,16 +253,16 @@ def sign_ins_by_browser(browser: str) -> list[Limit]:
     return _limits("sign-ins by browser", browser, conf.SIGN_INS_PER_BROWSER)
 
 
-def passwords_by_ip(origin: Origin) -> list[Limit]:
+def passwords_by_ip(client: ClientInfo) -> list[Limit]:
     """How many passwords may be tried from one household (LIM-05)."""
-    return _by_household("passwords by IP", origin, conf.LOGIN_FAILURES_PER_IP)
+    return _by_household("passwords by IP", client, conf.LOGIN_FAILURES_PER_IP)
 
 
-def staff_logins(name: str, origin: Origin) -> list[Limit]:
+def staff_logins(name: str, client: ClientInfo) -> list[Limit]:
     """How often a password may be tried at the admin's door (LIM-08)."""
     return [
         *staff_logins_by_name(name),
-        *_by_household("staff logins by IP", origin, conf.STAFF_LOGINS_PER_IP),
+        *_by_household("staff logins by IP", client, conf.STAFF_LOGINS_PER_IP),
     ]
 
 
@@ -276,18 +276,18 @@ def staff_logins_by_browser(browser: str) -> list[Limit]:
     return _limits(BY_STAFF_BROWSER, browser, conf.STAFF_LOGINS_PER_NAME)
 
 
-def forged_receipts(origin: Origin, provider_id: str) -> tuple[list[Limit], list[Limit]]:
-    """How many receipts one household may fail to prove, and how many are heard of in the name of one provider."""
+def forged_receipts(client: ClientInfo, provider_id: str) -> tuple[list[Limit], list[Limit]]:
+    """How many receipts one household may fail to verify, and how many are heard of in the name of one provider."""
     rates = conf.WEBHOOK_FAILURES_PER_IP
     return (
-        _by_household("forged receipts", origin, rates),
+        _by_household("forged receipts", client, rates),
         _limits("forged receipts by provider", provider_id, rates),
     )
 
 
-def notes(kind: str, origin: Origin) -> list[Limit]:
+def notes(kind: str, client: ClientInfo) -> list[Limit]:
     """How often the audit notes that one household was refused so: a flood of refusals is no flood of rows."""
-    return _by_household(f"notes of {kind}", origin, ONCE_A_MINUTE)
+    return _by_household(f"notes of {kind}", client, ONCE_A_MINUTE)
 
 
 def staff_lookups(account: str) -> list[Limit]:
@@ -399,11 +399,11 @@ def _limits(name: str, subject: str, rates: tuple[conf.Rate, ...]) -> list[Limit
     return [Limit(name, subject, rate) for rate in rates]
 
 
-def _by_household(name: str, origin: Origin, rates: tuple[conf.Rate, ...]) -> list[Limit]:
+def _by_household(name: str, client: ClientInfo, rates: tuple[conf.Rate, ...]) -> list[Limit]:
     """The limits of each network that may be one household; those of IPv6 are nested (LIM-05)."""
     return [
         Limit(name, network, rate._replace(times=times * rate.times))
-        for network, times in origin.networks
+        for network, times in client.networks
         for rate in rates
     ]
 

@@ -9,29 +9,29 @@ from accounts import audit, limits
 from accounts.errors import Refused, TooOften
 from accounts.identifiers import Identifier
 from accounts.models import RefusalCount, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 
 
 def note(
-    kind: str, *, origin: Origin, identifier: Identifier | None = None, user: User | None = None
+    kind: str, *, client: ClientInfo, identifier: Identifier | None = None, user: User | None = None
 ) -> None:
     """Count one refusal of this `kind`, and record it unless this household had one within the last minute."""
     count(kind, identifier)
-    if limits.is_due(*limits.notes(kind, origin)):
-        audit.record(kind, origin=origin, identifier=identifier, user=user)
+    if limits.is_due(*limits.notes(kind, client)):
+        audit.record(kind, client=client, identifier=identifier, user=user)
 
 
 def note_limit(
     refusal: Refused,
     *,
-    origin: Origin,
+    client: ClientInfo,
     identifier: Identifier | None,
     user: User | AnonymousUser,
 ) -> None:
     """Note a limit that `user` reached; not a cool-down, nor a lock, which has an event of its own (LOG-01)."""
     if type(refusal) is TooOften:
         who = user if isinstance(user, User) else None
-        note("limit_hit", origin=origin, identifier=identifier, user=who)
+        note("limit_hit", client=client, identifier=identifier, user=who)
 
 
 def count(kind: str, identifier: Identifier | None = None) -> None:

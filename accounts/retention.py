@@ -40,7 +40,7 @@ def sessions() -> QuerySet[Session]:
 
 def attempts() -> QuerySet[Challenge]:
     """Attempts at proofs that began CHALLENGES_KEPT ago and are over: never one whose code or link still works."""
-    over = Q(proved_at__isnull=False) | Q(closed_at__isnull=False) | Q(link_expires_at__lte=Now())
+    over = Q(verified_at__isnull=False) | Q(closed_at__isnull=False) | Q(link_expires_at__lte=Now())
     return Challenge.objects.filter(over, created_at__lte=Now() - conf.CHALLENGES_KEPT)
 
 

@@ -12,7 +12,7 @@ from accounts.flows import challenge as challenges
 from accounts.flows import notifications
 from accounts.identifiers import PHONE
 from accounts.models import RefusalCount, SecurityEvent, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from backoffice.dashboard.rollups import COUNTED
 from messaging import alerts
 from messaging.models import Provider
@@ -64,12 +64,12 @@ def warn(kind: str, *, entry: int, by: UUID) -> None:
             )
 
 
-def forged_receipt(provider: Provider | None, *, origin: Origin) -> None:
-    """Count a receipt that nothing proved, and alert staff of many in the name of one provider or from one household.
+def forged_receipt(provider: Provider | None, *, client: ClientInfo) -> None:
+    """Count a receipt that nothing verified, and alert staff of many in the name of one provider or from one household.
 
     Raises TooOften past what a household may get wrong. No event: a stranger must not fill the trail.
     """
-    own, named = limits.forged_receipts(origin, str(provider.pk) if provider else "")
+    own, named = limits.forged_receipts(client, str(provider.pk) if provider else "")
     taken = limits.admit(*own) | limits.take(*named)
     if any(hit.fills for hit in taken.values()):
         alerts.sound("many_receipts_forged", f"in the name of {provider or 'nobody we know'}")

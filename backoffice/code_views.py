@@ -39,8 +39,8 @@ class StaffStepMixin:
 
     def record_refusal(self, refusal, identifier=None):
         """Write down a limit that was reached here, as the shop does; password tries have a name of their own."""
-        user, origin = self.request.user, self.origin
-        refusals.note_limit(refusal, origin=origin, identifier=identifier, user=user)
+        user, client = self.request.user, self.client
+        refusals.note_limit(refusal, client=client, identifier=identifier, user=user)
 
     def get_message(self, refusal):
         """What to say of a refusal in the words of the staff pages."""

@@ -12,17 +12,17 @@ class What(models.TextChoices):
     IDENTIFIED = "identified", _("identified")
     HANDED = "handed", _("message handed over")
     DELIVERED = "delivered", _("delivered")
-    PROVED = "proved", _("proven")
+    VERIFIED = "verified", _("verified")
     COMPLETED = "completed", _("completed")
     SIGN_UPS = "sign_ups", _("sign-ups")
     HANDOVER = "handover", _("time to hand-over")
-    PROOF = "proof", _("time to prove")
+    PROOF = "proof", _("time to verify")
     MESSAGES = "messages", _("messages")
     REFUSED = "refused", _("refusals")
     COUNTED = "counted", _("counted")
 
 
-STEPS = (What.IDENTIFIED, What.HANDED, What.DELIVERED, What.PROVED, What.COMPLETED)
+STEPS = (What.IDENTIFIED, What.HANDED, What.DELIVERED, What.VERIFIED, What.COMPLETED)
 
 
 class Span(models.TextChoices):

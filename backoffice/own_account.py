@@ -42,12 +42,12 @@ class ChangeView(StaffStepMixin, StepView):
             current=self.current(form),
             visitor=self.visitor,
         )
-        pending.put(self.request, challenge, self.kept(form))
+        pending.save(self.request, challenge, self.kept(form))
         return self.redirect()
 
     def current(self, form):
         """The attempt to go on with, if it is about the same: a second click sends no second code."""
-        return pending.challenge(self.request, Purpose.STAFF_CHANGE)
+        return pending.get_challenge(self.request, Purpose.STAFF_CHANGE)
 
     def get_context_data(self, **kwargs):
         """Say what comes next."""
@@ -73,7 +73,7 @@ class PasswordChangeView(ChangeView):
 
     def current(self, form):
         """One that waits with a password, not with a contact."""
-        begun = pending.of(self.request)
+        begun = pending.load(self.request)
         return super().current(form) if begun and begun.profile.password else None
 
 
@@ -100,7 +100,7 @@ class ContactChangeView(ChangeView):
 
     def current(self, form):
         """One that waits with the same contact."""
-        begun = pending.of(self.request)
+        begun = pending.load(self.request)
         return super().current(form) if begun and begun.typed == form.identifier.address else None
 
 
@@ -137,7 +137,7 @@ class PasswordCodeView(FinalCodeView):
             code,
             hashed=self.pending.profile.password,
             keep=request.session.session_key,
-            origin=self.origin,
+            client=self.client,
         )
         pending.keep_signed_in(request, request.user, roles.account_of(request.user))
         return self.finish(_("Your password is changed. Your other sessions have ended."))
@@ -170,9 +170,9 @@ class ContactCodeView(BaseStaffCodeView):
             self.challenge,
             code,
             contact=identifiers.parse(begun.typed),
-            origin=self.origin,
+            client=self.client,
         )
-        pending.put(request, challenge, begun)
+        pending.save(request, challenge, begun)
         return self.redirect()
 
 
@@ -205,7 +205,7 @@ class NewContactCodeView(FinalCodeView):
             self.challenge,
             code,
             keep=request.session.session_key,
-            origin=self.origin,
+            client=self.client,
         )
         return self.finish(
             _("Your codes now go to the new contact. Your other sessions have ended.")

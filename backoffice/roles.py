@@ -19,7 +19,7 @@ from accounts.identifiers import EMAIL, Identifier, fingerprints
 from accounts.limits import Hit, Limit
 from accounts.models import Challenge, Purpose, SecurityEvent, User
 from accounts.password_policy import judging
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 
 # A wrong password at the door, and on the pages of the own account.
@@ -60,14 +60,14 @@ def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
     spend (LIM-04). Raises StaffTriesUsed.
     """
     user = User.objects.filter(username=username, is_staff=True).first()
-    browser = visitor.knows(user, account_of(user) if user else "staff")
+    browser = visitor.trusted_browser_id(user, account_of(user) if user else "staff")
     own = limits.staff_logins_by_browser(browser)
-    asked = own if browser else limits.staff_logins(username, visitor.origin)
+    asked = own if browser else limits.staff_logins(username, visitor.client)
     try:
         return list(limits.admit(*asked, refusal=StaffTriesUsed).values())
     except StaffTriesUsed:
         name = Identifier.username(username.casefold())
-        refusals.note("staff_sign_in_limited", origin=visitor.origin, identifier=name)
+        refusals.note("staff_sign_in_limited", client=visitor.client, identifier=name)
         raise
 
 
@@ -91,20 +91,20 @@ def account_of(user: User) -> str:
     return f"staff {user.pk}"
 
 
-def send_code(user: User, *, current: Challenge | None = None, origin: Origin) -> Challenge:
+def send_code(user: User, *, current: Challenge | None = None, client: ClientInfo) -> Challenge:
     """Send the code of the second step to the primary contact, which `user` must have.
 
     Goes on with `current` while its code is on its way. Raises TooOften, ChannelDown.
     """
-    return _code(Purpose.STAFF, user, current, origin)
+    return _code(Purpose.STAFF, user, current, client)
 
 
-def by_code(challenge: Challenge, typed: str, *, origin: Origin) -> User:
+def by_code(challenge: Challenge, typed: str, *, client: ClientInfo) -> User:
     """Open the staff pages to whoever typed the password and now the right code (ADM-04).
 
     Raises the refusals of `challenges.check`; CodeClosed, too, for who is no longer staff or has another contact.
     """
-    challenges.check(challenge, typed, origin=origin)
+    challenges.check(challenge, typed, client=client)
     with transaction.atomic():
         # The user first, as everywhere.
         account = _still_theirs(challenge)
@@ -112,7 +112,7 @@ def by_code(challenge: Challenge, typed: str, *, origin: Origin) -> User:
             raise CodeClosed
         challenges.use_up(challenge)
         user = account.get()
-        audit.record("staff_signed_in", origin=origin, identifier=challenge.identifier, user=user)
+        audit.record("staff_signed_in", client=client, identifier=challenge.identifier, user=user)
     return user
 
 
@@ -127,86 +127,86 @@ def begin_change(
     tried = try_password(user.username or "", visitor=visitor)
     if not check_password(password, user.password):
         about = browser_of(tried)
-        audit.record("sign_in_failed", origin=visitor.origin, user=user, about=about)
+        audit.record("sign_in_failed", client=visitor.client, user=user, about=about)
         raise PasswordWrong
     limits.give_back(*tried)
     judging.refuse_breached(new, *limits.breach_checks(str(user.pk)))
-    return _code(Purpose.STAFF_CHANGE, user, current, visitor.origin)
+    return _code(Purpose.STAFF_CHANGE, user, current, visitor.client)
 
 
 def change_password(
-    user: User, challenge: Challenge, typed: str, *, hashed: str, keep: str, origin: Origin
+    user: User, challenge: Challenge, typed: str, *, hashed: str, keep: str, client: ClientInfo
 ) -> None:
     """Put a new password, which comes as its hash, in the place of the one that was looked at.
 
     All sessions end but the one with the key `keep`; all contacts are told. Raises as `challenges.check`, TooOften.
     """
-    challenges.check(challenge, typed, origin=origin)
+    challenges.check(challenge, typed, client=client)
     with transaction.atomic():
         challenges.lock_user(user.pk)
         account = _still_theirs(challenge).filter(pk=user.pk, password=user.password)
         if not account.update(password=hashed):
             raise CodeClosed
         challenges.use_up(challenge)
-        _changed(user, "password_changed", told=user.contacts, keep=keep, origin=origin)
+        _changed(user, "password_changed", told=user.contacts, keep=keep, client=client)
     user.former_password, user.password = user.password, hashed
 
 
 def begin_contact(
-    user: User, challenge: Challenge, typed: str, *, contact: Identifier, origin: Origin
+    user: User, challenge: Challenge, typed: str, *, contact: Identifier, client: ClientInfo
 ) -> Challenge:
     """Send a code to the new `contact` of whoever typed the one that went to the contact there is.
 
     To an address of somebody else no code leaves (ENU-07). Raises as `challenges.check`, TooOften, ChannelDown.
     """
-    challenges.check(challenge, typed, origin=origin)
+    challenges.check(challenge, typed, client=client)
     with transaction.atomic():
         challenges.lock_user(user.pk)
         if not _still_theirs(challenge).filter(pk=user.pk).exists():
             raise CodeClosed
         challenges.use_up(challenge)
-        return challenges.issue(Purpose.STAFF_CONTACT, contact, origin=origin, user_id=user.pk)
+        return challenges.issue(Purpose.STAFF_CONTACT, contact, client=client, user_id=user.pk)
 
 
 def change_contact(
-    user: User, challenge: Challenge, typed: str, *, keep: str, origin: Origin
+    user: User, challenge: Challenge, typed: str, *, keep: str, client: ClientInfo
 ) -> None:
-    """Put the contact that the right code proves in the place of the one of its kind, and send codes there.
+    """Put the contact that the right code verifies in the place of the one of its kind, and send codes there.
 
     All sessions end but the one with the key `keep`; the contacts there were are told. Raises as `challenges.check`,
     TooOften.
     """
-    challenges.check(challenge, typed, origin=origin)
+    challenges.check(challenge, typed, client=client)
     contact, former = challenge.identifier, user.contacts
     what = "contact_changed" if user.contact(contact.kind) else "contact_added"
     try:
         with transaction.atomic():
             challenges.lock_user(user.pk)
-            columns = User.proven(contact) | {"primary": contact.kind}
+            columns = User.verified_columns(contact) | {"primary": contact.kind}
             active = User.objects.filter(pk=user.pk, is_active=True, is_staff=True)
             if challenge.user_id != user.pk or not active.update(**columns):
                 raise CodeClosed
             challenges.use_up(challenge)
-            _changed(user, what, told=former, keep=keep, origin=origin, contact=contact)
+            _changed(user, what, told=former, keep=keep, client=client, contact=contact)
     except IntegrityError:
-        # Somebody else proved it first: the constraint decides.
+        # Somebody else verified it first: the constraint decides.
         raise CodeClosed from None
 
 
 def set_contact(user: User, contact: Identifier) -> None:
-    """Take `contact` as proven and primary, on the word of whoever runs the site. Raises IntegrityError if it is taken.
+    """Take `contact` as verified and primary, on the word of whoever runs the site. Raises IntegrityError if taken.
 
     The contact that was is told, by a message without a link: nothing undoes this. Whoever is signed in must sign
     in anew.
     """
     former = user.contact(contact.kind)
     with transaction.atomic():
-        columns = User.proven(contact) | {"primary": contact.kind}
+        columns = User.verified_columns(contact) | {"primary": contact.kind}
         User.objects.filter(pk=user.pk).update(**columns)
         challenges.end_everything(user, with_notices=True)
-        audit.record("staff_contact_set", origin=Origin(), identifier=contact, user=user)
+        audit.record("staff_contact_set", client=ClientInfo(), identifier=contact, user=user)
         if former and former.key != contact.key:
-            notifications.tell(user, "contact_changed", origin=Origin(), to=[former])
+            notifications.tell(user, "contact_changed", client=ClientInfo(), to=[former])
     user.refresh_from_db()
 
 
@@ -215,7 +215,7 @@ def password_set(user: User) -> None:
     with transaction.atomic():
         challenges.lock_user(user.pk)
         challenges.end_everything(user, with_notices=True)
-        audit.record("staff_password_set", origin=Origin(), user=user)
+        audit.record("staff_password_set", client=ClientInfo(), user=user)
 
 
 def set_role(user: User, role: str) -> None:
@@ -235,7 +235,7 @@ def set_role(user: User, role: str) -> None:
         user.user_permissions.clear()
         challenges.end_everything(user, with_notices=True)
         # Also the first and the last of what happened to the account of a member of staff.
-        audit.record("staff_role_changed", origin=Origin(), user=user, by=user)
+        audit.record("staff_role_changed", client=ClientInfo(), user=user, by=user)
     user.refresh_from_db()
 
 
@@ -257,10 +257,10 @@ def _of(role: str) -> Q:
     return wanted
 
 
-def _code(purpose: Purpose, user: User, current: Challenge | None, origin: Origin) -> Challenge:
+def _code(purpose: Purpose, user: User, current: Challenge | None, client: ClientInfo) -> Challenge:
     if current and current.user_id == user.pk and current.is_waiting:
         return current
-    return challenges.issue(purpose, user.contacts[0], origin=origin, user_id=user.pk)
+    return challenges.issue(purpose, user.contacts[0], client=client, user_id=user.pk)
 
 
 def _still_theirs(challenge: Challenge) -> QuerySet[User]:
@@ -277,12 +277,12 @@ def _changed(
     *,
     told: Iterable[Identifier],
     keep: str,
-    origin: Origin,
+    client: ClientInfo,
     contact: Identifier | None = None,
 ) -> None:
     """Count, end and tell what a change of the own account ends and tells; `contact` is the one it was about."""
     limits.spend(*limits.changes(str(user.pk)))
     user.sessions.exclude(pk=keep).delete()
     user.challenges.withdraw()
-    audit.record(what, origin=origin, identifier=contact, user=user)
-    notifications.tell(user, what, origin=origin, to=told)
+    audit.record(what, client=client, identifier=contact, user=user)
+    notifications.tell(user, what, client=client, to=told)

@@ -74,7 +74,7 @@ class StaffSignInForm(AdminAuthenticationForm):
             identifier = Identifier.username(name.casefold())
             audit.record(
                 "staff_sign_in_failed",
-                origin=visitor.origin,
+                client=visitor.client,
                 identifier=identifier,
                 about=roles.browser_of(tried),
             )
@@ -98,22 +98,22 @@ class StaffPasswordView(LoginView):
     def form_valid(self, form):
         """Send the code."""
         request, user = self.request, form.get_user()
-        current = pending.challenge(request, Purpose.STAFF)
+        current = pending.get_challenge(request, Purpose.STAFF)
         try:
-            challenge = roles.send_code(user, current=current, origin=request.session.origin)
+            challenge = roles.send_code(user, current=current, client=request.session.client)
         except (TooOften, ChannelDown) as refusal:
-            origin, contact = request.session.origin, user.contacts[0]
-            refusals.note_limit(refusal, origin=origin, identifier=contact, user=user)
+            client, contact = request.session.client, user.contacts[0]
+            refusals.note_limit(refusal, client=client, identifier=contact, user=user)
             form.add_error(None, str(sentence(refusal)))
             return self.form_invalid(form)
         # Whoever was signed in here is not any more, and the time for the code runs from now.
-        pending.forget(request)
+        pending.clear(request)
         request.session.cycle_key()
         begun = pending.Pending(
             typed="",
             destination=negotiation.local_path(self.get_redirect_url()),
         )
-        pending.put(request, challenge, begun)
+        pending.save(request, challenge, begun)
         return redirect("admin:code")
 
 
@@ -136,7 +136,7 @@ class StaffCodeView(BaseStaffCodeView):
     def use_code(self, code):
         """Look at the code and open."""
         destination = self.pending.destination
-        user = roles.by_code(self.challenge, code, origin=self.origin)
+        user = roles.by_code(self.challenge, code, client=self.client)
         login_staff(self.request, user)
         return self.redirect(url=destination)
 
@@ -191,7 +191,7 @@ class StaffSite(admin.AdminSite):
 
     def note(self, request, kind, *, about):
         """Write down what a member of staff did, and to which row (LOG-01)."""
-        audit.record(kind, origin=request.session.origin, user=request.user, about=about)
+        audit.record(kind, client=request.session.client, user=request.user, about=about)
 
     def warn(self, kind, entry):
         """Sound the alert `kind` about the row of an entry in the log, and write to every superuser (ADM-01)."""
@@ -209,7 +209,7 @@ class StaffSite(admin.AdminSite):
     def logout(self, request, extra_context=None):
         """End the session, and note it."""
         if request.method == "POST" and request.user.is_authenticated:
-            audit.record("signed_out", origin=request.session.origin, user=request.user)
+            audit.record("signed_out", client=request.session.client, user=request.user)
         return super().logout(request, extra_context)
 
     def password_change(self, request, extra_context=None):
@@ -238,7 +238,7 @@ def _has_nul(request):
 
 def login_staff(request, user):
     """Begin the session in which the admin opens, with nothing of what the one before held (SES-01, SES-02)."""
-    pending.forget(request)
+    pending.clear(request)
     request.session.staff = True
     login(request, user, backend=STAFF_DOOR)
     request.session.confirmed, request.session.signed_in = user.primary, True

@@ -142,7 +142,7 @@ SELECT k, n, md5(%(salt)s || 'attempt' || k)::uuid AS id, purpose, kind, recipie
        CASE WHEN j = 1 THEN joined
             WHEN NOT strange AND NOT given_up AND fate < 0.76
             THEN least(created_at + make_interval(secs => 75 * (sends - 1) + 15 + 180 * chance(k, 29)), now()) END
-       AS proved_at,
+       AS verified_at,
        CASE WHEN given_up THEN joined
             WHEN j > 1 AND fate >= 0.76 AND fate < 0.86
             THEN least(created_at + make_interval(secs => 60 + 1200 * chance(k, 29)), now()) END AS closed_at,
@@ -159,9 +159,9 @@ USERS: dict[str, str] = {
     "username": "CASE WHEN chance(n, 42) < 0.3 THEN first_plain || n END",
     "email": "email",
     "email_key": "email",
-    "email_proved_at": "CASE WHEN email IS NOT NULL THEN joined END",
+    "email_verified_at": "CASE WHEN email IS NOT NULL THEN joined END",
     "phone": "phone",
-    "phone_proved_at": "CASE WHEN phone IS NOT NULL THEN joined + (now() - joined) "
+    "phone_verified_at": "CASE WHEN phone IS NOT NULL THEN joined + (now() - joined) "
     "* CASE WHEN by_email THEN chance(n, 43) ELSE 0 END END",
     "primary": "CASE WHEN by_email THEN 'email' ELSE 'phone' END",
     "is_active": "chance(n, 44) >= 0.01",
@@ -190,7 +190,7 @@ CHALLENGES: dict[str, str] = {
     "sent_at": "sent_at",
     "expires_at": "sent_at + interval '10 minutes'",
     "link_expires_at": "created_at + CASE purpose WHEN 'reset' THEN interval '1 hour' ELSE interval '1 day' END",
-    "proved_at": "proved_at",
+    "verified_at": "verified_at",
     "closed_at": "closed_at",
 }
 EVENTS: dict[str, str] = {
@@ -208,10 +208,11 @@ HAPPENED = """(
     FROM seed_attempt a CROSS JOIN LATERAL (VALUES
         ('code_sent', created_at, true, true),
         (CASE purpose WHEN 'register' THEN 'registered' WHEN 'login' THEN 'signed_in' WHEN 'reset' THEN 'password_reset'
-                      WHEN 'contact' THEN 'contact_added' ELSE 'confirmed' END, proved_at, true, proved_at IS NOT NULL),
+                      WHEN 'contact' THEN 'contact_added' ELSE 'confirmed' END,
+         verified_at, true, verified_at IS NOT NULL),
         ('code_wrong', sent_at + interval '12 seconds', true, tries_left < 4),
         ('code_used_up', sent_at + interval '40 seconds', true, tries_left = 0),
-        ('profile_completed', proved_at + interval '80 seconds', false, j = 1 AND chance(n, 41) < 0.93),
+        ('profile_completed', verified_at + interval '80 seconds', false, j = 1 AND chance(n, 41) < 0.93),
         ('sign_in_failed', created_at - interval '30 seconds', true, j > 1 AND chance(k, 50) < 0.06),
         ('password_locked', created_at - interval '20 seconds', true, j > 1 AND chance(k, 50) < 0.005)
     ) AS happened(what, moment, named, did)
@@ -250,14 +251,14 @@ CREATE TEMP TABLE seed_message ON COMMIT DROP AS
 SELECT *, md5(id || ':' || sends)::uuid AS message,
        (CASE kind WHEN 'email' THEN %(email_providers)s::uuid[] ELSE %(sms_providers)s::uuid[] END)
        [CASE WHEN chance(k, 60) < 0.85 THEN 1 ELSE 2 END] AS provider,
-       CASE WHEN proved_at IS NOT NULL THEN CASE WHEN chance(k, 61) < 0.96 THEN 'delivered' ELSE 'sent' END
+       CASE WHEN verified_at IS NOT NULL THEN CASE WHEN chance(k, 61) < 0.96 THEN 'delivered' ELSE 'sent' END
             WHEN chance(k, 61) < 0.62 THEN 'delivered' WHEN chance(k, 61) < 0.80 THEN 'bounced'
             WHEN chance(k, 61) < 0.86 THEN 'failed' WHEN chance(k, 61) < 0.90 THEN 'expired' ELSE 'sent' END AS status
 FROM seed_attempt WHERE sent_at > now() - %(kept)s::interval ORDER BY sent_at
 """
 CAME = """(
     SELECT p.*, came FROM seed_person p LEFT JOIN (
-        SELECT n, max(proved_at) AS came FROM seed_attempt WHERE purpose IN ('register', 'login') GROUP BY n
+        SELECT n, max(verified_at) AS came FROM seed_attempt WHERE purpose IN ('register', 'login') GROUP BY n
     ) AS logins USING (n) ORDER BY n
 ) AS people"""
 

@@ -3,7 +3,7 @@
 from django.http import HttpResponse
 
 from accounts.errors import TooOften
-from accounts.sessions import client
+from accounts.sessions.client import client_info
 from backoffice import burst_alerts
 from messaging.webhooks.views import ReceiptsView
 
@@ -14,7 +14,7 @@ class CountedReceiptsView(ReceiptsView):
     def refuse(self, provider):
         """Count it, and after too many say so. Nothing but that tells one refusal from another."""
         try:
-            burst_alerts.forged_receipt(provider, origin=client.of(self.request))
+            burst_alerts.forged_receipt(provider, client=client_info(self.request))
         except TooOften as refusal:
             return HttpResponse(status=refusal.status, headers=refusal.headers)
         return super().refuse(provider)

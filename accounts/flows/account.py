@@ -4,27 +4,29 @@ from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 
 from accounts import audit, limits
-from accounts.errors import CodeClosed, PasswordWrong, ProofNeeded, UsernameTaken
+from accounts.errors import CodeClosed, PasswordWrong, ReauthenticationNeeded, UsernameTaken
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications, passwords, usernames
 from accounts.identifiers import Identifier
 from accounts.models import Challenge, FormerUsername, Purpose, Session, User
 from accounts.password_policy import judging
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 
 
-def rename(user: User, *, name: str, username: str, session: Session, origin: Origin) -> None:
-    """Change what the shopper is called, and the name to sign in with. Raises ProofNeeded, UsernameTaken, TooOften.
+def rename(user: User, *, name: str, username: str, session: Session, client: ClientInfo) -> None:
+    """Change what the shopper is called, and the name to sign in with.
+
+    Raises ReauthenticationNeeded, UsernameTaken, TooOften.
 
     Only the latter needs a fresh proof in this `session`. The name that was is kept for its owner while the notice of
     the change may bring it back.
     """
     renamed = (username or None) != user.username
     if renamed and not session.is_fresh:
-        raise ProofNeeded
+        raise ReauthenticationNeeded
     if renamed and username:
-        usernames.refuse_taken(username, by=user, origin=origin)
+        usernames.refuse_taken(username, by=user, client=client)
     what = "username_changed" if renamed else "profile_changed"
     try:
         with transaction.atomic():
@@ -32,12 +34,12 @@ def rename(user: User, *, name: str, username: str, session: Session, origin: Or
             limits.spend(*limits.changes(str(user.pk)))
             if renamed:
                 # A name to sign in with is a credential (ASVS 6.3.7). Before the change, to be taken back through it.
-                notifications.tell(user, what, origin=origin, to=user.contacts)
+                notifications.tell(user, what, client=client, to=user.contacts)
                 user.former_usernames.create(username=user.username)
             User.objects.filter(pk=user.pk).update(name=name, username=username or None)
             if username and renamed:
                 FormerUsername.objects.keep_from(user.pk, username)
-            audit.record(what, origin=origin, user=user)
+            audit.record(what, client=client, user=user)
     except IntegrityError:
         raise UsernameTaken from None
 
@@ -48,54 +50,54 @@ def change_password(user: User, *, current: str, new: str, keep: str, visitor: V
     Raises PasswordWrong, PasswordClosed, PasswordBreached, TooOften.
     """
     limits.admit(*limits.changes(str(user.pk)))
-    _prove(user, current, visitor=visitor)
+    _reauthenticate(user, current, visitor=visitor)
     judging.refuse_breached(new)
-    _set_password(user, new, "password_changed", keep=keep, origin=visitor.origin)
+    _set_password(user, new, "password_changed", keep=keep, client=visitor.client)
 
 
 def set_password(user: User, *, new: str, keep: str, visitor: Visitor) -> None:
     """Give a password to an account that has none (PWD-06). Raises PasswordBreached, TooOften."""
     limits.admit(*limits.changes(str(user.pk)))
     judging.refuse_breached(new)
-    _set_password(user, new, "password_set", keep=keep, origin=visitor.origin)
+    _set_password(user, new, "password_set", keep=keep, client=visitor.client)
 
 
 def confirm_by_password(user: User, password: str, *, visitor: Visitor) -> None:
-    """Prove with the password that the owner is there. Misses count towards the lock.
+    """Reauthenticate the owner by the password. Misses count towards the lock.
 
     Raises PasswordWrong, PasswordClosed, TooOften.
     """
     limits.admit(*limits.confirmations(str(user.pk)))
-    _prove(user, password, visitor=visitor)
+    _reauthenticate(user, password, visitor=visitor)
 
 
-def send_code(user: User, *, current: Challenge | None = None, origin: Origin) -> Challenge:
+def send_code(user: User, *, current: Challenge | None = None, client: ClientInfo) -> Challenge:
     """Send a code to the primary contact, to prove that the owner is there. Raises TooOften, ChannelDown."""
     if current and current.is_waiting:
         return current
-    return challenges.issue(Purpose.CONFIRM, user.contacts[0], origin=origin, user_id=user.pk)
+    return challenges.issue(Purpose.CONFIRM, user.contacts[0], client=client, user_id=user.pk)
 
 
-def confirm_by_code(user: User, challenge: Challenge, typed: str, *, origin: Origin) -> None:
-    """Prove with a code that the owner is there. Raises as `challenges.check`."""
-    challenges.check(challenge, typed, origin=origin)
+def confirm_by_code(user: User, challenge: Challenge, typed: str, *, client: ClientInfo) -> None:
+    """Reauthenticate the owner by a code. Raises as `challenges.check`."""
+    challenges.check(challenge, typed, client=client)
     if challenge.recipient not in [own.key for own in user.contacts]:
         raise CodeClosed
     with transaction.atomic():
         challenges.lock_shopper(user)
-        if not challenge.prove():
+        if not challenge.mark_verified():
             raise CodeClosed
-        audit.record("confirmed", origin=origin, identifier=challenge.identifier, user=user)
+        audit.record("confirmed", client=client, identifier=challenge.identifier, user=user)
 
 
-def _prove(user: User, password: str, *, visitor: Visitor) -> None:
+def _reauthenticate(user: User, password: str, *, visitor: Visitor) -> None:
     name = user.contacts[0] if user.contacts else Identifier.username(user.username or "")
     if not passwords.look(user, password, name=name, visitor=visitor):
         raise PasswordWrong
-    audit.record("confirmed", origin=visitor.origin, user=user)
+    audit.record("confirmed", client=visitor.client, user=user)
 
 
-def _set_password(user: User, new: str, what: str, *, keep: str, origin: Origin) -> None:
+def _set_password(user: User, new: str, what: str, *, keep: str, client: ClientInfo) -> None:
     """Write the password, end all sessions but the one with the key `keep`, withdraw what waits, tell.
 
     The change was counted by whoever calls, before the hash.
@@ -108,6 +110,6 @@ def _set_password(user: User, new: str, what: str, *, keep: str, origin: Origin)
             raise PasswordWrong
         Session.objects.filter(user=user).exclude(pk=keep).delete()
         user.challenges.withdraw()
-        audit.record(what, origin=origin, user=user)
-        notifications.tell(user, what, origin=origin, to=user.contacts)
+        audit.record(what, client=client, user=user)
+        notifications.tell(user, what, client=client, to=user.contacts)
     user.former_password, user.password = user.password, hashed

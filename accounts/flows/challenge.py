@@ -22,7 +22,7 @@ from accounts.errors import (
 from accounts.flows import sms_budget
 from accounts.identifiers import EMAIL, PHONE, Identifier
 from accounts.models import POOLS, Challenge, Pool, Purpose, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from messaging.outbox import api as outbox
 
@@ -36,7 +36,7 @@ def issue(
     purpose: Purpose,
     identifier: Identifier,
     *,
-    origin: Origin,
+    client: ClientInfo,
     user_id: UUID | None = None,
     pool: Pool | None = None,
     is_private: bool = False,
@@ -58,7 +58,7 @@ def issue(
             recipient=identifier.key,
             address=identifier.address,
             user_id=user_id,
-            device=origin.device,
+            device=client.device,
             pool=pool,
             is_private=is_private,
             sends=sends,
@@ -66,30 +66,30 @@ def issue(
             expires_at=Now() + conf.CODE_TTL,
             link_expires_at=Now() + LINK_LIVES.get(purpose, conf.LINK_TTL),
         )
-        _send(challenge, origin)
+        _send(challenge, client)
     return challenge
 
 
-def resend(challenge: Challenge, *, origin: Origin) -> Challenge:
+def resend(challenge: Challenge, *, client: ClientInfo) -> Challenge:
     """Send the next code: the older one dies, the tries stay spent (COD-09).
 
     An attempt out of tries is replaced by a new one, so that a shopper is never stuck (ux 37).
     Raises TooSoon, TooOften, ChannelDown, CodeClosed.
     """
-    return challenge if _renew(challenge, origin) else _replace(challenge, origin)
+    return challenge if _renew(challenge, client) else _replace(challenge, client)
 
 
-def check(challenge: Challenge, typed: str, *, origin: Origin) -> None:
+def check(challenge: Challenge, typed: str, *, client: ClientInfo) -> None:
     """Look at one typed code. Returns when it is right; raises the refusal that tells the shopper what to do.
 
     Not atomic on purpose: the try is counted, and committed, before the code is looked at, so that no
     refusal can take the count back (COD-06).
     """
     if not challenge.spend_try():
-        raise _why_closed(challenge, typed, origin)
+        raise _why_closed(challenge, typed, client)
     limits.spend(*limits.guesses(challenge.identifier, Pool(challenge.pool)))
     if not challenge.accepts(typed):
-        raise _wrong(challenge, typed, origin)
+        raise _wrong(challenge, typed, client)
 
 
 def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
@@ -97,7 +97,7 @@ def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
 
     Raises CodeClosed when somebody was first.
     """
-    if not challenge.prove(user_id):
+    if not challenge.mark_verified(user_id):
         raise CodeClosed
     challenge.close_others()
     if challenge.kind == PHONE:
@@ -115,11 +115,11 @@ def count_request(visitor: Visitor, user: User | None) -> Pool:
     A browser that the account of `user` trusts has requests of its own, any other those of its household (LIM-04
     before LIM-05). No stranger has the cookie of somebody else's account, so it tells them nothing (LIM-12, ABU-08).
     """
-    browser = visitor.knows(user)
+    browser = visitor.trusted_browser_id(user)
     if browser:
         limits.admit(*limits.code_requests_by_browser(browser))
         return Pool.OWNER
-    limits.admit(*limits.code_requests(visitor.origin))
+    limits.admit(*limits.code_requests(visitor.client))
     return Pool.RETURN
 
 
@@ -156,7 +156,7 @@ def end_everything(user: User, *, with_notices: bool = False) -> None:
         user.challenges.end()
 
 
-def _send(challenge: Challenge, origin: Origin) -> None:
+def _send(challenge: Challenge, client: ClientInfo) -> None:
     identifier, to_staff = challenge.identifier, challenge.pool == Pool.STAFF
     # Whoever stopped a channel, or texts, must be able to come in and start them again.
     if not outbox.can_send(channel(identifier), to_staff=to_staff):
@@ -172,10 +172,10 @@ def _send(challenge: Challenge, origin: Origin) -> None:
         address=identifier.address,
         lifetime=conf.RESET_TTL if by_link else conf.CODE_TTL,
     )
-    audit.record("code_sent", origin=origin, identifier=identifier, user_id=challenge.user_id)
+    audit.record("code_sent", client=client, identifier=identifier, user_id=challenge.user_id)
 
 
-def _renew(challenge: Challenge, origin: Origin) -> bool:
+def _renew(challenge: Challenge, client: ClientInfo) -> bool:
     """Send the next code of this attempt, or return False when it is not its time."""
     with transaction.atomic():
         lock_user(challenge.user_id)
@@ -184,13 +184,13 @@ def _renew(challenge: Challenge, origin: Origin) -> bool:
         identifier, pool = challenge.identifier, Pool(challenge.pool)
         limits.spend(*limits.resends(identifier, pool), *limits.messages(identifier, pool))
         challenge.refresh_from_db(fields=["sends", "sent_at", "expires_at"])
-        _send(challenge, origin)
+        _send(challenge, client)
     return True
 
 
-def _replace(challenge: Challenge, origin: Origin) -> Challenge:
+def _replace(challenge: Challenge, client: ClientInfo) -> Challenge:
     """Start over for an attempt that cannot be renewed, if it is because its tries are used up."""
-    if not challenge.reload() or challenge.proved_at or challenge.closed_at:
+    if not challenge.reload() or challenge.verified_at or challenge.closed_at:
         raise CodeClosed
     if challenge.tries_left:
         raise TooSoon(challenge.resend_at)
@@ -202,7 +202,7 @@ def _replace(challenge: Challenge, origin: Origin) -> Challenge:
         return issue(
             Purpose(challenge.purpose),
             challenge.identifier,
-            origin=origin,
+            client=client,
             user_id=challenge.user_id,
             pool=pool,
             is_private=challenge.is_private,
@@ -210,45 +210,45 @@ def _replace(challenge: Challenge, origin: Origin) -> Challenge:
         )
 
 
-def _why_closed(challenge: Challenge, typed: str, origin: Origin) -> Refused:
+def _why_closed(challenge: Challenge, typed: str, client: ClientInfo) -> Refused:
     """Say why a code could not even be tried, from the state of its row."""
     row = Challenge.objects.filter(pk=challenge.pk).first()
     if row is None:
         return CodeClosed()
-    if row.proved_at or row.closed_at:
+    if row.verified_at or row.closed_at:
         if row.accepts(typed):
-            _note_replay(row, origin)
+            _note_replay(row, client)
         return CodeClosed()
     if not row.tries_left:
         return CodeUsedUp()
-    return CodeExpired(renewed=_renewed(row, origin))
+    return CodeExpired(renewed=_renewed(row, client))
 
 
-def _note_replay(challenge: Challenge, origin: Origin) -> None:
+def _note_replay(challenge: Challenge, client: ClientInfo) -> None:
     """Count that a used code was typed again; the first times are events of their own (LOG-01)."""
     refusals.count("code_replay", challenge.identifier)
     if challenge.count_replay():
         audit.record(
-            "code_replay", origin=origin, identifier=challenge.identifier, user_id=challenge.user_id
+            "code_replay", client=client, identifier=challenge.identifier, user_id=challenge.user_id
         )
 
 
-def _renewed(challenge: Challenge, origin: Origin) -> bool:
+def _renewed(challenge: Challenge, client: ClientInfo) -> bool:
     """Whether a new code could be sent in place of an expired one (ux 36)."""
     try:
         # Not resend(): that may begin a new attempt, which this browser would know nothing of.
-        renewed = _renew(challenge, origin)
+        renewed = _renew(challenge, client)
     except (TooOften, ChannelDown):
         return False
     # A second click on the same code finds that the first one has renewed it already.
     return renewed or Challenge.objects.open().filter(pk=challenge.pk).exists()
 
 
-def _wrong(challenge: Challenge, typed: str, origin: Origin) -> Refused:
+def _wrong(challenge: Challenge, typed: str, client: ClientInfo) -> Refused:
     """Record a try that missed and word the answer."""
     challenge.reload()
     kinds = ["code_wrong"] if challenge.tries_left else ["code_wrong", "code_used_up"]
-    audit.record(*kinds, origin=origin, identifier=challenge.identifier, user_id=challenge.user_id)
+    audit.record(*kinds, client=client, identifier=challenge.identifier, user_id=challenge.user_id)
     if not challenge.tries_left:
         return CodeUsedUp()
     if challenge.recalls(typed):

@@ -1,4 +1,4 @@
-"""The ways to reach a shopper: each counts only once its own code has proven it (REG-04, REC-08)."""
+"""The ways to reach a shopper: each counts only once its own code has verified it (REG-04, REC-08)."""
 
 from django.db import IntegrityError, transaction
 from django.db.models import DateTimeField, Q, Subquery, Value
@@ -11,7 +11,7 @@ from accounts.flows import challenge as challenges
 from accounts.flows import notifications
 from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprints
 from accounts.models import Challenge, Purpose, Session, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 
 ALREADY = {
@@ -20,8 +20,8 @@ ALREADY = {
 }
 
 
-def add(user: User, contact: Identifier, *, origin: Origin) -> Challenge:
-    """Send a code to a new contact; until it is proven the older one of its kind stands.
+def add(user: User, contact: Identifier, *, client: ClientInfo) -> Challenge:
+    """Send a code to a new contact; until it is verified the older one of its kind stands.
 
     An earlier one that waits is dropped (REG-05). Costs and answers the same when the address is somebody
     else's: then its owner is told, and no code leaves (ENU-07). Raises ContactKept, TooOften, ChannelDown.
@@ -34,7 +34,7 @@ def add(user: User, contact: Identifier, *, origin: Origin) -> Challenge:
         return challenges.issue(
             Purpose.CONTACT,
             contact,
-            origin=origin,
+            client=client,
             user_id=user.pk,
             also=limits.changes(str(user.pk)),
         )
@@ -50,26 +50,26 @@ def waiting(user: User, pk: str | None) -> Challenge | None:
 def confirm(
     user: User, challenge: Challenge, typed: str, *, session: Session, visitor: Visitor
 ) -> None:
-    """Put the contact that the right code proves in the place of the older one. Raises as `challenges.check`.
+    """Put the contact that the right code verifies in the place of the older one. Raises as `challenges.check`.
 
     The older one and the other one are told, and sessions that the older one may have opened end, all but
     `session`; whatever else waits for the account is withdrawn (REC-05).
     """
-    challenges.check(challenge, typed, origin=visitor.origin)
+    challenges.check(challenge, typed, client=visitor.client)
     contact = challenge.identifier
     former = user.contact(contact.kind)
     what = "contact_changed" if former else "contact_added"
     try:
         with transaction.atomic():
             challenges.lock_shopper(user)
-            # Before the change: what is proven after a notice can be taken back through it.
+            # Before the change: what is verified after a notice can be taken back through it.
             _tell(user, what, former, session, visitor)
-            User.objects.filter(pk=user.pk).update(**User.proven(contact))
+            User.objects.filter(pk=user.pk).update(**User.verified_columns(contact))
             challenges.use_up(challenge)
             user.challenges.withdraw()
-            audit.record(what, origin=visitor.origin, identifier=contact, user=user)
+            audit.record(what, client=visitor.client, identifier=contact, user=user)
     except IntegrityError:
-        # Somebody else proved it first: the constraint decides.
+        # Somebody else verified it first: the constraint decides.
         raise CodeClosed from None
 
 
@@ -87,11 +87,11 @@ def remove(user: User, kind: str, *, session: Session, visitor: Visitor) -> None
         if not User.objects.drop_contact(user.pk, kind):
             raise ContactKept
         user.challenges.withdraw()
-        audit.record("contact_removed", origin=visitor.origin, identifier=contact, user=user)
+        audit.record("contact_removed", client=visitor.client, identifier=contact, user=user)
         _tell(user, "contact_removed", contact, session, visitor)
 
 
-def make_primary(user: User, kind: str, *, origin: Origin) -> None:
+def make_primary(user: User, kind: str, *, client: ClientInfo) -> None:
     """Send messages to this contact from now on. Raises TooOften."""
     contact = user.contact(kind)
     if contact is None or user.primary == kind:
@@ -100,8 +100,8 @@ def make_primary(user: User, kind: str, *, origin: Origin) -> None:
         challenges.lock_shopper(user)
         limits.spend(*limits.changes(str(user.pk)))
         User.objects.filter(pk=user.pk, **{f"{kind}__isnull": False}).update(primary=kind)
-        audit.record("primary_changed", origin=origin, identifier=contact, user=user)
-        notifications.tell(user, "primary_changed", origin=origin, to=user.contacts)
+        audit.record("primary_changed", client=client, identifier=contact, user=user)
+        notifications.tell(user, "primary_changed", client=client, to=user.contacts)
 
 
 def _tell(
@@ -112,7 +112,7 @@ def _tell(
     if leaving is not None:
         user.sessions.exclude(pk=session.pk).delete()
         gone = [leaving] if _leaves_for_good(user, leaving, session, visitor) else []
-    notifications.tell(user, what, origin=visitor.origin, to=user.contacts, without_link=gone)
+    notifications.tell(user, what, client=visitor.client, to=user.contacts, without_link=gone)
 
 
 def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor: Visitor) -> bool:
@@ -125,10 +125,10 @@ def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor:
     stays = [contact.key for contact in user.contacts if contact.key != leaving.key]
     links = user.challenges.filter(purpose=Purpose.NOT_ME).exclude(recipient__in=stays)
     if not _is_surely_the_owner(user, leaving, session, visitor):
-        proved_at = user.email_proved_at if leaving.kind == EMAIL else user.phone_proved_at
+        verified_at = user.email_verified_at if leaving.kind == EMAIL else user.phone_verified_at
         prints = fingerprints(leaving.key)
         returns = user.events.filter(
-            kind="contact_restored", fingerprint__in=prints, at__gte=proved_at
+            kind="contact_restored", fingerprint__in=prints, at__gte=verified_at
         )
         if not returns.exists():
             return False
@@ -141,7 +141,7 @@ def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor:
 def _is_surely_the_owner(
     user: User, leaving: Identifier, session: Session, visitor: Visitor
 ) -> bool:
-    """Whether `session` was proven by more than a password: by a code to the contact that stays, or in a known browser.
+    """Whether more than a password opened `session`: a code to the contact that stays, or a trusted browser.
 
     Both must have been the owner's for longer than a thief would have gone unnoticed, who would bring their own.
     """
@@ -150,5 +150,5 @@ def _is_surely_the_owner(
     proofs = Q(trusted_since__lte=long_ago)
     stays = PHONE if leaving.kind == EMAIL else EMAIL
     if session.confirmed_by == stays:
-        proofs |= Q(**{f"{stays}_proved_at__lte": long_ago})
+        proofs |= Q(**{f"{stays}_verified_at__lte": long_ago})
     return User.objects.filter(pk=user.pk).annotate(trusted_since=since).filter(proofs).exists()

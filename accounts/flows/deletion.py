@@ -11,7 +11,7 @@ from accounts import audit, conf, limits
 from accounts.flows import notifications
 from accounts.identifiers import fingerprints
 from accounts.models import TYPED, Challenge, SecurityEvent, Session, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from messaging.outbox import api as outbox
 
 BATCH = 100
@@ -22,7 +22,7 @@ OWNED = (
 ).split()
 
 
-def ask(user: User, *, origin: Origin) -> None:
+def ask(user: User, *, client: ClientInfo) -> None:
     """Plan the end of the account and sign out everywhere. Signing in before then undoes it. Raises TooOften."""
     with transaction.atomic():
         due = Now() + conf.DELETION_GRACE
@@ -32,8 +32,8 @@ def ask(user: User, *, origin: Origin) -> None:
         limits.spend(*limits.changes(str(user.pk)))
         user.sessions.all().delete()
         user.challenges.withdraw()
-        audit.record("deletion_asked", origin=origin, user=user)
-        notifications.tell(user, "deletion_asked", origin=origin, to=user.contacts)
+        audit.record("deletion_asked", client=client, user=user)
+        notifications.tell(user, "deletion_asked", client=client, to=user.contacts)
     user.refresh_from_db(fields=["deletion_due_at"])
 
 
@@ -65,7 +65,7 @@ def _forget_traces(user: User) -> None:
     outbox.forget(attempts)
     # Before the rows forget, so that this one does, too.
     contact = next(iter(user.contacts), None)
-    audit.record("erased", origin=Origin(), identifier=contact)
+    audit.record("erased", client=ClientInfo(), identifier=contact)
     seen = SecurityEvent.objects.filter(Q(user=user) | Q(user=None, fingerprint__in=prints))
     seen.update(country="", ip=None, agent="")
     browsers = Q(user=user, about__startswith=audit.BROWSER)
@@ -77,18 +77,18 @@ def _forget_traces(user: User) -> None:
 
 
 def _prints(user: User) -> set[str]:
-    """Keyed hashes of every name and contact that was the account's, but for what another account proved since."""
+    """Keyed hashes of every name and contact that was the account's, but for what another account verified since."""
     # A code for a new contact goes to whatever was typed; all others went to contacts of the account.
-    typed = Q(purpose__in=TYPED, proved_at=None)
+    typed = Q(purpose__in=TYPED, verified_at=None)
     sent_to = user.challenges.exclude(typed).values_list("recipient", flat=True).distinct()
     keys = {*sent_to, *(contact.key for contact in user.contacts)}
-    proven = SecurityEvent.objects.filter(kind__in=OWNED).exclude(fingerprint="")
+    verified = SecurityEvent.objects.filter(kind__in=OWNED).exclude(fingerprint="")
     # The trail knows former contacts for longer than the attempts do.
-    named = proven.filter(user=user).values_list("fingerprint", flat=True).distinct()
+    named = verified.filter(user=user).values_list("fingerprint", flat=True).distinct()
     prints = {*named, *(each for key in keys for each in fingerprints(key))}
     # Worked out in the database: an account may have come in many thousand times.
     newest = {"mine": Max("at", filter=Q(user=user)), "others": Max("at", filter=~Q(user=user))}
-    owned = proven.filter(user__isnull=False, fingerprint__in=prints).values("fingerprint")
+    owned = verified.filter(user__isnull=False, fingerprint__in=prints).values("fingerprint")
     lost = owned.annotate(**newest).filter(Q(mine=None) | Q(others__gte=F("mine")))
     return prints.difference(lost.values_list("fingerprint", flat=True))
 
@@ -97,6 +97,6 @@ def _attempts(user: User, prints: set[str]) -> list[UUID]:
     """Their own attempts, those of nobody at what was theirs, and what somebody else merely typed of it."""
     nobodys = Challenge.objects.filter(user=None, fingerprint__in=prints)
     contacts = [contact.key for contact in user.contacts]
-    typed = Challenge.objects.filter(recipient__in=contacts, purpose__in=TYPED, proved_at=None)
+    typed = Challenge.objects.filter(recipient__in=contacts, purpose__in=TYPED, verified_at=None)
     every = (user.challenges.all(), nobodys, typed)
     return list({pk for rows in every for pk in rows.values_list("pk", flat=True)})

@@ -6,7 +6,7 @@ from django.db.models.functions import Now
 
 from accounts import audit
 from accounts.models import Session, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 
 
 def of(user: User, *, here: str) -> QuerySet[Session]:
@@ -15,20 +15,20 @@ def of(user: User, *, here: str) -> QuerySet[Session]:
     return user.sessions.filter(expire_date__gt=Now()).order_by(is_here, "-last_used_at", "pk")
 
 
-def end(user: User, name: str, *, origin: Origin) -> bool:
+def end(user: User, name: str, *, client: ClientInfo) -> bool:
     """End the session of this name, if it is one of `user` (SES-05). Returns whether there was one."""
     with transaction.atomic():
         ended = bool(user.sessions.filter(expire_date__gt=Now(), name=name).delete()[0])
         if ended:
-            audit.record("device_signed_out", origin=origin, user=user)
+            audit.record("device_signed_out", client=client, user=user)
     return ended
 
 
-def end_others(user: User, *, keep: str, origin: Origin) -> int:
+def end_others(user: User, *, keep: str, client: ClientInfo) -> int:
     """End all sessions but the one with the key `keep`, and withdraw what waits (SES-05, REG-05)."""
     with transaction.atomic():
         ended = user.sessions.exclude(pk=keep).delete()[0]
         user.challenges.withdraw()
         if ended:
-            audit.record("devices_signed_out", origin=origin, user=user)
+            audit.record("devices_signed_out", client=client, user=user)
     return ended

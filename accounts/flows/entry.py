@@ -15,7 +15,7 @@ def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bo
     `still` are columns that must be as they were. False when the account changed meanwhile (SES-06). Raises TooOften
     when too many browsers that the account does not trust have come in lately: each leaves a session and messages.
     """
-    is_new, undone = not visitor.knows(user), user.deletion_due_at
+    is_new, undone = not visitor.trusted_browser_id(user), user.deletion_due_at
     account = User.objects.shoppers().filter(pk=user.pk, is_active=True, **still)
     if not account.update(last_login=Now(), deletion_due_at=None):
         return False
@@ -23,12 +23,12 @@ def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bo
         # After the user, as everywhere; and all of it is undone when there is no room.
         limits.spend(*limits.sign_ins(str(user.pk)))
     news = [*(["new_device"] if is_new else []), *(["deletion_undone"] if undone else [])]
-    audit.record("signed_in", *news, origin=visitor.origin, identifier=name, user=user)
+    audit.record("signed_in", *news, client=visitor.client, identifier=name, user=user)
     for what in news:
         to = notifications.primary(user)
         if what == "deletion_undone" and not _counts_as_change(user):
             to = notifications.by_email(user)
-        notifications.tell(user, what, origin=visitor.origin, to=to)
+        notifications.tell(user, what, client=visitor.client, to=to)
     return True
 
 

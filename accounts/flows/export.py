@@ -4,34 +4,34 @@ from django.db.models import Q
 
 from accounts import audit, limits
 from accounts.models import TYPED, Challenge, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from messaging.outbox import api as outbox
 
 PERSON = (
-    "id name username email email_proved_at phone phone_proved_at primary date_joined completed_at last_login "
+    "id name username email email_verified_at phone phone_verified_at primary date_joined completed_at last_login "
     "is_active deletion_due_at"
 ).split()
 CHALLENGE = (
-    "purpose kind address device sends created_at sent_at expires_at proved_at closed_at".split()
+    "purpose kind address device sends created_at sent_at expires_at verified_at closed_at".split()
 )
 SESSION = "ip agent signed_in_at last_used_at confirmed_at confirmed_by expire_date".split()
 EVENT = "kind at channel ip agent".split()
 
 
-def download(user: User, *, origin: Origin) -> dict[str, object]:
+def download(user: User, *, client: ClientInfo) -> dict[str, object]:
     """What the shopper takes away, which is an event of the account. Raises TooOften."""
     limits.admit(*limits.changes(str(user.pk)))
-    audit.record("data_downloaded", origin=origin, user=user)
+    audit.record("data_downloaded", client=client, user=user)
     return of(user)
 
 
 def of(user: User) -> dict[str, object]:
     """The account, its sessions, attempts, messages and events; no secret, and nothing of anybody else."""
     theirs = Challenge.objects.filter(user=user)
-    # Of addresses that were never proven the attempt is theirs, but not what became of the message: that
+    # Of addresses that were never verified the attempt is theirs, but not what became of the message: that
     # would tell whose address it is (ENU-07).
     own = [contact.key for contact in user.contacts]
-    known = Q(proved_at__isnull=False) | Q(recipient__in=own) | ~Q(purpose__in=TYPED)
+    known = Q(verified_at__isnull=False) | Q(recipient__in=own) | ~Q(purpose__in=TYPED)
     return {
         "account": {name: getattr(user, name) for name in PERSON},
         "has_password": user.has_usable_password(),

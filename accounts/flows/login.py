@@ -38,7 +38,7 @@ def send_code(
         Purpose.LOGIN,
         # To the address on the account's row, never to the spelling that was typed (IDN-02).
         (user and user.contact(identifier.kind)) or identifier,
-        origin=visitor.origin,
+        client=visitor.client,
         user_id=user.pk if user else None,
         pool=pool,
     )
@@ -46,7 +46,7 @@ def send_code(
 
 def by_code(challenge: Challenge, typed: str, *, visitor: Visitor) -> User:
     """Sign in whoever the right code was sent to. Raises the refusals of `challenges.check`, TooOften."""
-    challenges.check(challenge, typed, origin=visitor.origin)
+    challenges.check(challenge, typed, client=visitor.client)
     user = challenge.owner
     with transaction.atomic():
         # The user first, as everywhere; and only while the contact that proves it is still theirs.

@@ -11,7 +11,7 @@ from accounts.flows import challenge as challenges
 from accounts.flows import sms_budget
 from accounts.identifiers import EMAIL, Identifier
 from accounts.models import Challenge, Pool, Purpose, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from messaging.outbox import api as outbox
 
 
@@ -19,7 +19,7 @@ def tell(
     user: User,
     what: str,
     *,
-    origin: Origin,
+    client: ClientInfo,
     to: Iterable[Identifier],
     without_link: Iterable[Identifier] = (),
 ) -> None:
@@ -38,7 +38,7 @@ def tell(
             recipient=contact.key,
             address=contact.address,
             user=user,
-            device=origin.device,
+            device=client.device,
             tries_left=0,
             expires_at=Now(),
             link_expires_at=Now() + life,

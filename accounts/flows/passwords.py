@@ -14,7 +14,7 @@ from accounts.errors import PasswordClosed
 from accounts.identifiers import Identifier
 from accounts.limits import Hit, Limit
 from accounts.models import User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 
 
@@ -42,11 +42,11 @@ def trying(
     An account that is locked through another of its names answers like a wrong password: the lock must not tell which
     names are one person's.
     """
-    device = visitor.knows(user)
-    tries = _of_browser(device, device) if device else _of_stranger(user, name, visitor.origin)
+    device = visitor.trusted_browser_id(user)
+    tries = _of_browser(device, device) if device else _of_stranger(user, name, visitor.client)
     right = _is_right(user if tries.is_open else None, password)
     if not right:
-        _miss(tries, user, name, visitor.origin)
+        _miss(tries, user, name, visitor.client)
     yield right
     if right:
         limits.give_back(*tries.home, *tries.own)
@@ -57,13 +57,13 @@ def look(user: User, password: str, *, name: Identifier, visitor: Visitor) -> bo
 
     The tries are the browser's own: neither strangers nor neighbours use them up (LIM-04, LIM-12).
     """
-    device = visitor.knows(user)
+    device = visitor.trusted_browser_id(user)
     tries = _of_browser(device or _signed_in(user), device)
     right = _is_right(user, password)
     if right:
         limits.give_back(*tries.own)
     else:
-        _miss(tries, user, name, visitor.origin)
+        _miss(tries, user, name, visitor.client)
     return right
 
 
@@ -103,12 +103,12 @@ def _of_browser(bucket: str, device: str) -> Tries:
     return Tries([taken[own]], [], device=device)
 
 
-def _of_stranger(user: User | None, name: Identifier, origin: Origin) -> Tries:
+def _of_stranger(user: User | None, name: Identifier, client: ClientInfo) -> Tries:
     """A try of the household, then of the name and the account.
 
     The household's comes first, in a statement of its own: where it is refused, no name gets a bucket (LIM-10).
     """
-    home = limits.admit(*limits.passwords_by_ip(origin), refusal=PasswordClosed)
+    home = limits.admit(*limits.passwords_by_ip(client), refusal=PasswordClosed)
     account = str(user.pk) if user else f"nobody {name.kind} {name.key}"
     by_name, by_account = limits.passwords_by_name(name), limits.passwords_by_account(account)
     own = limits.take(by_name, by_account)
@@ -117,13 +117,13 @@ def _of_stranger(user: User | None, name: Identifier, origin: Origin) -> Tries:
     return Tries([*own.values()], [*home.values()], is_open=by_account in own)
 
 
-def _miss(tries: Tries, user: User | None, name: Identifier, origin: Origin) -> None:
+def _miss(tries: Tries, user: User | None, name: Identifier, client: ClientInfo) -> None:
     """Write down a wrong password; the last one there was room for locks from now on."""
     last = [hit for hit in tries.own if hit.fills]
     locks = bool(last) and limits.close(*last)
     kinds = ["sign_in_failed", *(["password_locked"] if locks else [])]
     about = f"{audit.BROWSER}{tries.device}" if tries.device else ""
-    audit.record(*kinds, origin=origin, identifier=name, user=user, about=about)
+    audit.record(*kinds, client=client, identifier=name, user=user, about=about)
 
 
 def _signed_in(user: User) -> str:

@@ -1,4 +1,4 @@
-"""A shopper cannot get in, or says that somebody else is in: a new password for whoever reads a proven contact."""
+"""A shopper cannot get in, or says that somebody else is in: a new password for whoever reads a verified contact."""
 
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from accounts.flows import notifications, passwords
 from accounts.identifiers import EMAIL, PHONE, Identifier
 from accounts.models import TYPED, Challenge, Pool, Purpose, User
 from accounts.password_policy import judging
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 
 
@@ -38,16 +38,16 @@ def begin(
         return challenges.issue(
             Purpose.RESET,
             (user and user.contact(identifier.kind)) or identifier,
-            origin=visitor.origin,
+            client=visitor.client,
             user_id=user.pk if user else None,
             pool=pool,
             also=limits.resets(identifier, pool),
         )
 
 
-def exchange(challenge: Challenge, typed: str, *, origin: Origin) -> str:
+def exchange(challenge: Challenge, typed: str, *, client: ClientInfo) -> str:
     """Give the attempt's link token for its right code: from there both ways are one. Raises as `challenges.check`."""
-    challenges.check(challenge, typed, origin=origin)
+    challenges.check(challenge, typed, client=client)
     return challenge.link_token
 
 
@@ -56,7 +56,7 @@ def find_link(token: str) -> Challenge:
     return _find(token, Purpose.RESET)
 
 
-def set_password(token: str, password: str, *, origin: Origin) -> None:
+def set_password(token: str, password: str, *, client: ClientInfo) -> None:
     """Set the password, end every session and everything that waits, tell all contacts; sign nobody in (REC-06).
 
     Raises LinkDead, PasswordBreached, TooOften.
@@ -67,12 +67,12 @@ def set_password(token: str, password: str, *, origin: Origin) -> None:
     hashed = make_password(password)
     with transaction.atomic():
         user = _lock(challenge)
-        if not challenge.prove():
+        if not challenge.mark_verified():
             raise LinkDead
         User.objects.filter(pk=user.pk).update(password=hashed)
         challenges.end_everything(user)
-        audit.record("password_reset", origin=origin, identifier=challenge.identifier, user=user)
-        notifications.tell(user, "password_reset", origin=origin, to=user.contacts)
+        audit.record("password_reset", client=client, identifier=challenge.identifier, user=user)
+        notifications.tell(user, "password_reset", client=client, to=user.contacts)
         passwords.unlock(user)
 
 
@@ -81,7 +81,7 @@ def find_notice(token: str) -> Challenge:
     return _find(token, Purpose.NOT_ME)
 
 
-def disown(token: str, *, origin: Origin) -> str:
+def disown(token: str, *, client: ClientInfo) -> str:
     """Somebody else did it: end every session, the password, a deletion, a username and contacts since; start recovery.
 
     Returns the token with which this browser may choose a new password. Raises LinkDead.
@@ -91,16 +91,16 @@ def disown(token: str, *, origin: Origin) -> str:
     try:
         with transaction.atomic():
             user = _lock(notice)
-            if not notice.prove():
+            if not notice.mark_verified():
                 raise LinkDead
             challenges.end_everything(user)
             User.objects.filter(pk=user.pk).update(password=nothing, deletion_due_at=None)
             _restore_username(user, notice)
-            _restore_contacts(user, notice, origin)
-            audit.record("disowned", origin=origin, identifier=notice.identifier, user=user)
-            return _recovery_for(user, notice, origin).link_token
+            _restore_contacts(user, notice, client)
+            audit.record("disowned", client=client, identifier=notice.identifier, user=user)
+            return _recovery_for(user, notice, client).link_token
     except IntegrityError:
-        # The address has become somebody else's meanwhile: they proved it last.
+        # The address has become somebody else's meanwhile: they verified it last.
         raise LinkDead from None
 
 
@@ -142,42 +142,44 @@ def _restore_username(user: User, notice: Challenge) -> None:
         since.delete()
 
 
-def _restore_contacts(user: User, notice: Challenge, origin: Origin) -> None:
-    """Let the contact the notice went to stand again; what was proven after it was sent goes, and is told."""
-    proved_at = {EMAIL: user.email_proved_at, PHONE: user.phone_proved_at}
+def _restore_contacts(user: User, notice: Challenge, client: ClientInfo) -> None:
+    """Let the contact the notice went to stand again; what was verified after it was sent goes, and is told."""
+    verified_at = {EMAIL: user.email_verified_at, PHONE: user.phone_verified_at}
     newer = [
         contact
         for contact in user.contacts
         if contact.key != notice.recipient
-        and (proved_at[contact.kind] or notice.created_at) >= notice.created_at
+        and (verified_at[contact.kind] or notice.created_at) >= notice.created_at
     ]
     # What went to the contact that goes gives no right to come back.
     user.challenges.filter(recipient__in=[contact.key for contact in newer]).end()
-    notifications.tell(user, "disowned", origin=origin, to=newer, without_link=newer)
+    notifications.tell(user, "disowned", client=client, to=newer, without_link=newer)
     columns: dict[str, object] = {"primary": notice.kind}
     for contact in newer:
-        columns |= User.without(contact.kind)
+        columns |= User.removed_columns(contact.kind)
     if notice.recipient not in [contact.key for contact in user.contacts]:
-        # As proven when it was: another notice of the same event must not take it back, but an earlier one may.
-        columns |= User.proven(notice.identifier) | {f"{notice.kind}_proved_at": _proved_at(notice)}
-        audit.record("contact_restored", origin=origin, identifier=notice.identifier, user=user)
+        # As verified when it was: another notice of the same event must not take it back, but an earlier one may.
+        columns |= User.verified_columns(notice.identifier) | {
+            f"{notice.kind}_verified_at": _verified_at(notice)
+        }
+        audit.record("contact_restored", client=client, identifier=notice.identifier, user=user)
     User.objects.filter(pk=user.pk).update(**columns)
 
 
-def _proved_at(notice: Challenge) -> datetime | F:
+def _verified_at(notice: Challenge) -> datetime | F:
     """When the contact of a notice was added to the account, or when the account began."""
     added = Challenge.objects.filter(
         user=notice.user_id,
         recipient=notice.recipient,
         purpose__in=TYPED,
-        proved_at__isnull=False,
+        verified_at__isnull=False,
     )
-    return added.order_by("-proved_at").values_list("proved_at", flat=True).first() or F(
+    return added.order_by("-verified_at").values_list("verified_at", flat=True).first() or F(
         "date_joined"
     )
 
 
-def _recovery_for(user: User, notice: Challenge, origin: Origin) -> Challenge:
+def _recovery_for(user: User, notice: Challenge, client: ClientInfo) -> Challenge:
     """An attempt whose link is handed to this browser and sent nowhere."""
     return Challenge.objects.create(
         purpose=Purpose.RESET,
@@ -185,7 +187,7 @@ def _recovery_for(user: User, notice: Challenge, origin: Origin) -> Challenge:
         recipient=notice.recipient,
         address=notice.address,
         user=user,
-        device=origin.device,
+        device=client.device,
         pool=Pool.OWNER,
         sends=0,
         tries_left=0,

@@ -15,7 +15,7 @@ from accounts.flows import entry, usernames
 from accounts.identifiers import Identifier
 from accounts.models import POOLS, Challenge, FormerUsername, Purpose, User
 from accounts.password_policy import judging
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 
 
@@ -37,7 +37,7 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class Registered:
     """Who the proof made, and whether somebody else took the username meanwhile (REG-07)."""
 
     user: User
@@ -51,7 +51,7 @@ def begin(
     password: str = "",
     is_program: Callable[[], bool] = lambda: False,
     current: Challenge | None = None,
-    origin: Origin,
+    client: ClientInfo,
 ) -> Challenge | None:
     """Send the first code for a registration, or go on with `current` while its code is on its way (ux 48).
 
@@ -59,16 +59,16 @@ def begin(
     UsernameTaken, PasswordBreached, AlreadyRegistered (only where that may be told), TooOften, ChannelDown.
     """
     # Before anything else: what comes along may cost a hash and calls to the outside (LIM-09), a refusal may cost rows.
-    is_private = _come_in(origin)
+    is_private = _come_in(client)
     if is_program():
         return None
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
     if username:
-        usernames.refuse_taken(username, origin=origin)
+        usernames.refuse_taken(username, client=client)
     judging.refuse_breached(password)
-    is_private = is_private or _is_one_probe_too_many(identifier, origin)
-    return challenges.issue(Purpose.REGISTER, identifier, origin=origin, is_private=is_private)
+    is_private = is_private or _is_one_probe_too_many(identifier, client)
+    return challenges.issue(Purpose.REGISTER, identifier, client=client, is_private=is_private)
 
 
 def keep(*, name: str, username: str, password: str) -> Profile:
@@ -77,9 +77,9 @@ def keep(*, name: str, username: str, password: str) -> Profile:
     return Profile(name=name, username=username, password=hashed)
 
 
-def confirm(challenge: Challenge, typed: str, *, profile: Profile, visitor: Visitor) -> Proven:
+def confirm(challenge: Challenge, typed: str, *, profile: Profile, visitor: Visitor) -> Registered:
     """Turn the right code into a user. Raises the refusals of `challenge.check`."""
-    challenges.check(challenge, typed, origin=visitor.origin)
+    challenges.check(challenge, typed, client=visitor.client)
     return _become(challenge, profile, visitor)
 
 
@@ -91,7 +91,7 @@ def find_link(token: str) -> Challenge:
     return challenge
 
 
-def confirm_by_link(token: str, *, profile: Profile, visitor: Visitor) -> Proven:
+def confirm_by_link(token: str, *, profile: Profile, visitor: Visitor) -> Registered:
     """Turn the link into a user. `profile` is empty unless this browser began the attempt (REG-08)."""
     challenge = find_link(token)
     try:
@@ -107,14 +107,14 @@ def complete(
     password: str,
     username: str,
     contact: Identifier | None,
-    origin: Origin,
+    client: ClientInfo,
 ) -> Challenge | None:
     """Finish the profile, and send a code to a second contact if one was given: returns its attempt.
 
     `password` is empty for whoever has one already. Doing it twice changes nothing.
     Raises UsernameTaken, PasswordBreached, TooOften, ChannelDown.
     """
-    _refuse_early(user, username, contact, origin)
+    _refuse_early(user, username, contact, client)
     judging.refuse_breached(password, *limits.breach_checks(str(user.pk)))
     hashed = make_password(password) if password else user.password
     columns = {"name": name, "username": username or None, "completed_at": Now()}
@@ -126,37 +126,39 @@ def complete(
                 return None
             if username:
                 FormerUsername.objects.keep_from(user.pk, username)
-            audit.record("profile_completed", origin=origin, user=user)
+            audit.record("profile_completed", client=client, user=user)
             if contact:
-                waiting = challenges.issue(Purpose.CONTACT, contact, origin=origin, user_id=user.pk)
+                waiting = challenges.issue(Purpose.CONTACT, contact, client=client, user_id=user.pk)
     except IntegrityError:
         raise UsernameTaken from None
     user.former_password, user.password = user.password, hashed
     return waiting
 
 
-def _refuse_early(user: User, username: str, contact: Identifier | None, origin: Origin) -> None:
+def _refuse_early(
+    user: User, username: str, contact: Identifier | None, client: ClientInfo
+) -> None:
     """Refuse what a limit or a taken username refuses before a password is hashed. Raises UsernameTaken, TooOften."""
     if username:
-        usernames.refuse_taken(username, by=user, origin=origin)
+        usernames.refuse_taken(username, by=user, client=client)
     if contact:
         caps = limits.room(limits.messages(contact, POOLS[Purpose.CONTACT]))
         limits.admit(*limits.changes(str(user.pk)), *caps)
 
 
-def _come_in(origin: Origin) -> bool:
+def _come_in(client: ClientInfo) -> bool:
     """Count a registration of the household; whether nobody may learn in it who has an account. Raises TooOften.
 
     By the switch, or after ten taken addresses (ENU-06): asked before anything is known of the address, so that taken
     and free ones cost and answer the same then.
     """
     is_told = conf.REGISTRATION_DUPLICATE_POLICY == "disclose"
-    probes = limits.room(limits.duplicate_probes(origin)) if is_told else []
-    taken = limits.admit(*limits.registrations(origin), asking=probes)
+    probes = limits.room(limits.duplicate_probes(client)) if is_told else []
+    taken = limits.admit(*limits.registrations(client), asking=probes)
     return not is_told or any(limit not in taken for limit in probes)
 
 
-def _is_one_probe_too_many(identifier: Identifier, origin: Origin) -> bool:
+def _is_one_probe_too_many(identifier: Identifier, client: ClientInfo) -> bool:
     """Say that the address is taken, ten times an hour; True for those that came at once with the tenth.
 
     Whoever never finished step 3 may just go on. Raises AlreadyRegistered.
@@ -164,13 +166,13 @@ def _is_one_probe_too_many(identifier: Identifier, origin: Origin) -> bool:
     taken = Q(completed_at__isnull=False) | Q(is_staff=True)
     if not User.objects.for_identifier(identifier).filter(taken).exists():
         return False
-    if not limits.is_due(*limits.duplicate_probes(origin)):
+    if not limits.is_due(*limits.duplicate_probes(client)):
         return True
-    audit.record("duplicate_registration", origin=origin, identifier=identifier)
+    audit.record("duplicate_registration", client=client, identifier=identifier)
     raise AlreadyRegistered(identifier.kind)
 
 
-def _become(challenge: Challenge, profile: Profile, visitor: Visitor) -> Proven:
+def _become(challenge: Challenge, profile: Profile, visitor: Visitor) -> Registered:
     """Create the user and use the attempt up, in one transaction (COD-05)."""
     try:
         with transaction.atomic():
@@ -180,23 +182,23 @@ def _become(challenge: Challenge, profile: Profile, visitor: Visitor) -> Proven:
             audit.record(
                 "registered",
                 "signed_in",
-                origin=visitor.origin,
+                client=visitor.client,
                 identifier=challenge.identifier,
                 user=user,
             )
     except IntegrityError:
         if not profile.username or User.objects.for_identifier(challenge.identifier).exists():
             return _welcome_back(challenge, visitor)
-        proven = _become(challenge, replace(profile, username="", password=""), visitor)
-        return replace(proven, username_lost=True)
-    return Proven(user)
+        registered = _become(challenge, replace(profile, username="", password=""), visitor)
+        return replace(registered, username_lost=True)
+    return Registered(user)
 
 
-def _welcome_back(challenge: Challenge, visitor: Visitor) -> Proven:
+def _welcome_back(challenge: Challenge, visitor: Visitor) -> Registered:
     """Sign in the owner of an identifier that has an account; what was typed before is dropped (REG-02)."""
     with transaction.atomic():
         user = User.objects.shoppers(challenge.identifier).first()
         if user is None or not entry.enter(user, challenge.identifier, visitor):
             raise CodeClosed
         challenges.use_up(challenge, user_id=user.pk)
-    return Proven(user)
+    return Registered(user)

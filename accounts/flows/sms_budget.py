@@ -4,7 +4,7 @@ from accounts import limits, refusals
 from accounts.errors import TextsStopped
 from accounts.identifiers import Identifier
 from accounts.models import Pool, TextCountry
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from messaging import alerts
 
 
@@ -29,18 +29,18 @@ def spend(to: Identifier, pool: Pool) -> None:
 def record_verified(number: Identifier, pool: Pool) -> None:
     """Count a code that was typed, for the country it was sent to; of sign-ups alone: others tell of accounts."""
     if pool == Pool.SIGN_UP:
-        TextCountry(code=number.country).count_proof()
+        TextCountry(code=number.country).count_verified()
 
 
-def refuse_number(number: Identifier, *, origin: Origin) -> None:
+def refuse_number(number: Identifier, *, client: ClientInfo) -> None:
     """Write down a number that costs more than we pay (IDN-05). Raises TooOften."""
-    limits.admit(*limits.refused_numbers(origin))
-    refusals.note("number_refused", origin=origin, identifier=number)
+    limits.admit(*limits.refused_numbers(client))
+    refusals.note("number_refused", client=client, identifier=number)
 
 
-def stopped(refusal: TextsStopped, *, origin: Origin) -> None:
+def stopped(refusal: TextsStopped, *, client: ClientInfo) -> None:
     """Write down that texts were refused, outside the transaction that was rolled back, and tell staff (LOG-02)."""
-    refusals.note("texts_stopped", origin=origin, identifier=refusal.to)
+    refusals.note("texts_stopped", client=client, identifier=refusal.to)
     TextCountry.objects.filter(code=refusal.scope).judge()
     alerts.sound("texts_stopped", refusal.scope)
 

@@ -3,14 +3,14 @@
 from accounts import limits
 from accounts.errors import UsernameTaken
 from accounts.models import User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 
 
-def refuse_taken(username: str, *, by: User | None = None, origin: Origin) -> None:
+def refuse_taken(username: str, *, by: User | None = None, client: ClientInfo) -> None:
     """Refuse a username that is somebody else's, before anything is done for whoever wants it.
 
     Counted first and for good: to be told that it is free is a probe, too. Raises UsernameTaken, TooOften.
     """
-    limits.admit(*limits.username_probes(origin))
+    limits.admit(*limits.username_probes(client))
     if User.objects.has_username(username, by=by):
         raise UsernameTaken

@@ -8,8 +8,8 @@ from accounts.forms.account import (
     NewPasswordForm,
     StaffContactForm,
 )
-from accounts.forms.base import AddressForm, CodeForm, EmptyForm, RefusableForm
-from accounts.forms.fields import Password, RememberField, Text
+from accounts.forms.base import AddressForm, ButtonForm, CodeForm, ShopForm
+from accounts.forms.fields import CleanCharField, PasswordField, RememberField
 from accounts.forms.login import ResetForm, SendCodeForm, SignInForm
 from accounts.forms.registration import IdentifyForm, OtherAddressForm, ProfileForm
 
@@ -19,18 +19,18 @@ __all__ = [
     "CodeForm",
     "ConfirmForm",
     "ContactForm",
-    "EmptyForm",
+    "ButtonForm",
     "IdentifyForm",
     "NamesForm",
     "NewPasswordForm",
     "OtherAddressForm",
-    "Password",
+    "PasswordField",
     "ProfileForm",
-    "RefusableForm",
+    "ShopForm",
     "RememberField",
     "ResetForm",
     "SendCodeForm",
     "SignInForm",
     "StaffContactForm",
-    "Text",
+    "CleanCharField",
 ]

@@ -5,16 +5,16 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
 from accounts import conf, identifiers
-from accounts.forms.base import RefusableForm
-from accounts.forms.fields import NAME_BOX, PASSWORD_RULE, Password, Text, _as_error
+from accounts.forms.base import ShopForm
+from accounts.forms.fields import NAME_BOX, PASSWORD_RULE, CleanCharField, PasswordField, _as_error
 from accounts.identifiers import EMAIL, PHONE, Unreadable
 from accounts.password_policy import judging
 
 
-class NamesForm(RefusableForm):
+class NamesForm(ShopForm):
     """What a shopper is called, and the name to sign in with."""
 
-    name = Text(
+    name = CleanCharField(
         label=_("Your name"),
         required=True,
         max_length=conf.NAME_MAX,
@@ -23,7 +23,7 @@ class NamesForm(RefusableForm):
             attrs={"autocomplete": "name", "spellcheck": "false", "dir": "auto"}
         ),
     )
-    username = Text(
+    username = CleanCharField(
         label=_("Username"),
         required=False,
         max_length=conf.USERNAME_MAX,
@@ -69,10 +69,10 @@ CONTACTS = {
 }
 
 
-class ContactForm(RefusableForm):
+class ContactForm(ShopForm):
     """A new email address or mobile number for somebody who is signed in."""
 
-    contact = Text(required=True, max_length=320)
+    contact = CleanCharField(required=True, max_length=320)
 
     def __init__(self, *args, kind, **kwargs):
         super().__init__(*args, **kwargs)
@@ -95,10 +95,10 @@ class ContactForm(RefusableForm):
         return typed
 
 
-class NewPasswordForm(RefusableForm):
+class NewPasswordForm(ShopForm):
     """A new password for `user`, in one box that can be shown (ux 53)."""
 
-    password = Password(
+    password = PasswordField(
         label=_("New password"),
         required=True,
         error_messages={"required": _("Choose a password")},
@@ -125,7 +125,7 @@ class NewPasswordForm(RefusableForm):
 class ChangePasswordForm(NewPasswordForm):
     """The password that was, and the one that will be."""
 
-    current = Password(
+    current = PasswordField(
         label=_("Current password"),
         required=True,
         error_messages={"required": _("Enter your current password")},
@@ -135,16 +135,16 @@ class ChangePasswordForm(NewPasswordForm):
     field_order = ("current", "password")
 
 
-class StaffContactForm(RefusableForm):
+class StaffContactForm(ShopForm):
     """The password of a member of staff, and where their codes shall go."""
 
-    current = Password(
+    current = PasswordField(
         label=_("Current password"),
         required=True,
         error_messages={"required": _("Enter your current password")},
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
-    contact = Text(
+    contact = CleanCharField(
         label=_("New email address or mobile number"),
         help_text=_("We will send a code to it; it counts once you type that code."),
         required=True,
@@ -163,16 +163,16 @@ class StaffContactForm(RefusableForm):
         return typed
 
 
-class ConfirmForm(RefusableForm):
+class ConfirmForm(ShopForm):
     """The password of somebody who is signed in."""
 
-    current = Password(
+    current = PasswordField(
         label=_("Password"),
         required=True,
         error_messages={"required": _("Enter your password")},
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
-    next = Text(required=False, widget=forms.HiddenInput)
+    next = CleanCharField(required=False, widget=forms.HiddenInput)
 
 
 def _username(text):

@@ -9,14 +9,14 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import codes, conf, identifiers
 from accounts.errors import Refused
-from accounts.forms.fields import NAME_BOX, Text, _as_error
+from accounts.forms.fields import NAME_BOX, CleanCharField, _as_error
 from accounts.identifiers import EMAIL, Unreadable
 
 
-class RefusableForm(forms.Form):
+class ShopForm(forms.Form):
     """A form on which the refusal of a flow can land. `shown` are the fields on the page; others may come along."""
 
-    shown: tuple[str, ...] = ()
+    page_fields: tuple[str, ...] = ()
     optional: tuple[str, ...] = ()
     # What was typed to say who somebody is, read: an Identifier. The field of that name is in `fields`.
     identifier: Any = None
@@ -27,24 +27,24 @@ class RefusableForm(forms.Form):
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        if self.shown:
+        if self.page_fields:
             # What is not on the page and did not come along is not there.
             self.fields = {
                 name: field
                 for name, field in self.fields.items()
-                if name in self.shown or name in self.data
+                if name in self.page_fields or name in self.data
             }
         for field in self.fields.values():
             field.widget.attrs.setdefault("class", "input")
 
     def __iter__(self):
         """Give templates the fields they show."""
-        return (self[name] for name in self.shown or self.fields)
+        return (self[name] for name in self.page_fields or self.fields)
 
     @property
     def other_errors(self):
         """What is wrong with fields that came along but are not on the page."""
-        listed = {*(self.shown or self.fields), "__all__"}
+        listed = {*(self.page_fields or self.fields), "__all__"}
         return [text for name, texts in self.errors.items() if name not in listed for text in texts]
 
     @property
@@ -78,10 +78,10 @@ class RefusableForm(forms.Form):
         return refusal.field
 
 
-class AddressForm(RefusableForm):
+class AddressForm(ShopForm):
     """One box for an email address or mobile number, or the fields `email` / `phone`."""
 
-    identifier: Any = Text(
+    identifier: Any = CleanCharField(
         label=_("Email address or mobile number"),
         help_text=_(
             "We will send a %(n)d-digit code to it. Texts may cost what your carrier charges."
@@ -91,11 +91,11 @@ class AddressForm(RefusableForm):
         max_length=320,
         widget=forms.TextInput(attrs=NAME_BOX),
     )
-    next = Text(required=False, widget=forms.HiddenInput)
-    email = Text(required=False, max_length=320)
-    phone = Text(required=False, max_length=64)
+    next = CleanCharField(required=False, widget=forms.HiddenInput)
+    email = CleanCharField(required=False, max_length=320)
+    phone = CleanCharField(required=False, max_length=64)
 
-    shown: tuple[str, ...] = ("identifier", "next")
+    page_fields: tuple[str, ...] = ("identifier", "next")
 
     def clean(self):
         """Read the identifier, whichever field it came in."""
@@ -133,10 +133,10 @@ class AddressForm(RefusableForm):
             self.add_error(source, _as_error(problem))
 
 
-class CodeForm(RefusableForm):
+class CodeForm(ShopForm):
     """One code, in one box; pasted with words or spaces, in the digits of any script (ux 25 to 28)."""
 
-    code = Text(
+    code = CleanCharField(
         label=_("%(n)d-digit code") % {"n": conf.CODE_LENGTH},
         required=False,
         widget=forms.TextInput(
@@ -149,10 +149,10 @@ class CodeForm(RefusableForm):
             }
         ),
     )
-    otp = Text(required=False)
-    username = Text(required=False, max_length=conf.EMAIL_MAX)
+    otp = CleanCharField(required=False)
+    username = CleanCharField(required=False, max_length=conf.EMAIL_MAX)
 
-    shown = ("code",)
+    page_fields = ("code",)
 
     def clean(self):
         """Pick the digits out; say exactly what is wrong with the shape before a try is spent (ux 35)."""
@@ -180,7 +180,7 @@ class CodeForm(RefusableForm):
         )
 
 
-class EmptyForm(RefusableForm):
+class ButtonForm(ShopForm):
     """Nothing but a button."""
 
 

@@ -23,7 +23,7 @@ NAME_BOX = {
 }
 
 
-class Text(forms.CharField):
+class CleanCharField(forms.CharField):
     """A line of text. Other JSON types, control characters and lone surrogates are refused (IDN-08)."""
 
     refused: tuple[str, ...] = ("Cc", "Cs")
@@ -45,7 +45,7 @@ class Text(forms.CharField):
         )
 
 
-class Password(Text):
+class PasswordField(CleanCharField):
     """A password exactly as typed: not trimmed, not cut, any character a database can keep (PWD-01)."""
 
     refused = ("Cs",)

@@ -6,31 +6,31 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from accounts import identifiers
-from accounts.forms.base import AddressForm, RefusableForm
-from accounts.forms.fields import NAME_BOX, Password, RememberField, Text
+from accounts.forms.base import AddressForm, ShopForm
+from accounts.forms.fields import NAME_BOX, CleanCharField, PasswordField, RememberField
 
 
-class SignInForm(RefusableForm):
+class SignInForm(ShopForm):
     """A name of any kind, and the password."""
 
-    identifier: Any = Text(
+    identifier: Any = CleanCharField(
         label=_("Email address, mobile number or username"),
         required=False,
         max_length=320,
         widget=forms.TextInput(attrs=NAME_BOX),
     )
-    password = Password(
+    password = PasswordField(
         label=_("Password"),
         error_messages={"required": _("Enter your password")},
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
     )
     remember = RememberField()
-    next = Text(required=False, widget=forms.HiddenInput)
-    email = Text(required=False, max_length=320)
-    phone = Text(required=False, max_length=64)
-    username = Text(required=False, max_length=320)
+    next = CleanCharField(required=False, widget=forms.HiddenInput)
+    email = CleanCharField(required=False, max_length=320)
+    phone = CleanCharField(required=False, max_length=64)
+    username = CleanCharField(required=False, max_length=320)
 
-    shown = ("identifier", "password", "remember", "next")
+    page_fields = ("identifier", "password", "remember", "next")
     names = ("identifier", "email", "phone", "username")
 
     def clean(self):
@@ -46,9 +46,9 @@ class SendCodeForm(AddressForm):
     """Where to send a code that signs in."""
 
     remember = RememberField()
-    username = Text(required=False, max_length=320)
+    username = CleanCharField(required=False, max_length=320)
 
-    shown = ("identifier", "remember", "next")
+    page_fields = ("identifier", "remember", "next")
 
 
 class ResetForm(AddressForm):

@@ -13,7 +13,7 @@ from accounts.forms.account import (
     _username,
 )
 from accounts.forms.base import AddressForm, _columns
-from accounts.forms.fields import Password, Text
+from accounts.forms.fields import CleanCharField, PasswordField
 from accounts.identifiers import EMAIL, PHONE
 from accounts.models import User
 
@@ -22,10 +22,10 @@ class OtherAddressForm(AddressForm):
     """Another address for a registration in progress; a likely slip of the keys is asked about."""
 
     # Our own page says that it can show a hint; other clients cannot, and are not asked.
-    hints = Text(required=False, initial="1", widget=forms.HiddenInput)
-    keep = Text(required=False)
+    hints = CleanCharField(required=False, initial="1", widget=forms.HiddenInput)
+    keep = CleanCharField(required=False)
 
-    shown = ("identifier", "next", "hints")
+    page_fields = ("identifier", "next", "hints")
 
     @cached_property
     def suggestion(self) -> str:
@@ -39,13 +39,13 @@ class OtherAddressForm(AddressForm):
 class IdentifyForm(OtherAddressForm):
     """Step 1 of a registration. Whatever of step 3 comes along is kept."""
 
-    name = Text(required=False, max_length=conf.NAME_MAX)
-    first_name = Text(required=False, max_length=conf.NAME_MAX)
-    last_name = Text(required=False, max_length=conf.NAME_MAX)
-    username = Text(required=False, max_length=conf.USERNAME_MAX)
-    password = Password(required=False)
-    password_confirm = Password(required=False)
-    password2 = Password(required=False)
+    name = CleanCharField(required=False, max_length=conf.NAME_MAX)
+    first_name = CleanCharField(required=False, max_length=conf.NAME_MAX)
+    last_name = CleanCharField(required=False, max_length=conf.NAME_MAX)
+    username = CleanCharField(required=False, max_length=conf.USERNAME_MAX)
+    password = PasswordField(required=False)
+    password_confirm = PasswordField(required=False)
+    password2 = PasswordField(required=False)
 
     def clean_username(self):
         """Bring a username into its one spelling."""
@@ -74,9 +74,9 @@ class IdentifyForm(OtherAddressForm):
 
 
 class ProfileForm(NamesForm, NewPasswordForm, ContactForm):
-    """Step 3. `user` is who has just proven an identifier; the other kind of contact may be added."""
+    """Step 3. `user` is who has just verified an identifier; the other kind of contact may be added."""
 
-    next = Text(required=False, widget=forms.HiddenInput)
+    next = CleanCharField(required=False, widget=forms.HiddenInput)
 
     optional = ("username", "contact")
     field_order = ("name", "password", "username", "contact", "next")
@@ -91,6 +91,6 @@ class ProfileForm(NamesForm, NewPasswordForm, ContactForm):
 
     @property
     def owner(self):
-        """Whoever is proven, under the names that were typed."""
+        """Whoever is verified, under the names that were typed."""
         known = {name: self.cleaned_data.get(name, "") for name in ("name", "username")}
         return User(email=self.user.email, phone=self.user.phone, **known)

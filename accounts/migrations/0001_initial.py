@@ -17,17 +17,17 @@ INDEXES = {
     "user_newest": "accounts_user (date_joined DESC, id DESC)",
     "user_closed": "accounts_user (date_joined DESC, id DESC) WHERE NOT is_active",
     "user_staff": "accounts_user (date_joined DESC, id DESC) WHERE is_staff",
-    "user_unproven": "accounts_user (date_joined DESC, id DESC) WHERE email IS NULL AND phone IS NULL",
+    "user_unverified": "accounts_user (date_joined DESC, id DESC) WHERE email IS NULL AND phone IS NULL",
     "challenge_by_purpose": "accounts_challenge (purpose, created_at DESC, id DESC)",
     "challenge_tried_out": (
         "accounts_challenge (created_at DESC, id DESC) "
-        "WHERE proved_at IS NULL AND closed_at IS NULL AND tries_left = 0 AND purpose <> 'not_me'"
+        "WHERE verified_at IS NULL AND closed_at IS NULL AND tries_left = 0 AND purpose <> 'not_me'"
     ),
     "challenge_code_works": (
-        "accounts_challenge (expires_at) WHERE proved_at IS NULL AND closed_at IS NULL"
+        "accounts_challenge (expires_at) WHERE verified_at IS NULL AND closed_at IS NULL"
     ),
     "challenge_link_works": (
-        "accounts_challenge (link_expires_at) WHERE proved_at IS NULL AND closed_at IS NULL "
+        "accounts_challenge (link_expires_at) WHERE verified_at IS NULL AND closed_at IS NULL "
         "AND (purpose = 'not_me' OR (kind = 'email' AND purpose = 'reset') OR (purpose = 'reset' AND sends = 0))"
     ),
     "event_by_kind": "accounts_securityevent (kind, at DESC, id DESC)",
@@ -114,7 +114,7 @@ class Migration(migrations.Migration):
                 ('reason', models.CharField(blank=True, max_length=80, verbose_name='closed because')),
                 ('closed_until', models.DateTimeField(null=True, verbose_name='no sign-ups until')),
                 ('sent', models.PositiveIntegerField(default=0, verbose_name='codes sent to sign-ups')),
-                ('proved', models.PositiveIntegerField(default=0, verbose_name='codes that came back')),
+                ('verified', models.PositiveIntegerField(default=0, verbose_name='codes that came back')),
                 ('since', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='counted since')),
             ],
             options={
@@ -133,9 +133,9 @@ class Migration(migrations.Migration):
                 ('username', models.CharField(blank=True, max_length=32, null=True, unique=True, verbose_name='username')),
                 ('email', models.EmailField(blank=True, max_length=254, null=True, verbose_name='email address')),
                 ('email_key', models.CharField(editable=False, max_length=254, null=True, unique=True)),
-                ('email_proved_at', models.DateTimeField(editable=False, null=True, verbose_name='email confirmed')),
+                ('email_verified_at', models.DateTimeField(editable=False, null=True, verbose_name='email confirmed')),
                 ('phone', models.CharField(blank=True, max_length=16, null=True, unique=True, verbose_name='mobile number')),
-                ('phone_proved_at', models.DateTimeField(editable=False, null=True, verbose_name='mobile number confirmed')),
+                ('phone_verified_at', models.DateTimeField(editable=False, null=True, verbose_name='mobile number confirmed')),
                 ('primary', models.CharField(choices=[('email', 'email'), ('phone', 'text message')], default='email', max_length=8, verbose_name='messages go to')),
                 ('is_active', models.BooleanField(default=True, verbose_name='active')),
                 ('is_staff', models.BooleanField(default=False, verbose_name='staff')),
@@ -172,7 +172,7 @@ class Migration(migrations.Migration):
                 ('sent_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='newest code at')),
                 ('expires_at', models.DateTimeField(verbose_name='code works until')),
                 ('link_expires_at', models.DateTimeField(verbose_name='link works until')),
-                ('proved_at', models.DateTimeField(null=True, verbose_name='proved')),
+                ('verified_at', models.DateTimeField(null=True, verbose_name='verified')),
                 ('closed_at', models.DateTimeField(null=True, verbose_name='closed')),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
@@ -241,7 +241,7 @@ class Migration(migrations.Migration):
                 ('signed_in_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='signed in')),
                 ('confirmed_at', models.DateTimeField(null=True, verbose_name='last proved who is there')),
                 ('name', models.CharField(default=accounts.sessions.store.new_name, editable=False, max_length=16, verbose_name='name')),
-                ('confirmed_by', models.CharField(blank=True, db_default='', max_length=8, verbose_name='proved by')),
+                ('confirmed_by', models.CharField(blank=True, db_default='', max_length=8, verbose_name='verified by')),
                 ('challenge', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sessions', to='accounts.challenge', verbose_name='challenge')),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
@@ -256,11 +256,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('email__isnull', True), ('email_key__isnull', True)), models.Q(('email__isnull', False), ('email_key__isnull', False), ('email_proved_at__isnull', False)), _connector='OR'), name='user_email_only_when_proven'),
+            constraint=models.CheckConstraint(condition=models.Q(models.Q(('email__isnull', True), ('email_key__isnull', True)), models.Q(('email__isnull', False), ('email_key__isnull', False), ('email_verified_at__isnull', False)), _connector='OR'), name='user_email_only_when_verified'),
         ),
         migrations.AddConstraint(
             model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('phone__isnull', True), ('phone_proved_at__isnull', False), _connector='OR'), name='user_phone_only_when_proven'),
+            constraint=models.CheckConstraint(condition=models.Q(('phone__isnull', True), ('phone_verified_at__isnull', False), _connector='OR'), name='user_phone_only_when_verified'),
         ),
         migrations.AddConstraint(
             model_name='user',

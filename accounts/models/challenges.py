@@ -32,14 +32,14 @@ class Purpose(models.TextChoices):
 ANYBODY = (Purpose.LOGIN, Purpose.RESET)
 # Purposes of the staff pages, which only a right staff password begins.
 OF_STAFF = (Purpose.STAFF, Purpose.STAFF_CHANGE, Purpose.STAFF_CONTACT)
-# Purposes whose address somebody merely typed who is signed in: it is theirs only once it is proven (ENU-07).
+# Purposes whose address somebody merely typed who is signed in: it is theirs only once it is verified (ENU-07).
 TYPED = (Purpose.CONTACT, Purpose.STAFF_CONTACT)
 
 
 class Pool(models.TextChoices):
     """Who asks, as far as the request alone tells: so what a limit answers says nothing of any account (ABU-08).
 
-    A new contact is as unproven as an address at registration, whoever is signed in: it is nobody's own yet.
+    A new contact is as unverified as an address at registration, whoever is signed in: it is nobody's own yet.
     """
 
     SIGN_UP = "sign-up", _("sign-ups and new contacts")
@@ -70,8 +70,8 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
     """Challenges by the state the database's own clock gives them."""
 
     def live(self):
-        """Attempts that still stand: neither proven nor closed, and young enough for their link."""
-        return self.filter(proved_at=None, closed_at=None, link_expires_at__gt=Now())
+        """Attempts that still stand: neither verified nor closed, and young enough for their link."""
+        return self.filter(verified_at=None, closed_at=None, link_expires_at__gt=Now())
 
     def open(self):
         """Attempts whose newest code may be typed."""
@@ -83,7 +83,7 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
 
     def end(self) -> int:
         """End every attempt that stands, the links of notices among them."""
-        return self.filter(proved_at=None, closed_at=None).update(closed_at=Now())
+        return self.filter(verified_at=None, closed_at=None).update(closed_at=Now())
 
     def with_link_life(self):
         """Each with what is left of its link's life as `link_life`, by the database's clock."""
@@ -97,7 +97,7 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
 
 
 class Challenge(models.Model):
-    """One attempt to prove one identifier. Its codes and its link are derived from the seed and stand nowhere."""
+    """One attempt to verify one identifier. Its codes and its link are derived from the seed and stand nowhere."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose)
@@ -127,7 +127,7 @@ class Challenge(models.Model):
     sent_at = models.DateTimeField(_("newest code at"), db_default=Now())
     expires_at = models.DateTimeField(_("code works until"))
     link_expires_at = models.DateTimeField(_("link works until"))
-    proved_at = models.DateTimeField(_("proved"), null=True)
+    verified_at = models.DateTimeField(_("verified"), null=True)
     closed_at = models.DateTimeField(_("closed"), null=True)
 
     # Told by with_link_life().
@@ -159,7 +159,7 @@ class Challenge(models.Model):
 
     @property
     def identifier(self) -> Identifier:
-        """The identifier this attempt proves."""
+        """The identifier this attempt verifies."""
         return Identifier(kind=self.kind, key=self.recipient, address=self.address)
 
     @property
@@ -197,7 +197,7 @@ class Challenge(models.Model):
     def is_waiting(self) -> bool:
         """Whether a code is on its way that nobody need send again: fresh, with tries left."""
         return (
-            not (self.proved_at or self.closed_at)
+            not (self.verified_at or self.closed_at)
             and self.tries_left > 0
             and self.resend_at > now()
         )
@@ -247,17 +247,17 @@ class Challenge(models.Model):
     def close(self) -> bool:
         """Withdraw the attempt, or return False when it is over already."""
         return (
-            Challenge.objects.filter(pk=self.pk, proved_at=None, closed_at=None).update(
+            Challenge.objects.filter(pk=self.pk, verified_at=None, closed_at=None).update(
                 closed_at=Now()
             )
             == 1
         )
 
-    def prove(self, user_id: uuid.UUID | None = None) -> bool:
+    def mark_verified(self, user_id: uuid.UUID | None = None) -> bool:
         """Use the attempt up for `user_id`, or return False when somebody was first (COD-05)."""
         # With the send counter: a resend that overtook this request has killed the code it brought.
         mine = Challenge.objects.live().filter(pk=self.pk, sends=self.sends)
-        return mine.update(proved_at=Now(), user_id=user_id or self.user_id) == 1
+        return mine.update(verified_at=Now(), user_id=user_id or self.user_id) == 1
 
     def reload(self) -> bool:
         """Read the row again; False when it went with its account, and the object stays as it was."""

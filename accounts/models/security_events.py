@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models.users import User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 
 # What an event is called where people read it; kinds that name no event of an account are not listed.
 EVENT_WORDS = {
@@ -143,4 +143,4 @@ class SecurityEvent(models.Model):
     @property
     def device(self):
         """The browser in words of ours."""
-        return Origin(agent=self.agent).device
+        return ClientInfo(agent=self.agent).device

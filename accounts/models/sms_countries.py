@@ -35,7 +35,7 @@ class TextCountryQuerySet(models.QuerySet["TextCountry"]):
 
     def open(self) -> int:
         """Send texts again, sign-ups too, and begin to count anew."""
-        anew = {"sent": 0, "proved": 0, "since": Now()}
+        anew = {"sent": 0, "verified": 0, "since": Now()}
         return self.update(is_open=True, reason="", closed_until=None, **anew)
 
     def with_state(self) -> "TextCountryQuerySet":
@@ -54,12 +54,12 @@ class TextCountry(models.Model):
     # Closed by itself, for sign-ups alone.
     closed_until = models.DateTimeField(_("no sign-ups until"), null=True)
     sent = models.PositiveIntegerField(_("codes sent to sign-ups"), default=0)
-    proved = models.PositiveIntegerField(_("codes that came back"), default=0)
+    verified = models.PositiveIntegerField(_("codes that came back"), default=0)
     since = models.DateTimeField(_("counted since"), db_default=Now())
 
     OF_ANOTHER_DAY = models.Q(since__lte=Now() - DAY)
     SUSPICIOUS = ~OF_ANOTHER_DAY & models.Q(
-        sent__gte=conf.TEXTS_BEFORE_JUDGING, sent__gt=F("proved") * 10
+        sent__gte=conf.TEXTS_BEFORE_JUDGING, sent__gt=F("verified") * 10
     )
     PAUSED = models.Q(closed_until__isnull=False, closed_until__gt=Now())
 
@@ -78,7 +78,7 @@ class TextCountry(models.Model):
     @property
     def share(self):
         """How many of a hundred codes came back, or None before any was sent."""
-        return round(100 * self.proved / self.sent) if self.sent else None
+        return round(100 * self.verified / self.sent) if self.sent else None
 
     def is_stopped(self) -> bool:
         """Whether staff stopped texts to all shoppers, here or everywhere."""
@@ -95,11 +95,11 @@ class TextCountry(models.Model):
         anew = When(TextCountry.OF_ANOTHER_DAY, then=Value(0))
         counted = here.exclude(TextCountry.PAUSED | TextCountry.SUSPICIOUS).update(
             sent=Case(anew, default=F("sent"), output_field=NUMBER) + 1,
-            proved=Case(anew, default=F("proved"), output_field=NUMBER),
+            verified=Case(anew, default=F("verified"), output_field=NUMBER),
             since=Case(When(TextCountry.OF_ANOTHER_DAY, then=Now()), default=F("since")),
         )
         return counted == 1
 
-    def count_proof(self) -> None:
+    def count_verified(self) -> None:
         """Count a code that came back."""
-        TextCountry.objects.filter(code=self.code).update(proved=F("proved") + 1)
+        TextCountry.objects.filter(code=self.code).update(verified=F("verified") + 1)

@@ -13,15 +13,15 @@ from accounts.identifiers import EMAIL, PHONE, USERNAME, Identifier
 
 
 class UserManager(BaseUserManager["User"]):
-    """Finds people by what they proved, and makes staff."""
+    """Finds people by what they verified, and makes staff."""
 
     def for_identifier(self, identifier: Identifier) -> models.QuerySet["User"]:
-        """Narrow to the one user who proved `identifier`; exact on the canonical key (IDN-02)."""
+        """Narrow to the one user who verified `identifier`; exact on the canonical key (IDN-02)."""
         column = {EMAIL: "email_key", PHONE: "phone", USERNAME: "username"}[identifier.kind]
         return self.filter(**{column: identifier.key})
 
     def shoppers(self, identifier: Identifier | None = None) -> models.QuerySet["User"]:
-        """Whom the doors of the shop know, all of them or the one who proved `identifier`.
+        """Whom the doors of the shop know, all of them or the one who verified `identifier`.
 
         For the shop a staff account does not exist (ADM-04).
         """
@@ -29,11 +29,14 @@ class UserManager(BaseUserManager["User"]):
         return people.filter(is_staff=False)
 
     def register(self, identifier: Identifier, **profile: object) -> "User":
-        """Insert the user who has just proved `identifier`, in the caller's transaction.
+        """Insert the user who has just verified `identifier`, in the caller's transaction.
 
         Raises IntegrityError when a key is taken, or the username is kept for somebody.
         """
-        columns = User.proven(identifier) | {"primary": identifier.kind, "last_login": Now()}
+        columns = User.verified_columns(identifier) | {
+            "primary": identifier.kind,
+            "last_login": Now(),
+        }
         user = self.model(**columns, **profile)
         if not user.password:
             user.set_unusable_password()
@@ -55,7 +58,7 @@ class UserManager(BaseUserManager["User"]):
         """Take the contact of `kind` off the user, or return False when it is the only one (REC-08)."""
         other = PHONE if kind == EMAIL else EMAIL
         having_other = self.filter(pk=pk, **{f"{other}__isnull": False})
-        return having_other.update(primary=other, **User.without(kind)) == 1
+        return having_other.update(primary=other, **User.removed_columns(kind)) == 1
 
     def create_superuser(self, username: str, password: str, **fields: object) -> "User":
         """Make a member of staff who may do everything; for the command of the same name.
@@ -74,7 +77,7 @@ class UserManager(BaseUserManager["User"]):
 
 
 class User(AbstractBaseUser, PermissionsMixin):
-    """A person. Email and phone are here only once they are proven; each is unique on its canonical key."""
+    """A person. Email and phone are here only once they are verified; each is unique on its canonical key."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=conf.NAME_MAX, blank=True)
@@ -83,9 +86,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     )
     email = models.EmailField(_("email address"), max_length=conf.EMAIL_MAX, null=True, blank=True)
     email_key = models.CharField(max_length=conf.EMAIL_MAX, unique=True, null=True, editable=False)
-    email_proved_at = models.DateTimeField(_("email confirmed"), null=True, editable=False)
+    email_verified_at = models.DateTimeField(_("email confirmed"), null=True, editable=False)
     phone = models.CharField(_("mobile number"), max_length=16, unique=True, null=True, blank=True)
-    phone_proved_at = models.DateTimeField(_("mobile number confirmed"), null=True, editable=False)
+    phone_verified_at = models.DateTimeField(
+        _("mobile number confirmed"), null=True, editable=False
+    )
     primary = models.CharField(
         _("messages go to"),
         max_length=8,
@@ -119,13 +124,13 @@ class User(AbstractBaseUser, PermissionsMixin):
             models.CheckConstraint(
                 condition=models.Q(email__isnull=True, email_key__isnull=True)
                 | models.Q(
-                    email__isnull=False, email_key__isnull=False, email_proved_at__isnull=False
+                    email__isnull=False, email_key__isnull=False, email_verified_at__isnull=False
                 ),
-                name="user_email_only_when_proven",
+                name="user_email_only_when_verified",
             ),
             models.CheckConstraint(
-                condition=models.Q(phone__isnull=True) | models.Q(phone_proved_at__isnull=False),
-                name="user_phone_only_when_proven",
+                condition=models.Q(phone__isnull=True) | models.Q(phone_verified_at__isnull=False),
+                name="user_phone_only_when_verified",
             ),
             # No two accounts are told apart by large and small letters alone (IDN-06).
             models.CheckConstraint(
@@ -145,28 +150,32 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.name or self.username or str(self.pk)
 
     @staticmethod
-    def proven(identifier: Identifier) -> dict[str, object]:
-        """The columns that say `identifier` was proven just now."""
+    def verified_columns(identifier: Identifier) -> dict[str, object]:
+        """The columns that say `identifier` was verified just now."""
         if identifier.kind == PHONE:
-            return {"phone": identifier.key, "phone_proved_at": Now()}
-        return {"email": identifier.address, "email_key": identifier.key, "email_proved_at": Now()}
+            return {"phone": identifier.key, "phone_verified_at": Now()}
+        return {
+            "email": identifier.address,
+            "email_key": identifier.key,
+            "email_verified_at": Now(),
+        }
 
     @staticmethod
-    def without(kind: str) -> dict[str, object]:
+    def removed_columns(kind: str) -> dict[str, object]:
         """The columns that say a contact of `kind` is no more."""
         if kind == PHONE:
-            return {"phone": None, "phone_proved_at": None}
-        return {"email": None, "email_key": None, "email_proved_at": None}
+            return {"phone": None, "phone_verified_at": None}
+        return {"email": None, "email_key": None, "email_verified_at": None}
 
     @property
     def contacts(self) -> list[Identifier]:
-        """The proven contacts, the one that messages go to first."""
+        """The verified contacts, the one that messages go to first."""
         both = [self.contact(EMAIL), self.contact(PHONE)]
-        proven = [contact for contact in both if contact]
-        return sorted(proven, key=lambda contact: contact.kind != self.primary)
+        verified = [contact for contact in both if contact]
+        return sorted(verified, key=lambda contact: contact.kind != self.primary)
 
     def contact(self, kind: str) -> Identifier | None:
-        """The proven contact of `kind`, or None."""
+        """The verified contact of `kind`, or None."""
         if kind == PHONE:
             return Identifier(PHONE, self.phone, self.phone) if self.phone else None
         return Identifier(EMAIL, self.email_key or "", self.email) if self.email else None

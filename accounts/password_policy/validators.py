@@ -19,7 +19,7 @@ from urllib3.exceptions import HTTPError
 
 from accounts import audit
 from accounts.errors import PasswordBreached
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 
 CLASSES = {
     "upper": (str.isupper, _("a capital letter")),
@@ -144,7 +144,7 @@ class BreachedValidator:
         digest = hashlib.sha1(password.encode(), usedforsecurity=False).hexdigest().upper()
         known = _ask_in_time(self.url + digest[:5])
         if known is None:
-            audit.record("breach_check_failed", origin=Origin())
+            audit.record("breach_check_failed", client=ClientInfo())
         elif digest[5:] in known:
             raise ValidationError(str(PasswordBreached.message), code="password_breached")
 

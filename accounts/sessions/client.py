@@ -40,7 +40,7 @@ SYSTEMS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
+class ClientInfo:
     """The client of one request: a parsed IP address and the browser's name for itself, cut."""
 
     ip: str = UNKNOWN_IP
@@ -64,10 +64,10 @@ class Origin:
         return " on ".join(word for word in known if word)
 
 
-def of(request: HttpRequest) -> Origin:
+def client_info(request: HttpRequest) -> ClientInfo:
     """Say where `request` comes from, believing only the proxies we run (LIM-06)."""
     agent = re.sub(r"[^\x20-\x7e]", "", request.META.get("HTTP_USER_AGENT", ""))
-    return Origin(ip=_client_ip(request.META), agent=agent[:AGENT_MAX])
+    return ClientInfo(ip=_client_ip(request.META), agent=agent[:AGENT_MAX])
 
 
 def _client_ip(meta: dict[str, str]) -> str:

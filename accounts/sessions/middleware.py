@@ -14,7 +14,8 @@ from django.utils.functional import SimpleLazyObject
 from django.utils.timezone import now
 
 from accounts import conf
-from accounts.sessions import client, opened_links
+from accounts.sessions import opened_links
+from accounts.sessions.client import client_info
 from accounts.sessions.store import STAFF_DOOR
 
 TOUCH_EVERY = timedelta(minutes=5)
@@ -29,9 +30,9 @@ class SessionMiddleware(DjangoSessionMiddleware):
     """
 
     def process_request(self, request):
-        """Give the session store the origin its row will name."""
+        """Give the session store the client its row will name."""
         super().process_request(request)
-        request.session.origin = client.of(request)
+        request.session.client = client_info(request)
 
     def process_response(self, request, response):
         """Save, touch or end the session."""

@@ -35,7 +35,7 @@ class Pending:
     profile: Profile = field(default_factory=Profile)
 
 
-def put(request: HttpRequest, challenge: Challenge, pending: Pending) -> None:
+def save(request: HttpRequest, challenge: Challenge, pending: Pending) -> None:
     """Point this browser's session at `challenge` and remember what was typed."""
     request.session[CHALLENGE_KEY] = str(challenge.pk)
     request.session[KEY] = asdict(pending)
@@ -45,13 +45,13 @@ def put(request: HttpRequest, challenge: Challenge, pending: Pending) -> None:
         request.session[NAME_KEY] = pending.profile.username or pending.typed
 
 
-def of(request: HttpRequest) -> Pending | None:
+def load(request: HttpRequest) -> Pending | None:
     """What was remembered, or None."""
     kept = request.session.get(KEY)
     return Pending(**{**kept, "profile": Profile(**kept["profile"])}) if kept else None
 
 
-def challenge(request: HttpRequest, purpose: Purpose) -> Challenge | None:
+def get_challenge(request: HttpRequest, purpose: Purpose) -> Challenge | None:
     """The row of the journey in progress, whatever its state, or None; read together with the session."""
     if CHALLENGE_KEY not in request.session:
         return None
@@ -60,7 +60,7 @@ def challenge(request: HttpRequest, purpose: Purpose) -> Challenge | None:
     return found if found and found.purpose == purpose else None
 
 
-def forget(request: HttpRequest) -> None:
+def clear(request: HttpRequest) -> None:
     """Drop what the anonymous session holds: Django would keep it through login() (SES-02)."""
     for key in list(request.session.keys()):
         del request.session[key]
@@ -75,7 +75,7 @@ def drop(request: HttpRequest) -> None:
 def visitor(request: HttpRequest) -> Visitor:
     """Who is at the door."""
     session = cast(SessionStore, request.session)
-    return Visitor(session.origin, request.COOKIES.get(settings.FAMILIAR_COOKIE_NAME, ""))
+    return Visitor(session.client, request.COOKIES.get(settings.FAMILIAR_COOKIE_NAME, ""))
 
 
 def sign_in(request: HttpRequest, user: User, *, by: str, remember: bool = True) -> None:
@@ -84,7 +84,7 @@ def sign_in(request: HttpRequest, user: User, *, by: str, remember: bool = True)
     They proved who they are `by` PASSWORD, or by what went to their EMAIL or PHONE. Without `remember` the cookie
     lasts until the browser is closed.
     """
-    forget(request)
+    clear(request)
     session = cast(SessionStore, request.session)
     # Of whoever was signed in here before: the doors of the shop let no staff in (ADM-04).
     session.staff = False
@@ -102,7 +102,7 @@ def keep_signed_in(request: HttpRequest, user: User, owner: str = "") -> None:
 
 
 def renew(request: HttpRequest) -> None:
-    """Give this session a new id: somebody proved who they are, or changed what proves it (SES-01)."""
+    """Give this session a new id: somebody proved who they are, or changed what verifies it (SES-01)."""
     request.session.cycle_key()
 
 

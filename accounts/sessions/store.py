@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import conf
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.prepared import Compiled
 
 # The session key whose value, the id of a challenge, is also a column: one statement reads both.
@@ -63,7 +63,7 @@ class Session(AbstractBaseSession):
     # A name that may stand on a page: the key itself signs its holder in (SES-05).
     name = models.CharField(_("name"), max_length=16, default=new_name, editable=False)
     # By PASSWORD, or by a code or link to the contact of this kind.
-    confirmed_by = models.CharField(_("proved by"), max_length=8, blank=True, db_default="")
+    confirmed_by = models.CharField(_("verified by"), max_length=8, blank=True, db_default="")
 
     class Meta:
         verbose_name = _("session")
@@ -82,11 +82,11 @@ class Session(AbstractBaseSession):
     @property
     def device(self):
         """The browser in words of ours."""
-        return Origin(agent=self.agent).device
+        return ClientInfo(agent=self.agent).device
 
     @property
     def is_fresh(self):
-        """Whether somebody proved a short while ago that they are the owner (REC-08)."""
+        """Whether the owner reauthenticated a short while ago (REC-08)."""
         return bool(self.confirmed_at and self.confirmed_at > now() - conf.REAUTH_WINDOW)
 
 
@@ -101,7 +101,7 @@ class SessionStore(DatabaseStore):
     """Django's database store with our row, one statement for each change, and times judged by the database."""
 
     row: Session | None = None
-    origin = Origin()
+    client = ClientInfo()
     ended = False
     # Set at the moments when somebody proves who they are, `confirmed` by what, and read when the row is written.
     confirmed = ""
@@ -171,16 +171,16 @@ class SessionStore(DatabaseStore):
     def _values(self, data):
         user_id = data.get(SESSION_KEY)
         idle = conf.STAFF_SESSION_IDLE if self.staff else conf.SESSION_IDLE
-        proved = {}
+        verified = {}
         if self.confirmed:
-            proved = {"confirmed_at": Now(), "confirmed_by": self.confirmed}
-        proved |= {"signed_in_at": Now()} if self.signed_in else {}
-        return proved | {
+            verified = {"confirmed_at": Now(), "confirmed_by": self.confirmed}
+        verified |= {"signed_in_at": Now()} if self.signed_in else {}
+        return verified | {
             "session_data": self.encode(data),
             "user_id": user_id,
             "challenge_id": data.get(CHALLENGE_KEY),
-            "ip": self.origin.ip,
-            "agent": self.origin.agent,
+            "ip": self.client.ip,
+            "agent": self.client.agent,
             "last_used_at": Now(),
             "expire_date": Now() + (idle if user_id else conf.LINK_TTL),
         }

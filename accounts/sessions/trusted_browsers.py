@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 
 from django.core.signing import BadSignature, Signer
 
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 
 COOKIE_ACCOUNTS_MAX = 5
 # A token has 71 characters: a name, a moment, a signature. What is longer than five of them is not ours.
@@ -43,10 +43,10 @@ NOBODY = _Nobody(pk=uuid4(), password=secrets.token_hex(48))
 class Visitor:
     """Somebody at the door: from where, and the cookie that names the accounts this browser has signed in to."""
 
-    origin: Origin
+    client: ClientInfo
     cookie: str = ""
 
-    def knows(self, user: Owner | None, owner: str = "") -> str:
+    def trusted_browser_id(self, user: Owner | None, owner: str = "") -> str:
         """Return the name of this browser if it has signed in to `user` before, else "" (LIM-04).
 
         `owner` is the name of the account at a door of its own, like that of staff. For nobody it looks, too: the

@@ -13,9 +13,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import audit, conf
-from accounts.errors import ProofNeeded
+from accounts.errors import ReauthenticationNeeded
 from accounts.flows import account, contacts, deletion, devices, export
-from accounts.forms import ChangePasswordForm, EmptyForm, NamesForm, NewPasswordForm
+from accounts.forms import ButtonForm, ChangePasswordForm, NamesForm, NewPasswordForm
 from accounts.sessions import pending
 from accounts.sessions.store import PASSWORD
 from accounts.views import negotiation
@@ -51,7 +51,7 @@ class LogoutView(BaseView):
     def post(self, request):
         """End the session and let the browser forget what it kept (SES-08)."""
         if request.user.is_authenticated:
-            audit.record("signed_out", origin=self.origin, user=request.user)
+            audit.record("signed_out", client=self.client, user=request.user)
         logout(request)
         return redirect_home(request, reverse("home"), _("You are signed out."))
 
@@ -84,9 +84,9 @@ class NamesView(ReauthenticationRequiredMixin, StepView):
                 name=said["name"],
                 username=said["username"],
                 session=session.row,
-                origin=self.origin,
+                client=self.client,
             )
-        except ProofNeeded:
+        except ReauthenticationNeeded:
             session[pending.NAMES_KEY] = said
             self.require_reauthentication()
         return self.redirect_with_message(_("Your names are saved."))
@@ -170,11 +170,11 @@ class DeviceSignOutView(ReauthenticationRequiredMixin):
     def post(self, request, name=""):
         """End it."""
         if name:
-            if not devices.end(request.user, name, origin=self.origin):
+            if not devices.end(request.user, name, client=self.client):
                 raise Http404
             message = _("That device is signed out.")
         else:
-            devices.end_others(request.user, keep=request.session.session_key, origin=self.origin)
+            devices.end_others(request.user, keep=request.session.session_key, client=self.client)
             pending.renew(request)
             message = _("All other devices are signed out.")
         negotiation.flash(request, message)
@@ -198,7 +198,7 @@ class DownloadView(ReauthenticationRequiredMixin, StepView):
     """Everything the shop keeps of the shopper, in one JSON file."""
 
     template_name = "accounts/form.html"
-    form_class = EmptyForm
+    form_class = ButtonForm
     heading = gettext_lazy("Download your data")
     extra_context = {
         "lead": gettext_lazy(
@@ -212,7 +212,7 @@ class DownloadView(ReauthenticationRequiredMixin, StepView):
 
     def perform(self, form):
         """Give the file."""
-        found = export.download(self.request.user, origin=self.origin)
+        found = export.download(self.request.user, client=self.client)
         body = json.dumps(found, cls=DjangoJSONEncoder, indent=2)
         response = HttpResponse(body, content_type="application/json")
         name = f"account-{now():%Y-%m-%d}.json"
@@ -224,14 +224,14 @@ class DeleteView(ReauthenticationRequiredMixin, StepView):
     """The end of the account, after a time in which signing in undoes it."""
 
     template_name = "accounts/form.html"
-    form_class = EmptyForm
+    form_class = ButtonForm
     heading = gettext_lazy("Delete your account")
     success_url = reverse_lazy("home")
 
     def perform(self, form):
         """Plan it and sign out everywhere."""
         user = self.request.user
-        deletion.ask(user, origin=self.origin)
+        deletion.ask(user, client=self.client)
         due = date_format(localtime(user.deletion_due_at), "j F Y")
         logout(self.request)
         message = _("Your account will be deleted on %(day)s. Sign in before then to keep it.") % {

@@ -75,9 +75,9 @@ class BaseView(View):
         `identifier` is the one it was about, if there was one.
         """
         if isinstance(refusal, TextsStopped):
-            sms_budget.stopped(refusal, origin=self.origin)
+            sms_budget.stopped(refusal, client=self.client)
         refusals.note_limit(
-            refusal, origin=self.origin, identifier=identifier, user=self.request.user
+            refusal, client=self.client, identifier=identifier, user=self.request.user
         )
 
     @property
@@ -86,9 +86,9 @@ class BaseView(View):
         return pending.visitor(self.request)
 
     @property
-    def origin(self):
+    def client(self):
         """Where the request comes from; read once, for its session."""
-        return self.request.session.origin
+        return self.request.session.client
 
 
 class AnonymousRequiredMixin(BaseView):
@@ -123,7 +123,7 @@ class ProfileCompletedRequiredMixin(SignedInRequiredMixin):
 
 
 class ReauthenticationRequiredMixin(ProfileCompletedRequiredMixin):
-    """For shoppers who proved a short while ago that it is they who are signed in (REC-08, SES-05)."""
+    """For shoppers who reauthenticated a short while ago (REC-08, SES-05)."""
 
     # Whether the page asks for a proof of its own; a subclass may have another.
     needs_reauthentication = True
@@ -136,7 +136,7 @@ class ReauthenticationRequiredMixin(ProfileCompletedRequiredMixin):
             self.require_reauthentication()
 
     def require_reauthentication(self):
-        """Send somebody to prove it, and back to this page. Raises AccessDenied."""
+        """Send somebody to reauthenticate, and back to this page. Raises AccessDenied."""
         page = negotiation.local_path(self.request.path) or reverse(self.way_back)
         url = f"{reverse('accounts:confirm')}?{urlencode({'next': page})}"
         raise AccessDenied(url, _("Confirm that it is you first."), 403)
@@ -211,7 +211,7 @@ class StepView(BaseView, NegotiatedResponseMixin, FormView):
         """Count a number that costs more than we pay (IDN-05)."""
         try:
             for number in form.not_texted:
-                sms_budget.refuse_number(number, origin=self.origin)
+                sms_budget.refuse_number(number, client=self.client)
         except TooOften as refusal:
             self.record_refusal(refusal)
             form.refuse(refusal)

@@ -32,16 +32,16 @@ class PendingChallengeMixin(BaseView):
     @cached_property
     def pending(self):
         """What this browser is in the middle of."""
-        return pending.of(self.request)
+        return pending.load(self.request)
 
     @cached_property
     def challenge(self):
         """The row of it."""
-        return pending.challenge(self.request, self.purpose)
+        return pending.get_challenge(self.request, self.purpose)
 
     def point_at(self, challenge):
         """Remember the row that replaces a used-up one."""
-        pending.put(self.request, challenge, self.pending)
+        pending.save(self.request, challenge, self.pending)
 
 
 class CodeView(StepView):
@@ -64,13 +64,13 @@ class CodeView(StepView):
         return super().get_context_data(**kwargs) | told
 
     def get_identifier(self, form):
-        """The identifier that the code proves."""
+        """The identifier that the code verifies."""
         return self.challenge.identifier
 
     def is_second_click(self, code):
         """Whether `code` is the one that ended the attempt a moment ago, sent twice (COD-11)."""
         self.challenge.reload()
-        return bool(self.challenge.proved_at and self.challenge.accepts(code))
+        return bool(self.challenge.verified_at and self.challenge.accepts(code))
 
 
 class ResendCodeView(CodeView):
@@ -83,7 +83,7 @@ class ResendCodeView(CodeView):
         """Send a new code, or say when the next one may be asked for."""
         form = self.form_class()
         try:
-            challenge = challenges.resend(self.challenge, origin=self.origin)
+            challenge = challenges.resend(self.challenge, client=self.client)
         except Refused as refusal:
             self.record_refusal(refusal, self.challenge.identifier)
             # Of the page, not of a box on it: nothing was typed.

@@ -85,18 +85,18 @@ class ConfirmCodeView(AnyContactRequiredMixin, ConfirmPageMixin, StepView):
     def perform(self, form):
         """Ask for the code."""
         user = self.request.user
-        current = pending.challenge(self.request, Purpose.CONFIRM)
-        challenge = account.send_code(user, current=current, origin=self.origin)
+        current = pending.get_challenge(self.request, Purpose.CONFIRM)
+        challenge = account.send_code(user, current=current, client=self.client)
         destination = negotiation.local_path(form.cleaned_data["next"])
         begun = pending.Pending(typed=user.contacts[0].address, destination=destination)
-        pending.put(self.request, challenge, begun)
+        pending.save(self.request, challenge, begun)
         return self.redirect(_("We sent you a code."))
 
 
 class ConfirmVerifyView(
     PendingChallengeMixin, ProfileCompletedRequiredMixin, ReauthenticateMixin, CodeView
 ):
-    """The code that proves it."""
+    """The code that verifies it."""
 
     purpose = Purpose.CONFIRM
     start = "accounts:confirm"
@@ -106,7 +106,7 @@ class ConfirmVerifyView(
         """Hand the code to the flow and go on."""
         destination = self.pending.destination
         account.confirm_by_code(
-            self.request.user, self.challenge, form.cleaned_data["code"], origin=self.origin
+            self.request.user, self.challenge, form.cleaned_data["code"], client=self.client
         )
         return self.confirm_and_redirect(destination, by=self.challenge.kind)
 

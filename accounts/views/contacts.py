@@ -1,4 +1,4 @@
-"""The ways to reach a shopper: add, change, prove, remove, choose the one for messages."""
+"""The ways to reach a shopper: add, change, verify, remove, choose the one for messages."""
 
 from django.urls import reverse, reverse_lazy
 from django.utils.functional import cached_property
@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.flows import contacts
-from accounts.forms import ContactForm, EmptyForm
+from accounts.forms import ButtonForm, ContactForm
 from accounts.identifiers import EMAIL, PHONE
 from accounts.sessions import pending
 from accounts.views.base import AccessDenied, ReauthenticationRequiredMixin, StepView
@@ -21,7 +21,7 @@ HEADINGS = {
 
 
 class ContactView(ReauthenticationRequiredMixin, StepView):
-    """A new address or number; the older one stands until the new one is proven (REC-08)."""
+    """A new address or number; the older one stands until the new one is verified (REC-08)."""
 
     template_name = "accounts/form.html"
     form_class = ContactForm
@@ -48,7 +48,7 @@ class ContactView(ReauthenticationRequiredMixin, StepView):
 
     def perform(self, form):
         """Send the code and ask for it."""
-        challenge = contacts.add(self.request.user, form.identifier, origin=self.origin)
+        challenge = contacts.add(self.request.user, form.identifier, client=self.client)
         self.request.session[pending.CONTACT_KEY] = str(challenge.pk)
         return self.redirect(_("We sent you a code."))
 
@@ -66,7 +66,7 @@ class ContactRemoveView(ContactRequiredMixin, StepView):
     """Takes a contact off the account, after a question."""
 
     template_name = "accounts/form.html"
-    form_class = EmptyForm
+    form_class = ButtonForm
     success_url = reverse_lazy("accounts:account")
 
     @property
@@ -111,7 +111,7 @@ class ContactPrimaryView(ContactRequiredMixin, StepView):
 
     http_method_names = ["post", "options"]
     template_name = "accounts/form.html"
-    form_class = EmptyForm
+    form_class = ButtonForm
     success_url = reverse_lazy("accounts:account")
     heading = gettext_lazy("Where messages go")
     extra_context = {
@@ -122,14 +122,14 @@ class ContactPrimaryView(ContactRequiredMixin, StepView):
 
     def perform(self, form):
         """Choose it."""
-        contacts.make_primary(self.request.user, self.kwargs["kind"], origin=self.origin)
+        contacts.make_primary(self.request.user, self.kwargs["kind"], client=self.client)
         return self.redirect_with_message(_("Messages go there from now on."))
 
 
 class PendingContactMixin(ReauthenticationRequiredMixin):
     """For shoppers with a contact that waits for its code, in the browser that asked for it (COD-08).
 
-    They proved a short while ago who they are, as when they asked for it: a code may wait for longer (REC-08).
+    They reauthenticated a short while ago, as when they asked for it: a code may wait for longer (REC-08).
     """
 
     way_back = "accounts:contact-verify"

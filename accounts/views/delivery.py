@@ -32,7 +32,7 @@ class DeliveryView(BaseView):
     @cached_property
     def challenge(self):
         """The attempt of this browser, or None."""
-        return pending.challenge(self.request, self.purpose)
+        return pending.get_challenge(self.request, self.purpose)
 
     def get(self, request, *args, **kwargs):
         """Tell it."""

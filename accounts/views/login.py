@@ -43,7 +43,7 @@ class SendCodeView(AnonymousRequiredMixin, StepView):
 
     def get_initial(self):
         """Give back what was typed before, and the way the shopper came."""
-        begun = pending.of(self.request)
+        begun = pending.load(self.request)
         came_for = self.request.GET.get("next", "") or (begun.destination if begun else "")
         return {
             "identifier": begun.typed if begun else "",
@@ -52,14 +52,14 @@ class SendCodeView(AnonymousRequiredMixin, StepView):
 
     def perform(self, form):
         """Send the code and ask for it."""
-        current = pending.challenge(self.request, Purpose.LOGIN)
+        current = pending.get_challenge(self.request, Purpose.LOGIN)
         challenge = login.send_code(form.identifier, current=current, visitor=self.visitor)
         begun = pending.Pending(
             typed=form.typed,
             destination=negotiation.local_path(form.cleaned_data["next"]),
             remember=form.cleaned_data["remember"],
         )
-        pending.put(self.request, challenge, begun)
+        pending.save(self.request, challenge, begun)
         return self.redirect(_("If there is an account, we have sent a code to it."))
 
 

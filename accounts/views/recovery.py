@@ -6,7 +6,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.flows import recovery
-from accounts.forms import EmptyForm, NewPasswordForm, ResetForm
+from accounts.forms import ButtonForm, NewPasswordForm, ResetForm
 from accounts.identifiers import EMAIL
 from accounts.models import Purpose
 from accounts.sessions import pending
@@ -45,9 +45,9 @@ class ResetView(StepView):
 
     def perform(self, form):
         """Send it and say what to do with it."""
-        current = pending.challenge(self.request, Purpose.RESET)
+        current = pending.get_challenge(self.request, Purpose.RESET)
         challenge = recovery.begin(form.identifier, current=current, visitor=self.visitor)
-        pending.put(self.request, challenge, pending.Pending(typed=form.typed))
+        pending.save(self.request, challenge, pending.Pending(typed=form.typed))
         return self.redirect(_("If there is an account, we have sent a message to it."))
 
 
@@ -68,7 +68,7 @@ class ResetVerifyView(PendingChallengeMixin, NewPasswordNextMixin, CodeView):
 
     def perform(self, form):
         """Exchange the right code for the right to choose a password."""
-        token = recovery.exchange(self.challenge, form.cleaned_data["code"], origin=self.origin)
+        token = recovery.exchange(self.challenge, form.cleaned_data["code"], client=self.client)
         return self.redirect_to_new_password(token)
 
     def get_context_data(self, **kwargs):
@@ -112,7 +112,7 @@ class NewPasswordView(LinkTokenView):
 
     def perform(self, form):
         """Set it. Whoever is signed in here is signed out, as everywhere."""
-        recovery.set_password(self.token, form.cleaned_data["password"], origin=self.origin)
+        recovery.set_password(self.token, form.cleaned_data["password"], client=self.client)
         leave(self.request)
         return self.spent(
             self.redirect_with_message(_("Your password is changed. Sign in with it."))
@@ -132,7 +132,7 @@ class NotMeView(NewPasswordNextMixin, LinkTokenView):
     """ "This was not me": a button that ends every session and leads to a new password."""
 
     template_name = "accounts/form.html"
-    form_class = EmptyForm
+    form_class = ButtonForm
     heading = gettext_lazy("Was this not you?")
     start = "accounts:password-reset"
     extra_context = {
@@ -152,7 +152,7 @@ class NotMeView(NewPasswordNextMixin, LinkTokenView):
 
     def perform(self, form):
         """End everything, and let this browser choose a new password."""
-        token = recovery.disown(self.token, origin=self.origin)
+        token = recovery.disown(self.token, client=self.client)
         leave(self.request)
         return self.spent(self.redirect_to_new_password(token))
 
@@ -165,4 +165,4 @@ def leave(request):
     if request.user.is_authenticated:
         logout(request)
     else:
-        pending.forget(request)
+        pending.clear(request)

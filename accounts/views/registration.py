@@ -1,4 +1,4 @@
-"""Registration, page by page: identify, prove, complete; and the link in the email."""
+"""Registration, page by page: identify, verify, complete; and the link in the email."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 from accounts import conf, honeypot
 from accounts.errors import CodeClosed
 from accounts.flows import registration
-from accounts.forms import EmptyForm, IdentifyForm, OtherAddressForm, ProfileForm
+from accounts.forms import ButtonForm, IdentifyForm, OtherAddressForm, ProfileForm
 from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views import negotiation
@@ -45,7 +45,7 @@ class IdentifyView(AnonymousRequiredMixin, StepView):
 
     def get_initial(self):
         """Give back what was typed before, and the way the shopper came."""
-        begun = pending.of(self.request)
+        begun = pending.load(self.request)
         return {
             "identifier": begun.typed if begun else "",
             "next": negotiation.local_path(self.request.GET.get("next", "")),
@@ -61,8 +61,8 @@ class IdentifyView(AnonymousRequiredMixin, StepView):
             username=form.cleaned_data.get("username", ""),
             password=form.cleaned_data.get("password", ""),
             is_program=partial(honeypot.is_program, self.request, form.data),
-            current=pending.challenge(self.request, Purpose.REGISTER),
-            origin=self.origin,
+            current=pending.get_challenge(self.request, Purpose.REGISTER),
+            client=self.client,
         )
         # A program is told the same as a person, and nothing was sent (ABU-06).
         if challenge:
@@ -76,7 +76,7 @@ class IdentifyView(AnonymousRequiredMixin, StepView):
             destination=negotiation.local_path(form.cleaned_data["next"]),
             profile=self.profile(form),
         )
-        pending.put(self.request, challenge, begun)
+        pending.save(self.request, challenge, begun)
 
     def profile(self, form):
         """What came along of step 3; costs a hash if it has a password."""
@@ -128,14 +128,17 @@ class VerifyView(RegistrationInProgressMixin, SignInMixin, CodeView):
             return self.form_invalid(form)
         code, profile = form.cleaned_data["code"], self.pending.profile
         try:
-            proven = registration.confirm(
+            registered = registration.confirm(
                 self.challenge, code, profile=profile, visitor=self.visitor
             )
         except CodeClosed:
             self._lead_second_click(code)
             raise
         return self.sign_in_and_redirect(
-            proven.user, self.pending.destination, by=self.challenge.kind, more=lost_name(proven)
+            registered.user,
+            self.pending.destination,
+            by=self.challenge.kind,
+            more=lost_name(registered),
         )
 
     def get_context_data(self, **kwargs):
@@ -201,7 +204,7 @@ class CompleteView(ProfileIncompleteRequiredMixin, StepView):
             password=said.get("password", ""),
             username=said["username"],
             contact=form.identifier,
-            origin=self.origin,
+            client=self.client,
         )
         pending.keep_signed_in(self.request, user)
         if waiting:
@@ -211,15 +214,15 @@ class CompleteView(ProfileIncompleteRequiredMixin, StepView):
         )
 
     def get_context_data(self, **kwargs):
-        """Show what is proven."""
+        """Show what is verified."""
         return super().get_context_data(**kwargs) | {"identifier": self.request.user.identifier}
 
 
 class LinkView(SignInMixin, LinkTokenView):
-    """The link in the email: GET shows a button and changes nothing, POST proves the address (ux 81)."""
+    """The link in the email: GET shows a button and changes nothing, POST verifies the address (ux 81)."""
 
     template_name = "accounts/registration/link.html"
-    form_class = EmptyForm
+    form_class = ButtonForm
     heading = gettext_lazy("Confirm your email address")
     start = "accounts:register"
     signed_in = VERIFIED
@@ -229,13 +232,13 @@ class LinkView(SignInMixin, LinkTokenView):
         return registration.find_link(token)
 
     def perform(self, form):
-        """Prove the address: for the registration of this browser, or for the person who is here (REG-08)."""
+        """Verify the address: for the registration of this browser, or for the person who is here (REG-08)."""
         begun = self._begun_here
         profile = begun.profile if begun else registration.Profile()
-        proven = registration.confirm_by_link(self.token, profile=profile, visitor=self.visitor)
+        registered = registration.confirm_by_link(self.token, profile=profile, visitor=self.visitor)
         destination = begun.destination if begun else ""
         return self.sign_in_and_redirect(
-            proven.user, destination, by=self.challenge.kind, more=lost_name(proven)
+            registered.user, destination, by=self.challenge.kind, more=lost_name(registered)
         )
 
     def get_context_data(self, **kwargs):
@@ -248,12 +251,12 @@ class LinkView(SignInMixin, LinkTokenView):
     @property
     def _begun_here(self):
         """What this browser is in the middle of, if it is this attempt."""
-        here = pending.challenge(self.request, Purpose.REGISTER) == self.challenge
-        return pending.of(self.request) if here else None
+        here = pending.get_challenge(self.request, Purpose.REGISTER) == self.challenge
+        return pending.load(self.request) if here else None
 
 
-def lost_name(proven):
+def lost_name(registered):
     """What to say to somebody whose username was taken while their code was on its way."""
-    if not proven.username_lost:
+    if not registered.username_lost:
         return ""
     return _("That username has just been taken. Choose another one.")

@@ -22,7 +22,7 @@ class StateFilter(ChoiceFilter):
 
 @admin.register(Challenge)
 class ChallengeAdmin(ReadOnlyModelAdmin):
-    """Attempts to prove an identifier, whatever became of them."""
+    """Attempts to verify an identifier, whatever became of them."""
 
     list_display = (
         "created_at",
@@ -34,7 +34,7 @@ class ChallengeAdmin(ReadOnlyModelAdmin):
         "age",
         "sends",
         "tries_left",
-        "proved_at",
+        "verified_at",
     )
     list_filter = ("purpose", "kind", StateFilter)
     date_hierarchy = "created_at"

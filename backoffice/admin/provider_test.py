@@ -70,7 +70,7 @@ def _facts(about_id, part):
 
 
 def own_contact(user, channel):
-    """The proven address or number of this member of staff for the channel, or an empty text."""
+    """The verified address or number of this member of staff for the channel, or an empty text."""
     return (user.email if channel == EMAIL else user.phone) or ""
 
 

@@ -12,10 +12,10 @@ from backoffice.support import challenge_status
 class TextCountryAdmin(LargeTableModelAdmin):
     """Which countries are texted, and how many of the codes sent there to sign-ups came back within a day."""
 
-    list_display = ("__str__", "is_open", "state", "sent", "proved", "share_verified", "since")
+    list_display = ("__str__", "is_open", "state", "sent", "verified", "share_verified", "since")
     list_filter = ("is_open",)
     ordering = ("code",)
-    fields = ("code", "is_open", "state", "sent", "proved", "share_verified", "since")
+    fields = ("code", "is_open", "state", "sent", "verified", "share_verified", "since")
     actions = ("stop", "allow")
 
     def get_queryset(self, request):
@@ -24,7 +24,7 @@ class TextCountryAdmin(LargeTableModelAdmin):
 
     def get_readonly_fields(self, request, obj=None):
         """Staff turn the switch; the counting is ours."""
-        counted = ("state", "sent", "proved", "share_verified", "since")
+        counted = ("state", "sent", "verified", "share_verified", "since")
         return ("code", *counted) if obj else counted
 
     def has_delete_permission(self, request, obj=None):

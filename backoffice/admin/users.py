@@ -1,4 +1,4 @@
-"""People, as staff see them: who they are, what they proved, all that happened, and what staff may do for them."""
+"""People, as staff see them: who they are, what they verified, all that happened, and what staff may do for them."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from accounts.errors import Refused, clock
 from accounts.identifiers import EMAIL, PHONE
 from accounts.models import User
-from accounts.sessions import client
+from accounts.sessions.client import client_info
 from backoffice.badges import BAD, GOOD, OFF, WAIT, badge, with_note
 from backoffice.filters import ChoiceFilter
 from backoffice.modeladmin import ReadOnlyModelAdmin, by_id
@@ -186,9 +186,9 @@ class StateFilter(ConditionFilter):
 
 
 class ProofFilter(ConditionFilter):
-    """By what was proved."""
+    """By what was verified."""
 
-    title, parameter_name, conditions = gettext_lazy("proved"), "proved", PROOFS
+    title, parameter_name, conditions = gettext_lazy("verified"), "verified", PROOFS
 
 
 class WithLocks:
@@ -203,9 +203,9 @@ class WithLocks:
 
 @admin.register(User)
 class UserAdmin(ReadOnlyModelAdmin):
-    """Who registered, and what they proved."""
+    """Who registered, and what they verified."""
 
-    list_display = ("who", "state", "proven_email", "proven_phone", "last_login", "date_joined")
+    list_display = ("who", "state", "verified_email", "verified_phone", "last_login", "date_joined")
     list_filter = (StateFilter, ProofFilter, "is_staff")
     date_hierarchy = "date_joined"
     ordering = ("-date_joined",)
@@ -250,14 +250,14 @@ class UserAdmin(ReadOnlyModelAdmin):
         return with_note(user, user.username if user.name else "")
 
     @admin.display(description=gettext_lazy("email, verified"))
-    def proven_email(self, user):
-        """The masked address, and since when it is proven."""
-        return _proven(self.masked_email(user), user.email_proved_at)
+    def verified_email(self, user):
+        """The masked address, and since when it is verified."""
+        return _verified(self.masked_email(user), user.email_verified_at)
 
     @admin.display(description=gettext_lazy("mobile number, verified"))
-    def proven_phone(self, user):
-        """The masked number, and since when it is proven."""
-        return _proven(self.masked_phone(user), user.phone_proved_at)
+    def verified_phone(self, user):
+        """The masked number, and since when it is verified."""
+        return _verified(self.masked_phone(user), user.phone_verified_at)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, user):
@@ -279,7 +279,7 @@ class UserAdmin(ReadOnlyModelAdmin):
     @admin.display(description=gettext_lazy("verified"))
     def verified(self, user):
         """By which channel, and when."""
-        proofs = ((_("email"), user.email_proved_at), (_("text message"), user.phone_proved_at))
+        proofs = ((_("email"), user.email_verified_at), (_("text message"), user.phone_verified_at))
         lines = [[word, _moment(at)] for word, at in proofs if at]
         return format_html_join("", "{}, {}<br>", lines) or None
 
@@ -332,7 +332,7 @@ class UserAdmin(ReadOnlyModelAdmin):
 
     def _do(self, request, deed, user):
         try:
-            deed.do(user, by=request.user, origin=client.of(request))
+            deed.do(user, by=request.user, client=client_info(request))
         except Refused as refusal:
             messages.error(request, refusal.message)
         else:
@@ -365,7 +365,7 @@ def _states(user):
         yield badge(BAD, _("locked until %(time)s") % {"time": until})
 
 
-def _proven(masked, at):
+def _verified(masked, at):
     return with_note(masked, _moment(at)) if masked else None
 
 

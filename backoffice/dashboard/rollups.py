@@ -181,8 +181,8 @@ def _people(hour: datetime) -> Counts:
         for attempt in batch:
             person = attempt.recipient
             furthest[person] = max(furthest.get(person, 0), _step(attempt, sent))
-            if attempt.proved_at:
-                waited = _bound(attempt.proved_at - attempt.created_at)
+            if attempt.verified_at:
+                waited = _bound(attempt.verified_at - attempt.created_at)
                 counts[What.PROOF, *_place(person), "", waited] += 1
     reached = Counter((*_place(person), step) for person, step in furthest.items())
     for (channel, country, step), number in reached.items():
@@ -195,7 +195,7 @@ def _began(hour: datetime) -> models.QuerySet[Challenge]:
     """Attempts to register of this hour, without those that turned out to be of somebody with an account."""
     began = Challenge.objects.filter(purpose=Purpose.REGISTER, **_within("created_at", hour))
     returned = models.Q(user__date_joined__lt=F("created_at"))
-    columns = ["recipient", "sends", "user", "created_at", "proved_at", "user__completed_at"]
+    columns = ["recipient", "sends", "user", "created_at", "verified_at", "user__completed_at"]
     return began.exclude(returned).select_related("user").only(*columns)
 
 
@@ -214,8 +214,8 @@ def _step(attempt: Challenge, sent: dict[UUID, int]) -> int:
     """How far this attempt came. Whoever typed the code had it, also from providers that send no receipts."""
     if attempt.user and attempt.user.completed_at:
         return STEPS.index(What.COMPLETED)
-    if attempt.proved_at:
-        return STEPS.index(What.PROVED)
+    if attempt.verified_at:
+        return STEPS.index(What.VERIFIED)
     return sent.get(attempt.pk, 0)
 
 

@@ -128,7 +128,7 @@ def _pictures(found):
             words=_("%(all)s in all.") % {"all": f"{sum(n for _at, n in found.sign_ups):,}"},
         ),
         _times("handover", _("Time to hand-over"), found.steps_of_time(What.HANDOVER)),
-        _times("proof", _("Time to prove"), found.steps_of_time(What.PROOF)),
+        _times("proof", _("Time to verify"), found.steps_of_time(What.PROOF)),
         charts.bars(
             "refusals",
             _("Reasons of refusal"),

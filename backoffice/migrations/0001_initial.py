@@ -28,7 +28,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('span', models.CharField(choices=[('hour', 'hour'), ('day', 'day')], max_length=4, verbose_name='for each')),
                 ('at', models.DateTimeField(verbose_name='from')),
-                ('what', models.CharField(choices=[('identified', 'identified'), ('handed', 'message handed over'), ('delivered', 'delivered'), ('proved', 'proven'), ('completed', 'completed'), ('sign_ups', 'sign-ups'), ('handover', 'time to hand-over'), ('proof', 'time to prove'), ('messages', 'messages'), ('refused', 'refusals'), ('counted', 'counted')], max_length=12, verbose_name='what')),
+                ('what', models.CharField(choices=[('identified', 'identified'), ('handed', 'message handed over'), ('delivered', 'delivered'), ('verified', 'verified'), ('completed', 'completed'), ('sign_ups', 'sign-ups'), ('handover', 'time to hand-over'), ('proof', 'time to verify'), ('messages', 'messages'), ('refused', 'refusals'), ('counted', 'counted')], max_length=12, verbose_name='what')),
                 ('channel', models.CharField(blank=True, choices=[('email', 'email'), ('sms', 'text message')], max_length=8, verbose_name='channel')),
                 ('country', models.CharField(blank=True, max_length=2, verbose_name='country')),
                 ('provider_id', models.CharField(blank=True, max_length=40, verbose_name='provider')),

@@ -21,7 +21,7 @@ from accounts.flows import notifications, passwords
 from accounts.identifiers import Identifier
 from accounts.limits import STAMP, Limit
 from accounts.models import Bucket, Challenge, Pool, Purpose, SecurityEvent, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from backoffice import roles
 
 MOST_LOCKS = 1000
@@ -31,7 +31,7 @@ ASKERS = (Pool.RETURN, Pool.OWNER)
 CHANGED = _("The account has changed meanwhile. Look at it again.")
 
 
-def send_recovery(user: User, kind: str, *, by: User, origin: Origin) -> None:
+def send_recovery(user: User, kind: str, *, by: User, client: ClientInfo) -> None:
     """Send the link for a new password to the user's own contact of `kind`. Raises TooOften, ChannelDown, Refused.
 
     Earlier ones die (REC-05). No session of staff holds the attempt, so nobody else can go on with it; by text, too,
@@ -48,34 +48,34 @@ def send_recovery(user: User, kind: str, *, by: User, origin: Origin) -> None:
             Purpose.RESET,
             contact,
             # Not the browser of staff: the message would name it as the shopper's.
-            origin=Origin(),
+            client=ClientInfo(),
             user_id=user.pk,
             # Strangers must not use up what support needs to help (LIM-12).
             pool=Pool.OWNER,
             also=limits.resets(contact, Pool.OWNER),
             sends=0,
         )
-        _note("staff_recovery_sent", "Recovery message sent.", user, by, origin)
+        _note("staff_recovery_sent", "Recovery message sent.", user, by, client)
 
 
-def end_sessions(user: User, *, by: User, origin: Origin) -> None:
+def end_sessions(user: User, *, by: User, client: ClientInfo) -> None:
     """Sign the user out everywhere and end what waits, the links of notices too. Raises Refused."""
     with transaction.atomic():
         user = _locked(user)
         challenges.end_everything(user, with_notices=True)
-        _note("staff_ended_sessions", "Sessions ended.", user, by, origin)
+        _note("staff_ended_sessions", "Sessions ended.", user, by, client)
 
 
-def lift_lock(user: User, *, by: User, origin: Origin) -> None:
+def lift_lock(user: User, *, by: User, client: ClientInfo) -> None:
     """Lift the password's lock and every full cap, under each of the user's names. Raises Refused."""
     with transaction.atomic():
         user = _locked(user)
         passwords.unlock(user)
         limits.forget(*tries_of(user), *_caps(user))
-        _note("staff_lifted_lock", "Lock of the password and full limits lifted.", user, by, origin)
+        _note("staff_lifted_lock", "Lock of the password and full limits lifted.", user, by, client)
 
 
-def remove_contact(user: User, kind: str, *, by: User, origin: Origin) -> None:
+def remove_contact(user: User, kind: str, *, by: User, client: ClientInfo) -> None:
     """Take a contact off that is not the user's any more, and end all ways back of its holder. Raises Refused.
 
     Never the last one. Both contacts are told; the one that goes gets no link.
@@ -88,38 +88,38 @@ def remove_contact(user: User, kind: str, *, by: User, origin: Origin) -> None:
         challenges.end_everything(user, with_notices=True)
         # Not the browser of staff: the message would name it as the shopper's.
         notifications.tell(
-            user, "contact_removed", origin=Origin(), to=user.contacts, without_link=[contact]
+            user, "contact_removed", client=ClientInfo(), to=user.contacts, without_link=[contact]
         )
         # For the trail of former contacts, which erasure follows.
-        audit.record("contact_removed", origin=Origin(ip=""), identifier=contact, user=user)
-        _note("staff_removed_contact", "Contact removed.", user, by, origin)
+        audit.record("contact_removed", client=ClientInfo(ip=""), identifier=contact, user=user)
+        _note("staff_removed_contact", "Contact removed.", user, by, client)
 
 
-def deactivate(user: User, *, by: User, origin: Origin) -> None:
+def deactivate(user: User, *, by: User, client: ClientInfo) -> None:
     """Shut the account: nobody gets in, and nothing is sent. Raises Refused."""
     with transaction.atomic():
         user = _locked(user, is_active=True)
         User.objects.filter(pk=user.pk).update(is_active=False)
         challenges.end_everything(user, with_notices=True)
-        _note("staff_deactivated", "Deactivated.", user, by, origin)
+        _note("staff_deactivated", "Deactivated.", user, by, client)
 
 
-def reactivate(user: User, *, by: User, origin: Origin) -> None:
+def reactivate(user: User, *, by: User, client: ClientInfo) -> None:
     """Open the account again. Raises Refused."""
     with transaction.atomic():
         user = _locked(user, is_active=False)
         User.objects.filter(pk=user.pk).update(is_active=True)
-        _note("staff_reactivated", "Activated again.", user, by, origin)
+        _note("staff_reactivated", "Activated again.", user, by, client)
 
 
-def look_up(who: Identifier, *, by: User, origin: Origin) -> None:
+def look_up(who: Identifier, *, by: User, client: ClientInfo) -> None:
     """Write down that a member of staff looks an address up, before it is looked up. Raises TooOften."""
     try:
         limits.spend(*limits.staff_lookups(str(by.pk)))
     except TooOften:
-        refusals.note("limit_hit", origin=origin, identifier=who, user=by)
+        refusals.note("limit_hit", client=client, identifier=who, user=by)
         raise
-    audit.record("staff_looked_up", origin=origin, identifier=who, user=by)
+    audit.record("staff_looked_up", client=client, identifier=who, user=by)
 
 
 def in_force(asked: Iterable[Limit]) -> dict[Limit, datetime]:
@@ -195,10 +195,10 @@ def _locked(user: User, **still: bool) -> User:
     return found
 
 
-def _note(kind: str, words: str, user: User, by: User, origin: Origin) -> None:
+def _note(kind: str, words: str, user: User, by: User, client: ClientInfo) -> None:
     """What happened, for the account; who did it and from where, for the audit and the log of staff."""
-    audit.record(kind, origin=Origin(ip=""), user=user, by=by)
-    audit.record("staff_acted", origin=origin, user=by, about=f"user {user.pk}")
+    audit.record(kind, client=ClientInfo(ip=""), user=user, by=by)
+    audit.record("staff_acted", client=client, user=by, about=f"user {user.pk}")
     LogEntry.objects.create(
         user_id=by.pk,
         content_type=ContentType.objects.get_for_model(User),

@@ -29,7 +29,7 @@ BY_LINK = (
     | Q(purpose=Purpose.RESET, kind=EMAIL)
     | Q(purpose=Purpose.RESET, sends=0)
 )
-STANDING = Q(proved_at=None, closed_at=None)
+STANDING = Q(verified_at=None, closed_at=None)
 TRIED_OUT = ~BY_LINK & Q(tries_left=0)
 LATE = (BY_LINK & Q(link_expires_at__lte=Now())) | (~BY_LINK & Q(expires_at__lte=Now()))
 # Each side has an index: few attempts of a year are valid at any moment.
@@ -39,8 +39,8 @@ WORKS = (BY_LINK & Q(link_expires_at__gt=Now())) | (
 # The same states once more, for the database.
 CONDITIONS = {
     VALID: STANDING & WORKS,
-    USED: Q(proved_at__isnull=False),
-    REPLACED: Q(proved_at=None, closed_at__isnull=False),
+    USED: Q(verified_at__isnull=False),
+    REPLACED: Q(verified_at=None, closed_at__isnull=False),
     USED_UP: STANDING & TRIED_OUT,
     EXPIRED: STANDING & ~TRIED_OUT & LATE,
 }
@@ -48,7 +48,7 @@ CONDITIONS = {
 
 def of(challenge):
     """The state of one attempt."""
-    if challenge.proved_at:
+    if challenge.verified_at:
         return USED
     if challenge.closed_at:
         return REPLACED

@@ -107,7 +107,7 @@ class LookupView(FormView):
         """Write down that somebody asks, then show what is known."""
         who, request = form.cleaned_data["who"], self.request
         try:
-            actions.look_up(who, by=request.user, origin=request.session.origin)
+            actions.look_up(who, by=request.user, client=request.session.client)
         except TooOften as refusal:
             form.add_error("who", str(refusal.message))
             return self.render_to_response(

@@ -8,7 +8,7 @@ from typing import Any
 import environ as environment
 from gunicorn.glogging import Logger  # type: ignore[import-untyped]
 
-from accounts.sessions import client
+from accounts.sessions.client import client_info
 from storefront.observability import logging as site_logging
 
 # They come every few seconds.
@@ -43,5 +43,5 @@ def _fields(resp: Any, environ: dict[str, Any], path: str, took: timedelta) -> d
         "status": int(str(resp.status).split(None, 1)[0]),
         "bytes": getattr(resp, "sent", None),
         "ms": round(took.total_seconds() * 1000, 1),
-        "ip": client.of(SimpleNamespace(META=environ)).ip,  # type: ignore[arg-type]
+        "ip": client_info(SimpleNamespace(META=environ)).ip,  # type: ignore[arg-type]
     }

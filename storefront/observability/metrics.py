@@ -47,17 +47,17 @@ def text() -> bytes:
 
 
 def _signups() -> Metric:
-    """The sign-ups begun in the last hour, and those of them that were proved; then the completed ones."""
+    """The sign-ups begun in the last hour, and those of them that were verified; then the completed ones."""
     found = _gauge("signups", "Sign-ups of the last hour by step", "step", "channel")
     begun = Challenge.objects.filter(created_at__gt=Now() - HOUR, purpose=Purpose.REGISTER)
-    for kind, identified, proved in (
+    for kind, identified, verified in (
         begun.values("kind")
-        .annotate(begun=Count("pk"), proved=Count("proved_at"))
-        .values_list("kind", "begun", "proved")
+        .annotate(begun=Count("pk"), verified=Count("verified_at"))
+        .values_list("kind", "begun", "verified")
         .order_by("kind")
     ):
         found.add_metric(["identified", kind], identified)
-        found.add_metric(["proved", kind], proved)
+        found.add_metric(["verified", kind], verified)
     completed = SecurityEvent.objects.filter(at__gt=Now() - HOUR, kind="profile_completed")
     for kind, number in completed.values_list("user__primary").annotate(number=Count("pk")):
         found.add_metric(["completed", kind or ""], number)

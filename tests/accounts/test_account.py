@@ -53,10 +53,12 @@ COOKIE = "__Host-session"
 
 def joins(shopper, *, email=EMAIL, phone=None, password=PASSWORD, **columns):
     """Give somebody a finished account and sign this browser in. Returns the row."""
-    proven = {"email": email, "email_key": email and email.lower(), "phone": phone}
-    dated = {f"{kind}_proved_at": Now() for kind in ("email", "phone") if proven[kind]}
+    verified = {"email": email, "email_key": email and email.lower(), "phone": phone}
+    dated = {f"{kind}_verified_at": Now() for kind in ("email", "phone") if verified[kind]}
     columns = {"name": "Ana", "primary": "email" if email else "phone"} | columns
-    user = User(**proven, **dated, completed_at=Now(), password=make_password(password), **columns)
+    user = User(
+        **verified, **dated, completed_at=Now(), password=make_password(password), **columns
+    )
     user.save(force_insert=True)
     signs_in(shopper, email or phone, password)
     return user
@@ -100,7 +102,7 @@ def proof_is(**age):
 
 
 def is_stale():
-    """Let nobody have proven for a while who is there."""
+    """Let nobody have verified for a while who is there."""
     proof_is(minutes=10, seconds=1)
 
 
@@ -352,7 +354,7 @@ def test_what_does_not_matter_needs_no_proof(ana, url):
 
 
 @pytest.mark.parametrize("password", [PASSWORD, None], ids=["by password", "by code"])
-def test_whoever_has_just_signed_in_has_proven_it(anyone, password):  # SES-01
+def test_whoever_has_just_signed_in_has_verified_it(anyone, password):  # SES-01
     joins(anyone, password=password)
 
     assert anyone.get(DELETE).status_code == 200
@@ -368,13 +370,13 @@ def test_being_in_use_is_no_proof(ana):  # REC-08
     assert must_confirm(ana, ana.get(DELETE), DELETE)
 
 
-def test_the_password_proves_it(me):  # SES-01, REC-08
+def test_the_password_verifies_it(me):  # SES-01, REC-08
     is_stale()
     before, thief = me.session_key, copy_of(me)
 
-    proven = me.post(CONFIRM, current=PASSWORD, next=DELETE)
+    verified = me.post(CONFIRM, current=PASSWORD, next=DELETE)
 
-    assert proven.to == DELETE or proven.json()["message"] == "Thank you. Go on."
+    assert verified.to == DELETE or verified.json()["message"] == "Thank you. Go on."
     assert me.get(DELETE).status_code == 200
     assert me.session_key != before
     assert not thief.is_signed_in
@@ -391,7 +393,7 @@ def test_the_password_proves_it(me):  # SES-01, REC-08
     ],
     ids=["another", "with a space", "none", "too long"],
 )
-def test_a_wrong_password_proves_nothing(ana, typed, sentence):  # PWD-01, PWD-06
+def test_a_wrong_password_verifies_nothing(ana, typed, sentence):  # PWD-01, PWD-06
     joins(ana, phone=PHONE, username="ana")
     is_stale()
     before = ana.session_key
@@ -429,7 +431,7 @@ def test_the_right_password_after_four_wrong_ones_counts(me):  # LIM-01
     assert me.get(DELETE).status_code == 200
 
 
-def test_a_code_proves_it_while_the_password_is_locked(me, postbox):  # LIM-03
+def test_a_code_verifies_it_while_the_password_is_locked(me, postbox):  # LIM-03
     is_stale()
     for _ in range(conf.LOGIN_FAILURES.times):
         me.post(CONFIRM, current=NEW)
@@ -440,16 +442,16 @@ def test_a_code_proves_it_while_the_password_is_locked(me, postbox):  # LIM-03
     assert me.get(DELETE).status_code == 200
 
 
-def test_a_code_to_the_contact_for_messages_proves_it(me, postbox):  # SES-01, REC-08
+def test_a_code_to_the_contact_for_messages_verifies_it(me, postbox):  # SES-01, REC-08
     User.objects.update(primary="phone")
     is_stale()
     before, thief = me.session_key, copy_of(me)
     asked = me.post(CONFIRM_CODE, next=DELETE)
 
-    proven = me.post(CONFIRM_VERIFY, code=postbox.code(PHONE))
+    verified = me.post(CONFIRM_VERIFY, code=postbox.code(PHONE))
 
     assert asked.to == CONFIRM_VERIFY or asked.json()["message"] == "We sent you a code."
-    assert proven.to == DELETE or proven.json()["message"] == "Thank you. Go on."
+    assert verified.to == DELETE or verified.json()["message"] == "Thank you. Go on."
     assert me.get(DELETE).status_code == 200
     assert me.session_key != before
     assert not thief.is_signed_in
@@ -499,7 +501,7 @@ def test_no_password_is_right_for_whoever_has_none(ana, typed):  # PWD-06
     assert must_confirm(ana, ana.get(DELETE), DELETE)
 
 
-def test_a_wrong_code_proves_nothing(me, postbox):
+def test_a_wrong_code_verifies_nothing(me, postbox):
     is_stale()
     me.post(CONFIRM_CODE)
 
@@ -545,8 +547,8 @@ def test_a_new_code_replaces_the_earlier_one(me, postbox):  # COD-09
     me.post(CONFIRM_RESEND)
 
     assert "That is an earlier code." in words(me.post(CONFIRM_VERIFY, code=older))
-    proven = me.post(CONFIRM_VERIFY, code=postbox.code(EMAIL))
-    assert proven.to == DELETE or proven.json()["success"]
+    verified = me.post(CONFIRM_VERIFY, code=postbox.code(EMAIL))
+    assert verified.to == DELETE or verified.json()["success"]
 
 
 def test_a_used_up_code_gets_a_successor(me, postbox):  # ux 37
@@ -571,7 +573,7 @@ def test_asking_twice_sends_one_code(me, postbox):  # ux 48
     assert len(postbox) == before + 1
 
 
-def test_two_clicks_with_the_code_end_signed_in_and_proven(me, postbox):  # COD-11
+def test_two_clicks_with_the_code_end_signed_in_and_verified(me, postbox):  # COD-11
     is_stale()
     me.post(CONFIRM_CODE, next=DELETE)
     code = postbox.code(EMAIL)
@@ -624,11 +626,11 @@ def test_without_a_code_on_its_way_there_is_nothing_to_type(me, url):  # REG-09
     assert turned_away.to == (None if me.face == "json" else CONFIRM)
 
 
-def test_a_contact_that_went_proves_nothing(me, postbox):  # REC-05
+def test_a_contact_that_went_verifies_nothing(me, postbox):  # REC-05
     is_stale()
     me.post(CONFIRM_CODE)
     code = postbox.code(EMAIL)
-    User.objects.update(email=None, email_key=None, email_proved_at=None, primary="phone")
+    User.objects.update(email=None, email_key=None, email_verified_at=None, primary="phone")
 
     assert is_refused(me.post(CONFIRM_VERIFY, code=code))
     assert must_confirm(me, me.get(DELETE), DELETE)
@@ -636,7 +638,7 @@ def test_a_contact_that_went_proves_nothing(me, postbox):  # REC-05
 
 def test_an_account_without_any_contact_is_told_so(anyone):
     joins(anyone, username="boss", email=None, phone=PHONE)
-    User.objects.update(phone=None, phone_proved_at=None)
+    User.objects.update(phone=None, phone_verified_at=None)
     anyone.client.raise_request_exception = False
 
     assert anyone.get(CONFIRM).status_code == 200
@@ -773,7 +775,7 @@ def test_the_rules_are_those_of_the_registration(postbox, password):  # PWD-01, 
     who = "ana.maria@example.com"
     new, old = Shopper("json"), Shopper("json", ip="198.51.100.9")
     new.identify(who)
-    new.prove(postbox.code(who))
+    new.verify(postbox.code(who))
     there = new.complete(name="Maria Ng", username="maria", password=password)
     User.objects.all().delete()
     joins(old, email=who, name="Maria Ng", username="maria", phone=PHONE)
@@ -1058,8 +1060,8 @@ def test_a_page_that_is_not_there_shows_one_that_is(ana, page):
 
 STORY = [
     ("asks for a code", lambda me: me.identify(EMAIL), ["code_sent"]),
-    ("mistypes it", lambda me: me.prove(wrong(Postbox().code(EMAIL))), ["code_wrong"]),
-    ("types it", lambda me: me.prove(Postbox().code(EMAIL)), ["registered", "signed_in"]),
+    ("mistypes it", lambda me: me.verify(wrong(Postbox().code(EMAIL))), ["code_wrong"]),
+    ("types it", lambda me: me.verify(Postbox().code(EMAIL)), ["registered", "signed_in"]),
     ("completes", lambda me: me.complete(), ["profile_completed"]),
     ("renames", lambda me: me.post(NAMES, name="Eve"), ["profile_changed"]),
     ("adds a number", lambda me: adds(me, "phone", PHONE), ["code_sent", "contact_added"]),

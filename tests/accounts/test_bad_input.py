@@ -81,7 +81,7 @@ def there(url, shopper, postbox):
         shopper.signs_up(EMAIL, contact="+12025550123")
     elif url == COMPLETE:
         shopper.identify(EMAIL)
-        shopper.prove(postbox.code())
+        shopper.verify(postbox.code())
     return shopper
 
 
@@ -365,7 +365,7 @@ SHAPES = [
 def test_a_code_of_any_shape_is_one_guess_at_most(ana, code):  # COD-10
     ana.identify(EMAIL)
 
-    assert ana.prove(code).status_code == 422
+    assert ana.verify(code).status_code == 422
 
     assert Challenge.objects.get().tries_left >= conf.CODE_MAX_ATTEMPTS - 1
     assert not User.objects.exists()
@@ -381,7 +381,7 @@ def test_a_code_may_be_pasted_with_its_surroundings(ana, postbox, shape):  # COD
 
     pasted = re.sub(r"(\d{3})(\d{3})", shape, postbox.code())
 
-    assert ana.prove(pasted).to == COMPLETE
+    assert ana.verify(pasted).to == COMPLETE
 
 
 @pytest.mark.parametrize("zero", "０٠۰০", ids=["full-width", "Arabic", "Persian", "Bengali"])
@@ -390,7 +390,7 @@ def test_a_code_may_be_typed_in_the_digits_of_any_script(ana, postbox, zero):  #
 
     typed = "".join(chr(ord(zero) + int(digit)) for digit in postbox.code())
 
-    assert ana.prove(typed).to == COMPLETE
+    assert ana.verify(typed).to == COMPLETE
 
 
 @pytest.mark.parametrize(
@@ -400,7 +400,7 @@ def test_a_code_that_is_no_text_is_not_tried(db, code):  # COD-10
     shopper = Shopper("json")
     shopper.identify(EMAIL)
 
-    assert shopper.prove(code).status_code == 400
+    assert shopper.verify(code).status_code == 400
     assert Challenge.objects.get().tries_left == conf.CODE_MAX_ATTEMPTS
 
 

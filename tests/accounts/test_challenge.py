@@ -24,7 +24,7 @@ from accounts.flows import contacts, recovery, registration
 from accounts.flows.registration import Profile
 from accounts.identifiers import parse
 from accounts.models import ANYBODY, POOLS, Challenge, Pool, Purpose, SecurityEvent, Session, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from messaging.models import OutboxMessage
 from tests.support.people import PASSWORD, RESEND, Postbox, Shopper, time_passes, wrong
@@ -32,24 +32,24 @@ from tests.support.people import PASSWORD, RESEND, Postbox, Shopper, time_passes
 ANA, BEA, EVE = "ana@example.com", "+447400123456", "eve@example.com"
 NOBODY = "+447400123457"
 OF_STAFF = [purpose for purpose in Purpose if POOLS[purpose] == Pool.STAFF]
-HERE = Origin(ip="203.0.113.7")
+HERE = ClientInfo(ip="203.0.113.7")
 
 
 def begin(who=ANA, purpose=Purpose.REGISTER, *, user=None):
     """An attempt at `who`, asked for by `user` or by somebody without an account; its code is on the way."""
-    return challenges.issue(purpose, parse(who), origin=HERE, user_id=user and user.pk)
+    return challenges.issue(purpose, parse(who), client=HERE, user_id=user and user.pk)
 
 
 def guess(attempt, typed):
     """Try a code as a request would: on a row of its own. Tells what was refused."""
     try:
-        challenges.check(Challenge.objects.get(pk=attempt.pk), typed, origin=HERE)
+        challenges.check(Challenge.objects.get(pk=attempt.pk), typed, client=HERE)
     except (CodeWrong, CodeEarlier, CodeUsedUp, CodeExpired, CodeClosed, TooOften) as refusal:
         return type(refusal)
     return None
 
 
-def prove(attempt, typed, **profile):
+def verify(attempt, typed, **profile):
     """Type a code and become a shopper."""
     row = Challenge.objects.get(pk=attempt.pk)
     return registration.confirm(row, typed, profile=Profile(**profile), visitor=Visitor(HERE))
@@ -59,7 +59,7 @@ def again(attempt):
     """Read the post, wait a minute and ask for another code."""
     Postbox().messages()
     time_passes(seconds=conf.CODE_RESEND_COOLDOWN.total_seconds())
-    return challenges.resend(Challenge.objects.get(pk=attempt.pk), origin=HERE)
+    return challenges.resend(Challenge.objects.get(pk=attempt.pk), client=HERE)
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_an_expired_code_is_replaced_where_it_was_typed(attempt, code, postbox):
     time_passes(minutes=11)
 
     with pytest.raises(CodeExpired, match="We sent you a new one"):
-        prove(attempt, code)
+        verify(attempt, code)
 
     assert len(postbox) == 2
     assert guess(attempt, postbox.code(ANA)) is None
@@ -127,7 +127,7 @@ def test_an_expired_code_is_not_replaced_for_ever(attempt, code, postbox, monkey
     time_passes(minutes=11)
 
     with pytest.raises(CodeExpired, match="Get a new code"):
-        prove(attempt, code)
+        verify(attempt, code)
 
     assert len(postbox) == 1
 
@@ -136,17 +136,17 @@ def test_an_expired_code_is_not_replaced_for_ever(attempt, code, postbox, monkey
 
 
 def test_a_code_works_once(attempt, code):  # COD-05, promise 0.11
-    prove(attempt, code)
+    verify(attempt, code)
 
     with pytest.raises(CodeClosed):
-        prove(attempt, code)
+        verify(attempt, code)
 
     assert User.objects.count() == 1
     assert SecurityEvent.objects.filter(kind="code_replay").count() == 1
 
 
 def test_a_wrong_code_afterwards_is_no_replay(attempt, code):  # COD-05
-    prove(attempt, code)
+    verify(attempt, code)
 
     assert guess(attempt, wrong(code)) is CodeClosed
     assert not SecurityEvent.objects.filter(kind="code_replay").exists()
@@ -158,11 +158,11 @@ def test_a_user_who_cannot_be_made_leaves_the_code_unused():  # COD-05
     code = Postbox().code(ANA)
 
     with pytest.raises(CodeClosed):
-        prove(attempt, code, name=None)  # NOT NULL
+        verify(attempt, code, name=None)  # NOT NULL
     assert not User.objects.exists()
-    assert Challenge.objects.get().proved_at is None
+    assert Challenge.objects.get().verified_at is None
 
-    assert prove(attempt, code, name="Ana").user.name == "Ana"
+    assert verify(attempt, code, name="Ana").user.name == "Ana"
 
 
 @pytest.mark.django_db(transaction=True)
@@ -171,10 +171,12 @@ def test_what_fails_after_the_user_takes_the_user_back():  # COD-05, promises 0.
     code = Postbox().code(ANA)
 
     with pytest.raises(CodeClosed):  # the event cannot be written
-        registration.confirm(attempt, code, profile=Profile(), visitor=Visitor(Origin(agent=None)))
+        registration.confirm(
+            attempt, code, profile=Profile(), visitor=Visitor(ClientInfo(agent=None))
+        )
 
     assert not User.objects.exists()
-    assert Challenge.objects.get().proved_at is None
+    assert Challenge.objects.get().verified_at is None
 
 
 def test_a_resend_that_overtakes_the_proof_wins(attempt, code):  # COD-05, COD-09
@@ -211,8 +213,8 @@ def test_the_sixth_code_is_refused_on_every_face(face, db, postbox):  # COD-06, 
     code = postbox.code(ANA)
 
     for _ in range(5):
-        eve.prove(wrong(code))
-    eve.prove(code)
+        eve.verify(wrong(code))
+    eve.verify(code)
 
     assert not User.objects.exists()
     assert not eve.is_signed_in
@@ -222,7 +224,7 @@ def test_the_tries_that_are_left_are_told_from_two_on(attempt, code):  # ux 34
     said = []
     for _ in range(4):
         with pytest.raises(CodeWrong) as refusal:
-            prove(attempt, wrong(code))
+            verify(attempt, wrong(code))
         said.append(str(refusal.value))
 
     assert [sentence.rpartition("You have ")[2] for sentence in said[2:]] == [
@@ -239,7 +241,7 @@ def test_a_try_stays_counted_when_the_request_crashes():  # COD-06
 
     for _ in range(5):
         with pytest.raises(IntegrityError):  # the event cannot be written
-            challenges.check(attempt, wrong(code), origin=Origin(agent=None))
+            challenges.check(attempt, wrong(code), client=ClientInfo(agent=None))
 
     assert guess(attempt, code) is CodeUsedUp
 
@@ -248,7 +250,7 @@ def test_a_new_code_is_one_click_away_when_the_tries_are_used_up(attempt, code, 
     for _ in range(5):
         guess(attempt, wrong(code))
 
-    fresh = challenges.resend(attempt, origin=HERE)
+    fresh = challenges.resend(attempt, client=HERE)
 
     assert fresh.pk != attempt.pk
     assert guess(attempt, code) is CodeClosed
@@ -262,7 +264,7 @@ def test_starting_over_is_counted_as_a_resend(generous, monkeypatch, attempt, co
         guess(attempt, wrong(code))
 
     with pytest.raises(TooOften):
-        challenges.resend(Challenge.objects.get(pk=attempt.pk), origin=HERE)
+        challenges.resend(Challenge.objects.get(pk=attempt.pk), client=HERE)
 
     assert Challenge.objects.get().closed_at is None  # nothing half-done
 
@@ -270,10 +272,10 @@ def test_starting_over_is_counted_as_a_resend(generous, monkeypatch, attempt, co
 def test_the_one_who_starts_over_goes_on_with_the_new_attempt(ana, postbox):  # ux 37
     ana.identify(ANA)
     for _ in range(5):
-        ana.prove(wrong(postbox.code(ANA)))
+        ana.verify(wrong(postbox.code(ANA)))
 
     ana.post(RESEND)
-    ana.prove(postbox.code(ANA))
+    ana.verify(postbox.code(ANA))
 
     assert ana.is_signed_in
 
@@ -365,7 +367,7 @@ def test_guesses_at_codes_of_staff_are_a_budget_of_their_own(exhausted):  # COD-
 
 
 def test_a_resend_brings_no_new_guesses(exhausted, postbox):  # COD-07
-    fresh = challenges.resend(exhausted, origin=HERE)
+    fresh = challenges.resend(exhausted, client=HERE)
 
     assert guess(fresh, postbox.code(ANA)) is TooOften
 
@@ -378,7 +380,7 @@ def test_guesses_at_one_person_cost_nobody_else_any(exhausted, postbox):  # COD-
 
 
 @pytest.mark.parametrize("change", [{"recipient": EVE}, {"kind": "phone"}], ids=["who", "channel"])
-def test_a_code_proves_what_it_was_sent_for(attempt, code, change):  # COD-08
+def test_a_code_verifies_what_it_was_sent_for(attempt, code, change):  # COD-08
     Challenge.objects.filter(pk=attempt.pk).update(**change)
 
     assert guess(attempt, code) is CodeWrong
@@ -446,13 +448,13 @@ def test_two_browsers_may_not_swap_their_codes(ana, bea, postbox):  # COD-08
     ana.identify(ANA)
     bea.identify(EVE)
 
-    ana.prove(postbox.code(EVE))
-    bea.prove(postbox.code(ANA))
+    ana.verify(postbox.code(EVE))
+    bea.verify(postbox.code(ANA))
 
     assert not User.objects.exists()
 
 
-def test_who_is_proven_stands_in_the_row_not_in_the_form(ana, postbox):  # COD-08
+def test_who_is_verified_stands_in_the_row_not_in_the_form(ana, postbox):  # COD-08
     ana.identify(ANA)
 
     ana.post("/register/verify/", code=postbox.code(ANA), email=EVE, identifier=EVE, phone=BEA)
@@ -512,7 +514,7 @@ def test_a_resend_gives_no_tries_back(attempt, code, postbox):  # COD-09
 
 def test_a_resend_has_ten_minutes_of_its_own(attempt, code, postbox):  # COD-04, COD-09
     time_passes(minutes=9)
-    challenges.resend(Challenge.objects.get(pk=attempt.pk), origin=HERE)
+    challenges.resend(Challenge.objects.get(pk=attempt.pk), client=HERE)
     newest = postbox.code(ANA)
 
     time_passes(minutes=9, seconds=55)
@@ -526,7 +528,7 @@ def test_a_minute_must_pass_before_the_next_code(code, postbox, seconds):  # COD
     time_passes(seconds=seconds)
 
     with pytest.raises(TooSoon):
-        challenges.resend(Challenge.objects.get(), origin=HERE)
+        challenges.resend(Challenge.objects.get(), client=HERE)
 
     assert len(postbox) == 1
 
@@ -534,7 +536,7 @@ def test_a_minute_must_pass_before_the_next_code(code, postbox, seconds):  # COD
 def test_after_a_minute_the_next_code_may_be_asked_for(code, postbox):  # COD-09
     time_passes(seconds=60)
 
-    challenges.resend(Challenge.objects.get(), origin=HERE)
+    challenges.resend(Challenge.objects.get(), client=HERE)
 
     assert len(postbox) == 2
 
@@ -543,9 +545,9 @@ def test_two_clicks_at_once_send_one_code(code, postbox):  # COD-09, ux 48
     time_passes(minutes=2)
     first, second = Challenge.objects.get(), Challenge.objects.get()
 
-    challenges.resend(first, origin=HERE)
+    challenges.resend(first, client=HERE)
     with pytest.raises(TooSoon):
-        challenges.resend(second, origin=HERE)
+        challenges.resend(second, client=HERE)
 
     assert len(postbox) == 2
 
@@ -572,7 +574,7 @@ def test_a_resend_that_is_refused_leaves_the_code_alone(attempt, code, monkeypat
 
 
 def test_what_is_over_is_not_sent_again(attempt, code, postbox):  # COD-09
-    prove(attempt, code)
+    verify(attempt, code)
 
     with pytest.raises(CodeClosed):
         again(attempt)
@@ -587,7 +589,7 @@ def test_a_proof_ends_every_other_attempt_at_the_same_address(attempt, code, pos
     other = begin()
     others_code = postbox.code(ANA)
 
-    prove(attempt, code)
+    verify(attempt, code)
 
     assert guess(other, others_code) is CodeClosed
     with pytest.raises(LinkDead):
@@ -597,7 +599,7 @@ def test_a_proof_ends_every_other_attempt_at_the_same_address(attempt, code, pos
 def test_a_proof_leaves_attempts_at_other_addresses_alone(attempt, code, postbox):  # REG-03
     eves = begin(EVE)
 
-    prove(attempt, code)
+    verify(attempt, code)
 
     assert guess(eves, postbox.code(EVE)) is None
 
@@ -610,7 +612,7 @@ def test_a_proof_ends_a_contact_that_waits_with_somebody_else(
     hers = postbox.code(ANA)
     waiting = contacts.waiting(eve, str(contact.pk))
 
-    prove(attempt, code)
+    verify(attempt, code)
 
     with pytest.raises(CodeClosed):
         contacts.confirm(eve, waiting, hers, session=Session(), visitor=Visitor(HERE))

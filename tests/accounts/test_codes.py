@@ -16,7 +16,7 @@ from accounts import codes, conf
 from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 
 # RFC 4226, Appendix D: HMAC-SHA-1 over the counters 0 to 9.
 RFC_KEY = b"12345678901234567890"
@@ -67,7 +67,7 @@ NO_SINGLE_CODE = {
 @pytest.fixture
 def ana(db):
     """An attempt at ana@example.com, as the database keeps it."""
-    return challenges.issue(Purpose.REGISTER, parse("ana@example.com"), origin=Origin())
+    return challenges.issue(Purpose.REGISTER, parse("ana@example.com"), client=ClientInfo())
 
 
 @pytest.fixture(scope="module")
@@ -274,7 +274,7 @@ def test_a_token_is_short_and_safe_in_an_address(ana):  # ux 81
 
 
 def test_a_token_finds_its_own_attempt(ana):
-    bea = challenges.issue(Purpose.REGISTER, parse("bea@example.com"), origin=Origin())
+    bea = challenges.issue(Purpose.REGISTER, parse("bea@example.com"), client=ClientInfo())
 
     assert Challenge.objects.by_link(ana.link_token) == ana
     assert Challenge.objects.by_link(bea.link_token) == bea

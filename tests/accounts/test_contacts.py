@@ -1,4 +1,4 @@
-"""The ways to reach a shopper: add, change, prove by its own code, choose for messages, remove all but the last."""
+"""The ways to reach a shopper: add, change, verify by its own code, choose for messages, remove all but the last."""
 
 import re
 
@@ -97,9 +97,9 @@ def test_a_shopper_adds_a_number(me, postbox):  # REC-08, REG-04
     assert asked.to == CONTACT or asked.json()["message"] == "We sent you a code."
     assert User.objects.get().phone is None
 
-    proven = me.post(CONTACT, code=postbox.code(PHONE))
+    verified = me.post(CONTACT, code=postbox.code(PHONE))
 
-    assert proven.to == ACCOUNT or proven.json()["message"] == "Your contact is confirmed."
+    assert verified.to == ACCOUNT or verified.json()["message"] == "Your contact is confirmed."
     assert User.objects.get().phone == PHONE
     assert kinds()[-2:] == ["code_sent", "contact_added"]
 
@@ -116,7 +116,7 @@ def test_a_shopper_adds_an_address(anyone, postbox):
 @pytest.mark.parametrize(
     ("kind", "contact"), [("email", OTHER_EMAIL), ("phone", PHONE)], ids=["email", "phone"]
 )
-def test_a_contact_counts_for_nothing_until_it_is_proven(
+def test_a_contact_counts_for_nothing_until_it_is_verified(
     ana, postbox, kind, contact
 ):  # REG-04, REC-08
     joins(ana)
@@ -127,7 +127,7 @@ def test_a_contact_counts_for_nothing_until_it_is_proven(
     assert contact in words(ana.get(ACCOUNT))
 
 
-def test_a_proven_contact_opens_the_account(ana, postbox):  # REG-04
+def test_a_verified_contact_opens_the_account(ana, postbox):  # REG-04
     joins(ana)
     adds(ana, "phone", PHONE)
 
@@ -210,7 +210,7 @@ def test_the_number_one_has_is_not_asked_for_again(both, postbox):
 # Another one in its place
 
 
-def test_until_it_is_proven_the_older_address_stands(ana, postbox):  # REC-08
+def test_until_it_is_verified_the_older_address_stands(ana, postbox):  # REC-08
     joins(ana)
     ana.post(EMAIL_PAGE, contact=OTHER_EMAIL)
 
@@ -219,7 +219,7 @@ def test_until_it_is_proven_the_older_address_stands(ana, postbox):  # REC-08
     assert opens(OTHER_EMAIL) == set()
 
 
-def test_once_it_is_proven_the_older_address_is_nobodys(ana, postbox):  # REC-08
+def test_once_it_is_verified_the_older_address_is_nobodys(ana, postbox):  # REC-08
     joins(ana)
     adds(ana, "email", OTHER_EMAIL)
 
@@ -469,7 +469,7 @@ def test_not_even_the_right_code_takes_somebody_elses_address(me, owner):  # REG
     assert User.objects.get(name="Ana").email == EMAIL
 
 
-def test_of_two_who_ask_for_one_address_the_first_to_prove_it_has_it(me, bea, postbox):  # REG-06
+def test_of_two_who_ask_for_one_address_the_first_to_verify_it_has_it(me, bea, postbox):  # REG-06
     joins(bea, email="bea@example.com", name="Bea")
     me.post(EMAIL_PAGE, contact=OTHER_EMAIL)
     code = postbox.code(OTHER_EMAIL)
@@ -484,7 +484,7 @@ def test_of_two_who_ask_for_one_address_the_first_to_prove_it_has_it(me, bea, po
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_who_prove_one_address_at_once(ana, bea):  # REG-06, I4
+def test_two_who_verify_one_address_at_once(ana, bea):  # REG-06, I4
     joins(ana)
     joins(bea, email="bea@example.com", name="Bea")
     acts = []

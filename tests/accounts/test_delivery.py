@@ -225,7 +225,7 @@ def test_a_new_contact_that_came_back_is_typed_again(ana, postbox):
 def test_a_proof_that_came_back_leads_to_the_password_of_whoever_has_one(
     ana, postbox, has_password
 ):
-    proves_again(ana)
+    verifies_again(ana)
     if not has_password:
         User.objects.update(password="!")
         Session.objects.update(session_data=_resigned(ana))
@@ -249,7 +249,7 @@ def _newest():
     return {"about_id": challenge.pk, "part": str(challenge.sends)}
 
 
-def proves_again(shopper):
+def verifies_again(shopper):
     """All done long ago; the code that proves who is there left three seconds ago."""
     shopper.signs_up(EMAIL)
     time_passes(minutes=10, seconds=1)
@@ -353,7 +353,7 @@ def test_a_line_of_one_journey_is_none_of_another(anyone, postbox):  # COD-08
 
 def test_a_code_that_was_right_has_no_line_left(anyone, postbox):
     anyone.identify(EMAIL)
-    anyone.prove(postbox.code())
+    anyone.verify(postbox.code())
 
     assert_silent(anyone, NEWS, VERIFY)
 
@@ -376,14 +376,14 @@ def test_another_address_has_a_line_of_its_own(db):  # ux 49
 
 
 def test_whoever_signed_out_is_told_nothing(anyone, postbox):
-    proves_again(anyone)
+    verifies_again(anyone)
     User.objects.update(is_active=False)
 
     assert_silent(anyone, CONFIRM_NEWS, CONFIRM_VERIFY)
 
 
 def test_an_account_has_lines_too(anyone, postbox):
-    proves_again(anyone)
+    verifies_again(anyone)
     anyone.post(CONFIRM, current=PASSWORD)
     anyone.post(MY_EMAIL, contact=NEW_EMAIL)
     time_passes(seconds=3)
@@ -428,7 +428,7 @@ def test_asking_reads_little_and_writes_nothing(anyone, status):
 @pytest.mark.parametrize("status", ["sent", "bounced"])
 def test_an_account_reads_little_and_writes_nothing(bea, postbox, url, status):
     bea.face = "htmx"
-    proves_again(bea)
+    verifies_again(bea)
     if url == CONTACT_NEWS:
         bea.post(CONFIRM, current=PASSWORD)
         bea.post(MY_EMAIL, contact=NEW_EMAIL)
@@ -490,8 +490,8 @@ TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+|\d\d:\d\d(:\d\d)? UTC|(?<='Conten
 
 @pytest.fixture
 def owner(db):
-    """Ana, who proved an email address and a mobile number long ago."""
-    phone = User.proven(identifiers.parse(PHONE))
+    """Ana, who verified an email address and a mobile number long ago."""
+    phone = User.verified_columns(identifiers.parse(PHONE))
     known = {"name": "Ana", "password": make_password(PASSWORD), "completed_at": Now(), **phone}
     return User.objects.register(identifiers.parse(EMAIL), **known)
 

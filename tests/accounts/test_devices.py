@@ -418,7 +418,7 @@ def test_nor_by_registering_again(anyone, postbox, monkeypatch):  # SES-06
     code = postbox.code(EMAIL)
     shut_out()
 
-    assert is_refused(anyone.prove(code))
+    assert is_refused(anyone.verify(code))
     assert not anyone.is_signed_in
 
 

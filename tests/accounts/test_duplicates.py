@@ -45,8 +45,8 @@ VARIANTS = {
 
 @pytest.fixture
 def owner(postbox):
-    """Ana, who proved an email address and a mobile number long ago."""
-    phone = User.proven(identifiers.parse(PHONE))
+    """Ana, who verified an email address and a mobile number long ago."""
+    phone = User.verified_columns(identifiers.parse(PHONE))
     known = {"name": "Ana", "password": make_password(PASSWORD), "completed_at": Now(), **phone}
     return User.objects.register(identifiers.parse(EMAIL), **known)
 
@@ -148,7 +148,7 @@ def answers(face, ip, who, **typed):
     time_passes(seconds=61)
     yield noted(who, shopper.post, RESEND)
     for number in range(6):
-        yield noted(who, shopper.prove, f"00000{number}")
+        yield noted(who, shopper.verify, f"00000{number}")
     yield noted(who, shopper.post, RESEND)
     yield noted(who, shopper.get, VERIFY)
     yield noted(who, shopper.get, REGISTER)
@@ -218,7 +218,7 @@ def test_the_owner_is_welcomed_back(owner, private, anyone, postbox, who):  # EN
     assert "you already have an account" in message["text"].lower()
     assert "/verify-email/" not in message["text"]
 
-    anyone.prove(postbox.code(who))
+    anyone.verify(postbox.code(who))
 
     assert anyone.is_signed_in
     assert User.objects.get() == owner
@@ -232,7 +232,7 @@ def notices(postbox):
 
 def test_the_owner_is_told_of_a_browser_that_is_new(owner, private, anyone, postbox):  # REG-02
     anyone.identify(PHONE)
-    anyone.prove(postbox.code(PHONE))
+    anyone.verify(postbox.code(PHONE))
 
     (notice,) = notices(postbox)
 
@@ -244,7 +244,7 @@ def test_the_owner_is_told_of_a_browser_that_is_new(owner, private, anyone, post
 def test_the_owner_is_told_of_a_browser_once(owner, private, anyone, postbox):  # LIM-04
     for _ in range(2):
         anyone.identify(EMAIL)
-        anyone.prove(postbox.code(EMAIL))
+        anyone.verify(postbox.code(EMAIL))
         anyone.post(LOGOUT)
         assert len(notices(postbox)) == 1
 
@@ -260,7 +260,7 @@ def test_a_new_address_is_not_welcomed_back(owner, private, bea, postbox):  # EN
 
 def test_what_a_stranger_typed_never_sticks(owner, private, anyone, postbox):  # REG-02, IDN-09
     anyone.identify(EMAIL, **STRANGER)
-    anyone.prove(postbox.code(EMAIL))
+    anyone.verify(postbox.code(EMAIL))
 
     after = User.objects.get()
     assert (after.name, after.username) == ("Ana", None)
@@ -276,7 +276,7 @@ def test_what_was_typed_in_an_attempt_that_was_left_never_reaches_the_owner(
     ana.identify(EMAIL, **STRANGER)
 
     anyone.identify(EMAIL)
-    anyone.prove(postbox.code(EMAIL))
+    anyone.verify(postbox.code(EMAIL))
 
     user = User.objects.get()
     assert (user.name, user.username) == ("", None)
@@ -300,7 +300,7 @@ def test_a_message_repeats_nothing_a_stranger_typed(postbox, letter):  # ABU-04
 )
 def test_a_spelling_makes_no_second_account(owner, private, ana, postbox, typed):  # IDN-01, REG-06
     ana.identify(typed)
-    ana.prove(postbox.code(EMAIL))
+    ana.verify(postbox.code(EMAIL))
 
     assert ana.is_signed_in
     assert User.objects.get() == owner
@@ -316,7 +316,7 @@ def test_a_closed_account_is_not_opened_by_its_code(owner, private, anyone, post
     assert not anyone.is_signed_in
 
 
-def test_a_proven_key_is_unique_in_the_database(owner):  # REG-06
+def test_a_verified_key_is_unique_in_the_database(owner):  # REG-06
     with pytest.raises(IntegrityError), transaction.atomic():
         User.objects.register(identifiers.parse(EMAIL))
     with pytest.raises(IntegrityError), transaction.atomic():

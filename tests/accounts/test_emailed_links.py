@@ -31,12 +31,12 @@ NOT_OPEN = "Open the link in our message again"
 
 
 def account(email=AA, phone=""):
-    """An account with these contacts, all proven."""
+    """An account with these contacts, all verified."""
     user = User.objects.register(
         parse(email), name="Ana", completed_at=Now(), password=make_password(PASSWORD)
     )
     if phone:
-        User.objects.filter(pk=user.pk).update(**User.proven(parse(phone)))
+        User.objects.filter(pk=user.pk).update(**User.verified_columns(parse(phone)))
     return user
 
 
@@ -93,7 +93,7 @@ def test_of_two_reset_links_each_tab_sets_the_password_of_its_own_account(ana, p
     assert opens(BB, PASSWORD)
 
 
-def test_of_two_sign_up_links_each_tab_proves_the_address_it_shows(ana, postbox):
+def test_of_two_sign_up_links_each_tab_verifies_the_address_it_shows(ana, postbox):
     first = ana.open(sign_up_link(postbox, AA))
     ana.open(sign_up_link(postbox, BB))
     assert "a•••@example.com" in words(first)
@@ -213,8 +213,8 @@ def test_json_names_the_link_in_its_answer(db, postbox):
     client = Shopper("json")
     client.post(RESET, identifier=PHONE)
 
-    proved = client.post(RESET_VERIFY, code=postbox.code(PHONE)).json()
-    saved = client.post(NEW_PASSWORD, link=proved["link"], password=CHOSEN)
+    verified = client.post(RESET_VERIFY, code=postbox.code(PHONE)).json()
+    saved = client.post(NEW_PASSWORD, link=verified["link"], password=CHOSEN)
 
     assert saved.status_code == 200
     assert opens(AA, CHOSEN)

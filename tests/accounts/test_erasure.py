@@ -112,7 +112,7 @@ def test_a_browser_that_moved_on_keeps_nothing_of_the_first_address(ana, bea):
     }
 
 
-def test_what_an_account_proved_meanwhile_stays_its_own(ana, bea, monkeypatch):
+def test_what_an_account_verified_meanwhile_stays_its_own(ana, bea, monkeypatch):
     joins(ana, phone=PHONE)
     ana.post(f"{PHONE_PAGE}remove/")
     joins(bea, email="bea@example.com", name="Bea")
@@ -161,9 +161,9 @@ def test_an_address_that_was_only_typed_is_not_taken_from_whoever_has_it(ana, be
     bea.identify("carl@example.com")
 
     leaves(ana, EMAIL)
-    bea.prove(Postbox().code("carl@example.com"))
+    bea.verify(Postbox().code("carl@example.com"))
 
-    assert Challenge.objects.filter(recipient="carl@example.com", proved_at=None).count() == 1
+    assert Challenge.objects.filter(recipient="carl@example.com", verified_at=None).count() == 1
     assert not Challenge.objects.filter(recipient=EMAIL).exists()
 
 

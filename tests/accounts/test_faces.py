@@ -83,7 +83,7 @@ def patterns(resolver=None, prefix="/"):
 # Status and headers
 
 
-AWAY = 409  # sent elsewhere; a page is sent with 303, and so is whoever has to sign in (401) or prove it (403)
+AWAY = 409  # sent elsewhere; a page is sent with 303, and so is whoever has to sign in (401) or verify it (403)
 ON = 303  # done, and led on; JSON and HTMX have 200
 FORM = [200, 422, 415, 405, 405]  # GET, POST nothing, POST text, PUT, TRACE
 READ = [200, 405, 405, 405, 405]
@@ -173,7 +173,7 @@ STALE = {
     **{url: SHOPPER[url] for url in MINE},
     **dict.fromkeys(FRESH, [403] * 5),
 }
-PROVING = {
+VERIFYING = {
     DELETE: [403] * 5,
     CONFIRM_CODE: BUTTON,
     CONFIRM_VERIFY: FORM,
@@ -187,9 +187,9 @@ def begun(shopper, postbox):
 
 
 def unfinished(shopper, postbox):
-    """The address is proven, the profile is not complete."""
+    """The address is verified, the profile is not complete."""
     begun(shopper, postbox)
-    shopper.prove(postbox.code())
+    shopper.verify(postbox.code())
 
 
 def finished(shopper, postbox):
@@ -198,14 +198,14 @@ def finished(shopper, postbox):
 
 
 def stale(shopper, postbox):
-    """All done, and nothing proven for longer than ten minutes."""
+    """All done, and nothing verified for longer than ten minutes."""
     finished(shopper, postbox)
     postbox.messages()
     time_passes(minutes=10, seconds=1)
     Session.objects.update(confirmed_at=F("confirmed_at") - timedelta(minutes=10, seconds=1))
 
 
-def proving(shopper, postbox):
+def verifying(shopper, postbox):
     """The code that proves who is there is on its way."""
     stale(shopper, postbox)
     shopper.post(CONFIRM_CODE)
@@ -233,7 +233,7 @@ MATRIX = {
     unfinished: UNFINISHED,
     finished: SHOPPER,
     stale: STALE,
-    proving: PROVING,
+    verifying: VERIFYING,
 }
 CASES = [(state, url) for state, statuses in MATRIX.items() for url in statuses]
 
@@ -382,7 +382,7 @@ def test_who_pressed_a_button_signs_in_without_a_way_back_to_it(ana, url):  # WE
 
 
 @pytest.mark.parametrize("url", [url for url in FRESH if SHOPPER[url][0] == 200])
-def test_who_must_prove_who_is_there_is_led_there_and_back(anyone, postbox, url):  # REC-08, SES-05
+def test_who_must_verify_who_is_there_is_led_there_and_back(anyone, postbox, url):  # REC-08, SES-05
     stale(anyone, postbox)
     turned_away = anyone.get(url)
 
@@ -745,18 +745,18 @@ def seen_verify_phone(shopper, postbox):
 
 def seen_verify_empty(shopper, postbox):
     begun(shopper, postbox)
-    return shopper.prove("")
+    return shopper.verify("")
 
 
 def seen_verify_wrong(shopper, postbox):
     begun(shopper, postbox)
-    return shopper.prove(wrong(postbox.code()))
+    return shopper.verify(wrong(postbox.code()))
 
 
 def seen_verify_used_up(shopper, postbox):
     begun(shopper, postbox)
     for _ in range(5):
-        last = shopper.prove(wrong(postbox.code()))
+        last = shopper.verify(wrong(postbox.code()))
     return last
 
 
@@ -782,7 +782,7 @@ def seen_complete(shopper, postbox):
 
 def seen_complete_phone(shopper, postbox):
     shopper.identify(PHONE)
-    shopper.prove(postbox.code())
+    shopper.verify(postbox.code())
     return shopper.get(COMPLETE)
 
 
@@ -911,12 +911,12 @@ def seen_confirm_wrong(shopper, postbox):
 
 
 def seen_confirm_verify(shopper, postbox):
-    proving(shopper, postbox)
+    verifying(shopper, postbox)
     return shopper.get(CONFIRM_VERIFY)
 
 
 def seen_confirm_verify_wrong(shopper, postbox):
-    proving(shopper, postbox)
+    verifying(shopper, postbox)
     return shopper.post(CONFIRM_VERIFY, code="1")
 
 

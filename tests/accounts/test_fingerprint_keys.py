@@ -16,7 +16,7 @@ from accounts.flows import deletion, devices, passwords
 from accounts.identifiers import fingerprint, fingerprints
 from accounts.limits import Limit
 from accounts.models import Bucket, SecurityEvent, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from storefront import BASE_DIR
 from tests.support.people import PASSWORD, Shopper, time_passes
 from tests.support.staff import make_staff, sign_in_staff
@@ -224,7 +224,7 @@ def test_a_device_is_ended_from_a_page_that_was_opened_before_the_new_key(ana, s
     name = session.name
     settings.FINGERPRINT_KEYS = [NEW, OLD]
 
-    assert devices.end(User.objects.get(), name, origin=Origin())
+    assert devices.end(User.objects.get(), name, client=ClientInfo())
     assert not other.is_signed_in
 
 

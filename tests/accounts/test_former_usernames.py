@@ -8,11 +8,11 @@ from django.db.models.functions import Now
 from django.utils.timezone import now
 
 from accounts import conf, retention
-from accounts.errors import ProofNeeded
+from accounts.errors import ReauthenticationNeeded
 from accounts.flows import account as flow
 from accounts.identifiers import parse
 from accounts.models import FormerUsername, Session, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from tests.accounts.test_races import at_once, tabs
 from tests.support.pages import Page, words
 from tests.support.people import ACCOUNT, LOGIN, PASSWORD, Postbox, Shopper
@@ -23,7 +23,7 @@ TAKEN = "That username is taken"
 
 
 def account(email=EMAIL, username="ana"):
-    """An account with a proven address and a name to sign in with."""
+    """An account with a verified address and a name to sign in with."""
     return User.objects.register(
         parse(email),
         name="Ana",
@@ -125,11 +125,11 @@ def test_the_flow_itself_asks_for_it_whichever_door_comes(db):  # ASVS 6.3.7
     user = account()
     anywhere = Session(user=user, confirmed_at=now() - conf.REAUTH_WINDOW)
 
-    with pytest.raises(ProofNeeded):
-        flow.rename(user, name="Ana", username="mallory", session=anywhere, origin=Origin())
+    with pytest.raises(ReauthenticationNeeded):
+        flow.rename(user, name="Ana", username="mallory", session=anywhere, client=ClientInfo())
 
     assert name_of() == "ana"
-    flow.rename(user, name="Ana Ng", username="ana", session=anywhere, origin=Origin())
+    flow.rename(user, name="Ana Ng", username="ana", session=anywhere, client=ClientInfo())
     assert User.objects.get().name == "Ana Ng"
 
 
@@ -228,7 +228,7 @@ def by_completion(username):
     """Step 3."""
     eve = Shopper(ip="192.0.2.9")
     eve.identify("eve@example.com")
-    eve.prove(Postbox().code("eve@example.com"))
+    eve.verify(Postbox().code("eve@example.com"))
     return eve.complete(name="Eve", username=username)
 
 
@@ -273,7 +273,7 @@ def test_a_registration_that_began_before_loses_the_name_alone(ana, postbox):
     account(username="wanted")
     renames(sign_in(), "another")
 
-    ana.prove(postbox.code("eve@example.com"))
+    ana.verify(postbox.code("eve@example.com"))
 
     assert "has just been taken" in words(ana.get("/register/complete/"))
     assert ana.is_signed_in
@@ -352,7 +352,7 @@ def test_race_for_a_name_at_the_moment_it_is_given_up(postbox):
         sign_in(eve, f"eve{number}@example.com")
         new = Shopper("json", ip=f"192.0.2.{number + 30}")
         new.identify(f"new{number}@example.com")
-        new.prove(postbox.code(f"new{number}@example.com"))
+        new.verify(postbox.code(f"new{number}@example.com"))
         ways = [
             lambda mine=mine, number=number: renames(tabs(mine, 1, ["json"])[0], f"other{number}"),
             *[
@@ -379,11 +379,11 @@ def test_race_of_a_sign_up_and_a_renaming(postbox):
         account(f"ana{number}@example.com", name)
         mine = sign_in(Shopper("json"), f"ana{number}@example.com")
 
-        renamed, proved = at_once(
+        renamed, verified = at_once(
             lambda mine=mine, number=number: renames(mine, f"other{number}"),
-            lambda eve=eve, code=code: eve.prove(code),
+            lambda eve=eve, code=code: eve.verify(code),
         )
 
-        assert (renamed.status_code, proved.status_code) == (200, 200)
+        assert (renamed.status_code, verified.status_code) == (200, 200)
         assert not User.objects.filter(username=name).exists()
         assert User.objects.get(email=f"eve{number}@example.com").username is None

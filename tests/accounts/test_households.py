@@ -11,7 +11,7 @@ from accounts.conf import rates
 from accounts.errors import TooOften
 from accounts.identifiers import parse
 from accounts.models import Bucket, SecurityEvent
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from tests.support.people import LOGIN, PASSWORD, Shopper
 
 SITE = int(ipaddress.IPv6Address("2001:db8:1::"))
@@ -84,11 +84,11 @@ def test_a_site_that_is_full_adds_no_rows_from_however_many_homes(db):  # LIM-09
 
 def test_a_hit_of_a_household_cannot_be_taken_back(db):  # LIM-09
     with pytest.raises(RuntimeError), transaction.atomic(), transaction.atomic():
-        limits.admit(*limits.registrations(Origin(ip=at(1))))
+        limits.admit(*limits.registrations(ClientInfo(ip=at(1))))
 
 
 def test_a_network_that_is_full_takes_nothing_from_the_narrower_ones(db):
-    narrow, _middle, wide = limits.registrations(Origin(ip=at(1)))
+    narrow, _middle, wide = limits.registrations(ClientInfo(ip=at(1)))
     for _ in range(wide.rate.times):
         limits.admit(wide)
 

@@ -17,7 +17,7 @@ from accounts import conf, tasks
 from accounts.flows import account, deletion, login, recovery
 from accounts.flows import contacts as contact_flow
 from accounts.models import Challenge, SecurityEvent, Session, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from messaging.models import OutboxMessage
 from tests.accounts.test_account import (
@@ -114,7 +114,7 @@ def test_the_file_says_who_i_am(me):
     person = told["account"]
     assert (person["name"], person["username"]) == (NAME, USERNAME)
     assert (person["email"], person["phone"], person["primary"]) == (EMAIL, PHONE, "email")
-    assert all(person[date] for date in ("email_proved_at", "phone_proved_at", "date_joined"))
+    assert all(person[date] for date in ("email_verified_at", "phone_verified_at", "date_joined"))
     assert told["has_password"] is True
 
 
@@ -371,7 +371,7 @@ def test_registering_again_under_private_undoes_it_and_says_so(anyone, postbox, 
     anyone.post(DELETE)
     anyone.identify(EMAIL)
 
-    back = anyone.prove(postbox.code(EMAIL))
+    back = anyone.verify(postbox.code(EMAIL))
 
     said = words(back) if anyone.face == "json" else words(anyone.client.get(HOME))
     assert User.objects.get().deletion_due_at is None
@@ -467,7 +467,7 @@ def test_a_contact_of_somebody_erased_can_be_registered_anew(anyone, postbox):
     tasks.erase()
 
     anyone.identify(EMAIL)
-    anyone.prove(postbox.code(EMAIL))
+    anyone.verify(postbox.code(EMAIL))
     anyone.complete(name="Ana", username=USERNAME)
 
     assert User.objects.get().username == USERNAME
@@ -487,8 +487,8 @@ def plain_life():
     """Registers, mistypes, looks around, comes back."""
     me = browser()
     me.identify(EMAIL)
-    me.prove(wrong(Postbox().code(EMAIL)))
-    me.prove(Postbox().code(EMAIL))
+    me.verify(wrong(Postbox().code(EMAIL)))
+    me.verify(Postbox().code(EMAIL))
     me.complete(name=NAME, username=USERNAME)
     me.post(CONFIRM, current=NEW)
     adds(me, "phone", PHONE)
@@ -760,24 +760,24 @@ def test_signing_in_at_the_moment_of_erasure_ends_in_one_sane_state(way, capsys)
 @pytest.mark.django_db(transaction=True)
 def test_whatever_is_typed_into_a_page_that_is_open_while_the_account_goes(ana, postbox):
     user = joins(ana, phone=PHONE)
-    origin = Origin()
+    client = ClientInfo()
     sent = [
-        login.send_code(user.contacts[0], visitor=Visitor(origin)),
-        recovery.begin(user.contacts[1], visitor=Visitor(origin)),
-        contact_flow.add(user, joins_nobody(), origin=origin),
+        login.send_code(user.contacts[0], visitor=Visitor(client)),
+        recovery.begin(user.contacts[1], visitor=Visitor(client)),
+        contact_flow.add(user, joins_nobody(), client=client),
     ]
-    proof = account.send_code(user, origin=origin)
+    proof = account.send_code(user, client=client)
     User.objects.update(deletion_due_at=Now())
     tasks.erase()
 
-    visitor = Visitor(origin)
+    visitor = Visitor(client)
     refused = [
         refusal_of(login.by_code, sent[0], "000000", visitor=visitor),
-        refusal_of(recovery.exchange, sent[1], "000000", origin=origin),
+        refusal_of(recovery.exchange, sent[1], "000000", client=client),
         refusal_of(
             contact_flow.confirm, user, sent[2], "000000", session=Session(), visitor=visitor
         ),
-        refusal_of(account.confirm_by_code, user, proof, "000000", origin=origin),
+        refusal_of(account.confirm_by_code, user, proof, "000000", client=client),
         refusal_of(account.confirm_by_password, user, NEW, visitor=visitor),
     ]
 

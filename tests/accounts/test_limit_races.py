@@ -9,7 +9,7 @@ from accounts import limits
 from accounts.conf import Rate
 from accounts.limits import Limit
 from accounts.models import Bucket
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from tests.accounts.test_races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -21,7 +21,7 @@ MANY = 100
 
 def comes_and_goes(number):
     """One home of a /56: right passwords, each of which takes its tries and returns them; how often it went."""
-    home = limits.passwords_by_ip(Origin(ip=f"2001:db8:1:2{number:02x}::1"))
+    home = limits.passwords_by_ip(ClientInfo(ip=f"2001:db8:1:2{number:02x}::1"))
     until, rounds = time.monotonic() + SECONDS, 0
     while time.monotonic() < until:
         limits.give_back(*limits.admit(*home).values())

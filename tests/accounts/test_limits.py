@@ -11,8 +11,7 @@ from accounts.conf import Rate, rates
 from accounts.errors import TooOften
 from accounts.limits import Limit
 from accounts.models import Bucket, SecurityEvent
-from accounts.sessions import client
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo, client_info
 from tests.support.people import Shopper, time_passes
 
 FIVE_AN_HOUR = Rate(5, 3600)
@@ -165,7 +164,9 @@ def test_two_people_have_a_limit_each(db):
 
 
 def test_the_table_names_nobody(db):  # ENU-05
-    take(*limits.registrations(Origin(ip="203.0.113.7")), Limit("greetings", "ana", FIVE_AN_HOUR))
+    take(
+        *limits.registrations(ClientInfo(ip="203.0.113.7")), Limit("greetings", "ana", FIVE_AN_HOUR)
+    )
 
     kept = " ".join(map(str, Bucket.objects.values_list()))
     assert "203.0.113.7" not in kept
@@ -290,7 +291,7 @@ def test_a_rate_that_would_limit_nothing_is_refused(text):
 
 def come_from(ip="203.0.113.7", **headers):
     """The origin of a request from the socket `ip`."""
-    return client.of(RequestFactory().get("/", REMOTE_ADDR=ip, headers=headers))
+    return client_info(RequestFactory().get("/", REMOTE_ADDR=ip, headers=headers))
 
 
 @pytest.mark.parametrize("name", FORGED)
@@ -381,8 +382,8 @@ def test_a_household_is_a_64_of_ipv6_and_one_of_ipv4(one, other, together):  # L
 def test_any_header_gives_an_address_and_a_short_agent(ip, agent):  # IDN-08, ABU-04
     request = RequestFactory().get("/", REMOTE_ADDR=ip, HTTP_USER_AGENT=agent)
 
-    found = client.of(request)
+    found = client_info(request)
 
     assert found.networks
-    assert len(found.agent) <= client.AGENT_MAX
+    assert len(found.agent) <= AGENT_MAX
     assert found.agent.isascii()

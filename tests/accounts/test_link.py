@@ -1,4 +1,4 @@
-"""The link in the email: looking changes nothing, pressing the button proves the address for whoever presses it."""
+"""The link in the email: looking changes nothing, pressing the button verifies the address for whoever presses it."""
 
 import logging
 from urllib.parse import parse_qs, urlsplit
@@ -92,7 +92,7 @@ def test_in_the_same_browser_the_link_goes_on_with_everything_typed(
     assert user.check_password(PASSWORD)
 
 
-def test_in_another_browser_it_proves_the_address_for_who_is_there(
+def test_in_another_browser_it_verifies_the_address_for_who_is_there(
     link, ana, anyone
 ):  # REG-08, REG-02
     pressed = press(anyone, link)
@@ -107,7 +107,7 @@ def test_in_another_browser_it_proves_the_address_for_who_is_there(
 def test_who_began_is_nobody_after_the_link_was_used_elsewhere(link, ana, bea, postbox):  # REG-08
     press(bea, link)
 
-    too_late = ana.prove(postbox.code())
+    too_late = ana.verify(postbox.code())
 
     assert too_late.to == COMPLETE
     assert not ana.is_signed_in
@@ -138,7 +138,7 @@ def test_somebody_signed_in_elsewhere_becomes_the_person_of_the_link(link, bea):
 
 
 def test_the_link_is_dead_after_the_code(link, ana, anyone, postbox):  # demand 2, COD-05
-    ana.prove(postbox.code())
+    ana.verify(postbox.code())
 
     looked, pressed = anyone.open(link), anyone.post(LINK, token=token_of(link))
 
@@ -152,7 +152,7 @@ def test_the_code_is_dead_after_the_link(link, ana, bea, anyone, postbox):  # de
     code = postbox.code()
     press(bea, link)
 
-    anyone.prove(code)
+    anyone.verify(code)
 
     assert not anyone.is_signed_in
     assert User.objects.count() == 1

@@ -56,8 +56,8 @@ addresses = (f"198.51.{number // 250}.{number % 250 + 1}" for number in count(10
 
 @pytest.fixture
 def owner(db):
-    """Ana, who proved an email address and a mobile number, and chose a username."""
-    phone = User.proven(parse(PHONE))
+    """Ana, who verified an email address and a mobile number, and chose a username."""
+    phone = User.verified_columns(parse(PHONE))
     known = {"name": "Ana", "username": USERNAME, "completed_at": Now()}
     return User.objects.register(parse(EMAIL), password=make_password(PASSWORD), **known, **phone)
 
@@ -86,7 +86,7 @@ def ask(shopper, who=EMAIL, **more):
     return shopper.post(CODE, identifier=who, **more)
 
 
-def prove(shopper, code):
+def verify(shopper, code):
     """Type the code."""
     return shopper.post(CODE_VERIFY, code=code)
 
@@ -94,7 +94,7 @@ def prove(shopper, code):
 def by_code(shopper, who=EMAIL, **more):
     """Sign in with a code; returns the last answer."""
     ask(shopper, who, **more)
-    return prove(shopper, Postbox().code(who))
+    return verify(shopper, Postbox().code(who))
 
 
 def somebody(**headers):
@@ -181,7 +181,7 @@ def test_a_number_may_be_typed_as_at_home(ana, owner, monkeypatch, typed):  # ID
     assert ana.is_signed_in
 
 
-def test_a_second_contact_opens_the_account_once_it_is_proven(ana, bea, postbox):  # REG-04
+def test_a_second_contact_opens_the_account_once_it_is_verified(ana, bea, postbox):  # REG-04
     ana.signs_up(EMAIL, contact=PHONE)
     assert MATCHES_NOT in words(sign_in(bea, PHONE))
 
@@ -358,11 +358,11 @@ def test_a_password_leads_where_the_shopper_wanted(turned_away):  # WEB-03, ux 7
 def test_a_code_leads_where_the_shopper_wanted(turned_away, postbox):  # WEB-03, ux 75
     way = came_for(turned_away.get(turned_away.shown))
     ask(turned_away, next=way)
-    prove(turned_away, wrong(postbox.code()))
+    verify(turned_away, wrong(postbox.code()))
     time_passes(seconds=61)
     turned_away.post(CODE_RESEND)
 
-    assert prove(turned_away, postbox.code()).to == ACCOUNT
+    assert verify(turned_away, postbox.code()).to == ACCOUNT
 
 
 def test_another_address_keeps_the_way_on(turned_away):  # WEB-03
@@ -397,7 +397,7 @@ def test_a_used_up_code_keeps_the_way_on(turned_away, postbox):  # WEB-03, ux 37
     Challenge.objects.update(tries_left=0)
     turned_away.post(CODE_RESEND)
 
-    assert prove(turned_away, postbox.code()).to == ACCOUNT
+    assert verify(turned_away, postbox.code()).to == ACCOUNT
 
 
 # Staying signed in
@@ -520,24 +520,24 @@ def test_a_second_click_on_the_button_changes_nothing(anyone, owner):  # COD-11
 def test_a_code_opens_the_account(anyone, owner, postbox, who):
     asked = ask(anyone, who)
     page = words(anyone.get(CODE_VERIFY))
-    proven = prove(anyone, postbox.code(who))
+    verified = verify(anyone, postbox.code(who))
 
     assert anyone.is_signed_in
     if anyone.face != "json":
-        assert (asked.to, proven.to) == (CODE_VERIFY, HOME)
+        assert (asked.to, verified.to) == (CODE_VERIFY, HOME)
         assert f"If there is an account for {who}" in page
 
 
 def test_json_says_what_it_promises_of_codes(owner, postbox):  # WEB-05, promise 1.9, promise 1.10
     browser = Shopper("json")
 
-    asked, proven = ask(browser), prove(browser, postbox.code())
+    asked, verified = ask(browser), verify(browser, postbox.code())
 
     assert asked.json() == {
         "success": True,
         "message": "If there is an account, we have sent a code to it.",
     }
-    assert proven.json() == {"success": True, "message": "You are signed in."}
+    assert verified.json() == {"success": True, "message": "You are signed in."}
 
 
 def test_the_message_is_a_code_and_nothing_else(ana, owner, postbox):  # COD-13
@@ -552,7 +552,7 @@ def test_the_message_is_a_code_and_nothing_else(ana, owner, postbox):  # COD-13
 @pytest.mark.parametrize(
     "typed", ["ANA@EXAMPLE.com", "ana@\uff45xample.com", "a\u200bna@example.com"]
 )
-def test_the_code_goes_to_the_address_as_it_was_proven(ana, owner, postbox, typed):  # IDN-02
+def test_the_code_goes_to_the_address_as_it_was_verified(ana, owner, postbox, typed):  # IDN-02
     User.objects.update(email="Ana@example.com")
     ask(ana, typed)
 
@@ -573,7 +573,7 @@ def test_a_lookalike_reaches_nobody(ana, owner, postbox, typed, where):  # IDN-0
 
 def test_a_wrong_code_is_said(anyone, owner, postbox):  # ux 35
     ask(anyone)
-    answer = prove(anyone, wrong(postbox.code()))
+    answer = verify(anyone, wrong(postbox.code()))
 
     assert answer.status_code == refused(anyone.face)
     assert "That is not the code we sent. Check it and try again." in words(answer)
@@ -583,10 +583,10 @@ def test_a_wrong_code_is_said(anyone, owner, postbox):  # ux 35
 def test_after_five_wrong_codes_the_right_one_is_dead(ana, owner, postbox):  # COD-06
     ask(ana)
     code = postbox.code()
-    answers = [prove(ana, wrong(code)) for _ in range(5)]
+    answers = [verify(ana, wrong(code)) for _ in range(5)]
 
     assert "tried too often" in words(answers[-1])
-    assert "tried too often" in words(prove(ana, code))
+    assert "tried too often" in words(verify(ana, code))
     assert not ana.is_signed_in
 
 
@@ -595,7 +595,7 @@ def test_a_used_up_code_is_replaced_by_a_new_one(ana, owner, postbox):  # ux 37
     Challenge.objects.update(tries_left=0)
     ana.post(CODE_RESEND)
 
-    prove(ana, postbox.code())
+    verify(ana, postbox.code())
 
     assert ana.is_signed_in
 
@@ -605,9 +605,9 @@ def test_a_code_that_is_too_old_is_renewed(ana, owner, postbox):  # COD-04, ux 3
     code = postbox.code()
     time_passes(minutes=10, seconds=1)
 
-    assert "The code has expired. We sent you a new one." in words(prove(ana, code))
+    assert "The code has expired. We sent you a new one." in words(verify(ana, code))
     assert not ana.is_signed_in
-    prove(ana, postbox.code())
+    verify(ana, postbox.code())
     assert ana.is_signed_in
 
 
@@ -618,8 +618,8 @@ def test_a_new_code_kills_the_older_one(ana, owner, postbox):  # COD-09, promise
     time_passes(seconds=61)
     ana.post(CODE_RESEND)
 
-    assert "That is an earlier code." in words(prove(ana, first))
-    prove(ana, postbox.code())
+    assert "That is an earlier code." in words(verify(ana, first))
+    verify(ana, postbox.code())
     assert ana.is_signed_in
 
 
@@ -635,12 +635,12 @@ def test_a_double_click_ends_where_one_click_does(owner, postbox, destination): 
     browser = Shopper()
     ask(browser, next=destination)
     before, code = browser.session_key, postbox.code()
-    prove(browser, code)
+    verify(browser, code)
     other = Shopper()
     other.client.cookies["__Host-session"] = before
 
-    late = prove(other, code)
-    again = prove(browser, code)
+    late = verify(other, code)
+    again = verify(browser, code)
 
     assert "__Host-session" not in late.cookies
     assert again.to == HOME
@@ -650,10 +650,10 @@ def test_a_double_click_ends_where_one_click_does(owner, postbox, destination): 
 def test_a_code_works_once(ana, owner, postbox):  # COD-05
     ask(ana)
     code = postbox.code()
-    prove(ana, code)
+    verify(ana, code)
     comes_back(ana)
 
-    prove(ana, code)
+    verify(ana, code)
 
     assert not ana.is_signed_in
 
@@ -663,14 +663,14 @@ def test_a_code_is_for_the_browser_that_asked(ana, bea, owner, postbox):  # COD-
     code = postbox.code()
     ask(bea)
 
-    assert prove(bea, code).status_code == 422
+    assert verify(bea, code).status_code == 422
     assert not bea.is_signed_in
 
 
 def test_a_code_for_signing_in_does_nothing_else(ana, owner, postbox):  # COD-08
     ask(ana)
 
-    assert ana.prove(postbox.code()).to == REGISTER
+    assert ana.verify(postbox.code()).to == REGISTER
     assert ana.post("/password-reset/verify/", code=postbox.code()).to == RESET
     assert not ana.is_signed_in
 
@@ -697,7 +697,7 @@ def test_a_contact_that_moved_away_meanwhile_opens_nothing(ana, owner, postbox):
     code = postbox.code()
     User.objects.update(email="other@example.com", email_key="other@example.com")
 
-    assert "already been used or replaced" in words(prove(ana, code))
+    assert "already been used or replaced" in words(verify(ana, code))
     assert not ana.is_signed_in
 
 
@@ -714,7 +714,7 @@ def test_a_code_of_somebody_who_is_shut_out_meanwhile_is_dead(ana, owner, postbo
     code = postbox.code()
     User.objects.update(is_active=False)
 
-    assert prove(ana, code).status_code == 422
+    assert verify(ana, code).status_code == 422
     assert not ana.is_signed_in
     assert "signed_in" not in kinds()
 
@@ -724,7 +724,7 @@ def test_signing_in_with_a_code_ends_the_other_attempts(ana, bea, owner, postbox
     code = postbox.code()
     by_code(ana)
 
-    prove(bea, code)
+    verify(bea, code)
 
     assert not bea.is_signed_in
 
@@ -1021,15 +1021,15 @@ def test_a_failed_sign_in_keeps_nothing(ana, owner):
 
 def test_a_profile_that_was_left_is_finished_next(anyone, postbox):  # REG-09
     anyone.identify(EMAIL)
-    anyone.prove(postbox.code())
+    anyone.verify(postbox.code())
     comes_back(anyone)
 
-    proven = by_code(anyone, next=ACCOUNT)
+    verified = by_code(anyone, next=ACCOUNT)
 
     assert anyone.is_signed_in
     if anyone.face != "json":
-        assert proven.to == f"{COMPLETE}?next=%2Faccount%2F"
-        assert anyone.complete(next=came_for(anyone.client.get(proven.to))).to == ACCOUNT
+        assert verified.to == f"{COMPLETE}?next=%2Faccount%2F"
+        assert anyone.complete(next=came_for(anyone.client.get(verified.to))).to == ACCOUNT
 
 
 # The audit: LOG-01

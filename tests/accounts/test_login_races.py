@@ -80,7 +80,7 @@ def evaluated(hashed):
 def owner(transactional_db):
     """Ana, who registered elsewhere and is signed in there; she has three names."""
     Shopper(ip="192.0.2.1").signs_up(EMAIL, username=USERNAME)
-    User.objects.update(**User.proven(parse(PHONE)))
+    User.objects.update(**User.verified_columns(parse(PHONE)))
     return User.objects.get()
 
 

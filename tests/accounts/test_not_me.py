@@ -15,7 +15,7 @@ from accounts.composers import NEWS
 from accounts.flows import notifications
 from accounts.identifiers import parse
 from accounts.models import Bucket, Challenge, Purpose, SecurityEvent, Session, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from messaging.models import OutboxMessage
 from tests.accounts.test_races import at_once, tabs
 from tests.support.pages import Page, comparable, words
@@ -48,12 +48,12 @@ GSM_7 = set(
 
 
 def account(email=EMAIL, phone=PHONE, password=PASSWORD, **more):
-    """An account with these contacts, all proven."""
+    """An account with these contacts, all verified."""
     first, *others = [parse(contact) for contact in (email, phone) if contact]
     hashed = {"password": make_password(password)} if password else {}
     user = User.objects.register(first, name="Ana", completed_at=Now(), **hashed)
     for other in others:
-        more |= User.proven(other)
+        more |= User.verified_columns(other)
     User.objects.filter(pk=user.pk).update(primary=more.pop("primary", first.kind), **more)
     return user
 
@@ -90,7 +90,7 @@ def later(**span):
     """Time passes, for the proofs of contacts too."""
     time_passes(**span)
     back = timedelta(**span)
-    names = ("email_proved_at", "phone_proved_at")
+    names = ("email_verified_at", "phone_verified_at")
     User.objects.update(**{name: F(name) - back for name in names})
 
 
@@ -161,7 +161,7 @@ def phone_changed(browser):
 
 def phone_added(browser):
     """To an account that had none."""
-    User.objects.update(**User.without("phone"))
+    User.objects.update(**User.removed_columns("phone"))
     moves(browser, EVIL_PHONE, "phone")
 
 
@@ -265,14 +265,14 @@ def wrong_password(browser):
     sign_in(password="not the password")
 
 
-def contact_unproven(browser):
+def contact_unverified(browser):
     """It only waits."""
     browser.post(CONTACTS.format("phone"), contact=EVIL_PHONE)
 
 
 @pytest.mark.parametrize(
     "nothing",
-    [names_changed, signed_in_again, wrong_password, contact_unproven],
+    [names_changed, signed_in_again, wrong_password, contact_unverified],
     ids=lambda nothing: nothing.__name__,
 )
 def test_what_changes_nothing_is_told_to_nobody(attacker, postbox, nothing):
@@ -328,7 +328,9 @@ def test_notices_of_an_account_that_is_shut_out_are_not_sent(attacker, postbox):
 def tell(what, to=EMAIL, device=""):
     """Have one notice written and delivered, and open it."""
     with transaction.atomic():
-        notifications.tell(User.objects.get(), what, origin=Origin(agent=device), to=[parse(to)])
+        notifications.tell(
+            User.objects.get(), what, client=ClientInfo(agent=device), to=[parse(to)]
+        )
     return Postbox().messages(to)[0]
 
 
@@ -772,7 +774,7 @@ def by_reset(attacker):
 
 
 def by_moving(attacker):
-    """A contact of theirs, proven."""
+    """A contact of theirs, verified."""
     moves(attacker, EVIL_EMAIL)
 
 

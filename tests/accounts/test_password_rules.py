@@ -140,7 +140,7 @@ def test_a_longest_password_is_judged_at_once():  # PWD-03
 @override_settings(AUTH_PASSWORD_VALIDATORS=OUR_RULES)
 def test_nobody_signs_up_with_a_listed_password(anyone, postbox, password):  # PWD-03
     anyone.identify(ANA)
-    anyone.prove(postbox.code(ANA))
+    anyone.verify(postbox.code(ANA))
 
     answer = anyone.complete(name="Bo", password=password)
 
@@ -218,7 +218,7 @@ def test_little_known_forbids_little(user):  # PWD-04
 @override_settings(AUTH_PASSWORD_VALIDATORS=OUR_RULES)
 def test_nobody_signs_up_with_their_own_address(anyone, postbox):  # PWD-04
     anyone.identify(ANA)
-    anyone.prove(postbox.code(ANA))
+    anyone.verify(postbox.code(ANA))
 
     answer = anyone.complete(name="Bo", password="ana.maria12345")
 
@@ -423,7 +423,7 @@ def test_a_sign_up_waits_for_no_hung_server(ana, postbox, serve):  # PWD-03
         "OPTIONS": {"url": serve(drip).url},
     }
     ana.identify(ANA)
-    ana.prove(postbox.code(ANA))
+    ana.verify(postbox.code(ANA))
     begun = time.monotonic()
 
     with override_settings(AUTH_PASSWORD_VALIDATORS=[rule]):
@@ -451,7 +451,7 @@ def completes(postbox, password):
     """In the third step."""
     ana = Shopper()
     ana.identify(ANA)
-    ana.prove(postbox.code(ANA))
+    ana.verify(postbox.code(ANA))
     return ana.complete(password=password)
 
 
@@ -540,7 +540,7 @@ def further_in(postbox, door):
         page, more = "/password-reset/new/", {}
     else:
         ana.identify(ANA)
-        ana.prove(postbox.code(ANA))
+        ana.verify(postbox.code(ANA))
         page, more = COMPLETE, {"name": "Ana"}
     return lambda password: ana.post(page, password=password, **more)
 
@@ -558,7 +558,7 @@ def test_another_address_costs_no_hash_and_no_question(postbox, serve, monkeypat
         ana.post(CHANGE, identifier="other@example.com", name="Eve", password=BREACHED)
 
     assert (server.asked, hashed_here) == ([], [])
-    ana.prove(postbox.code("other@example.com"))
+    ana.verify(postbox.code("other@example.com"))
     user = User.objects.get()
     assert (user.email, user.name) == ("other@example.com", "Ana")
     assert user.check_password(PASSWORD)

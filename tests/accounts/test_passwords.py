@@ -52,8 +52,8 @@ REFUSED = {
 
 
 @pytest.fixture
-def proven(ana):
-    """Ana has proven her address and chooses a password."""
+def verified(ana):
+    """Ana has verified her address and chooses a password."""
     ana.client.force_login(User.objects.register(parse(ANA)))
     return ana
 
@@ -68,8 +68,8 @@ def argon2id(settings):
 
 
 @pytest.mark.parametrize("password", WELCOME.values(), ids=WELCOME)
-def test_any_long_password_is_welcome_and_kept_exactly(proven, password):  # PWD-01, PWD-02, ux 55
-    proven.complete(name="Ana", password=password)
+def test_any_long_password_is_welcome_and_kept_exactly(verified, password):  # PWD-01, PWD-02, ux 55
+    verified.complete(name="Ana", password=password)
 
     user = User.objects.get()
     assert user.completed_at
@@ -87,10 +87,10 @@ def test_any_long_password_is_welcome_and_kept_exactly(proven, password):  # PWD
     ],
     ids=["trimmed", "other case", "cut", "longer", "a space less"],
 )
-def test_nothing_but_the_password_opens_the_account(proven, change):  # PWD-01
+def test_nothing_but_the_password_opens_the_account(verified, change):  # PWD-01
     password = "  Wide Open Door  "
 
-    proven.complete(password=password)
+    verified.complete(password=password)
 
     assert User.objects.get().check_password(password)
     assert not User.objects.get().check_password(change(password))
@@ -98,9 +98,9 @@ def test_nothing_but_the_password_opens_the_account(proven, change):  # PWD-01
 
 @pytest.mark.parametrize(("password", "why"), REFUSED.values(), ids=REFUSED)
 def test_a_weak_password_is_refused_and_the_reason_is_told(
-    proven, password, why
+    verified, password, why
 ):  # PWD-01, PWD-03, PWD-04, promise 1.3
-    answer = proven.complete(name="Anastasia Maria", password=password)
+    answer = verified.complete(name="Anastasia Maria", password=password)
 
     assert answer.status_code == 422
     assert why in html.unescape(answer.content.decode())
@@ -113,8 +113,8 @@ def test_the_phone_number_is_no_password(ana):  # PWD-04
     assert b"too similar to the mobile number" in ana.complete(password="+12025550123").content
 
 
-def test_the_username_is_no_password(proven):  # PWD-04
-    answer = proven.complete(username="thundercats77", password="thundercats77!")
+def test_the_username_is_no_password(verified):  # PWD-04
+    answer = verified.complete(username="thundercats77", password="thundercats77!")
 
     assert b"too similar to the username" in answer.content
 
@@ -139,16 +139,16 @@ def test_what_is_no_text_is_no_password(db, password):  # IDN-08
     assert "password" in answer.json()["errors"]
 
 
-def test_the_rules_are_told_before_anybody_types(proven):  # ux 55
-    page = proven.get("/register/complete/").content.decode()
+def test_the_rules_are_told_before_anybody_types(verified):  # ux 55
+    page = verified.get("/register/complete/").content.decode()
 
     assert "At least 12 characters" in page
     assert not re.search(r"capital letter|special character|must contain", page)
 
 
 @pytest.mark.parametrize("password", ["xq7 kz", "1qaz2wsx3edc", PASSWORD[:11]])
-def test_a_refused_password_is_not_shown_again(proven, password):  # ux 58
-    answer = proven.complete(password=password)
+def test_a_refused_password_is_not_shown_again(verified, password):  # ux 58
+    answer = verified.complete(password=password)
 
     assert password not in answer.content.decode()
 
@@ -156,15 +156,15 @@ def test_a_refused_password_is_not_shown_again(proven, password):  # ux 58
 @pytest.mark.parametrize(
     "name", ["O'Brien", "Nguyễn", "X", "عائشة", "José María", "李", "Anne-Marie d’Arc"]
 )
-def test_any_name_is_a_name(proven, name):  # ux 57
-    proven.complete(name=name)
+def test_any_name_is_a_name(verified, name):  # ux 57
+    verified.complete(name=name)
 
     assert User.objects.get().name == name
 
 
-def test_no_refusal_begs_or_scolds(proven):  # ux 65
+def test_no_refusal_begs_or_scolds(verified):  # ux 65
     answers = [
-        proven.complete(name="Anastasia Maria", password=password)
+        verified.complete(name="Anastasia Maria", password=password)
         for password, _why in REFUSED.values()
     ]
 
@@ -241,7 +241,7 @@ def test_an_older_hash_would_be_renewed(argon2id):  # PWD-05
 
 
 @pytest.mark.parametrize("password", ["", " ", None, "!", "x" * 12])
-def test_an_account_without_a_password_has_none(proven, password):  # PWD-06
+def test_an_account_without_a_password_has_none(verified, password):  # PWD-06
     user = User.objects.get()
 
     assert not user.has_usable_password()
@@ -255,7 +255,7 @@ def test_a_password_is_in_no_answer(face, db, postbox):  # ux 58
     answers = [
         ana.identify(ANA, password=PASSWORD),
         ana.get(REGISTER),
-        ana.prove("000000"),
+        ana.verify("000000"),
         ana.complete(),
     ]
 

@@ -50,8 +50,8 @@ def sign_in(shopper, who, password):
     return shopper.is_signed_in
 
 
-def proves(shopper, contact, kind="email"):
-    """A contact is added to the shopper's account, and proven."""
+def verifies(shopper, contact, kind="email"):
+    """A contact is added to the shopper's account, and verified."""
     shopper.post(CONTACTS.format(kind), contact=contact)
     return shopper.post(CONTACT_VERIFY, code=Postbox().code(contact))
 
@@ -64,7 +64,7 @@ def test_classic_merge(attacker, owner, postbox, complete):
     attacker.identify(OWNERS, name="Mallory", username="wanted", password=KNOWN)
 
     owner.identify(OWNERS)
-    owner.prove(postbox.code(OWNERS))
+    owner.verify(postbox.code(OWNERS))
     if complete:
         owner.complete(name="Olive", password=CHOSEN)
 
@@ -89,7 +89,7 @@ def test_classic_merge_with_the_owners_code(attacker, owner, postbox):  # REG-02
     attacker.identify(OWNERS, name="Mallory", password=KNOWN)
     owner.identify(OWNERS)
 
-    attacker.prove(postbox.code(OWNERS))
+    attacker.verify(postbox.code(OWNERS))
 
     assert not User.objects.exists()
     assert not attacker.is_signed_in
@@ -103,7 +103,7 @@ def test_unexpired_session(attacker, owner, postbox):
     code_of_the_attacker = postbox.code(OWNERS)
 
     owner.signs_up(OWNERS, password=CHOSEN)
-    typed = attacker.prove(code_of_the_attacker)
+    typed = attacker.verify(code_of_the_attacker)
 
     assert "already been used or replaced" in words(typed)
     assert not attacker.is_signed_in
@@ -128,12 +128,12 @@ def test_unexpired_session_of_another_kind(attacker, owner, postbox, ask, verify
     assert attacker.get(NEW_PASSWORD).status_code == 410
 
 
-# REG-04 Trojan identifier: a contact that the attacker slipped in opens nothing until it is proven.
+# REG-04 Trojan identifier: a contact that the attacker slipped in opens nothing until it is verified.
 
 
 @pytest.fixture
 def trojan(owner, attacker):
-    """The attacker sits at the owner's browser for a minute, and adds a number that is not proven."""
+    """The attacker sits at the owner's browser for a minute, and adds a number that is not verified."""
     owner.signs_up(OWNERS, name="Olive", password=CHOSEN)
     owner.post(CONTACTS.format("phone"), contact=EVIL_PHONE)
     return attacker
@@ -175,7 +175,7 @@ def test_trojan_identifier_keeps_nobody_out(trojan, postbox):  # REG-04, REG-06
     assert User.objects.get(email=OWNERS).phone is None
 
 
-def test_trojan_identifier_once_proven_is_told_and_can_be_removed(trojan, owner, postbox):
+def test_trojan_identifier_once_verified_is_told_and_can_be_removed(trojan, owner, postbox):
     owner.post(CONTACT_VERIFY, code=postbox.code(EVIL_PHONE))  # REG-04, REC-08
     notice, shown = postbox.messages(OWNERS)[0], words(owner.get(ACCOUNT))
 
@@ -204,12 +204,12 @@ def changes_the_password(owner):
 
 def changes_a_contact(owner):
     """The other one."""
-    proves(owner, OWNERS_PHONE, "phone")
+    verifies(owner, OWNERS_PHONE, "phone")
 
 
 def removes_a_contact(owner):
     """The other one."""
-    proves(owner, OWNERS_PHONE, "phone")
+    verifies(owner, OWNERS_PHONE, "phone")
     owner.post(CONTACTS.format("phone") + "remove/")
 
 
@@ -284,7 +284,7 @@ def test_unexpired_change_in_the_owners_browser(shared, attacker, owner, postbox
 
 
 def test_a_change_that_nobody_stops_works(shared, attacker, owner, postbox):
-    assert proves(attacker, EVIL).to == ACCOUNT
+    assert verifies(attacker, EVIL).to == ACCOUNT
 
     shared.refresh_from_db()
     assert shared.email == EVIL
@@ -294,7 +294,7 @@ def test_a_change_that_nobody_stops_works(shared, attacker, owner, postbox):
     )
 
 
-# REG-08 The link in another browser: it proves the address for whoever opened it, and for nobody else.
+# REG-08 The link in another browser: it verifies the address for whoever opened it, and for nobody else.
 
 
 def test_the_link_in_another_browser(attacker, owner, postbox):
@@ -324,7 +324,7 @@ def test_the_link_in_another_browser_ends_what_was_begun(attacker, owner, postbo
     assert User.objects.count() == 1
 
 
-def test_looking_at_the_link_proves_nothing(attacker, owner, postbox):  # REG-08, REC-01
+def test_looking_at_the_link_verifies_nothing(attacker, owner, postbox):  # REG-08, REC-01
     attacker.identify(OWNERS, name="Mallory", password=KNOWN)
 
     owner.open(postbox.link(OWNERS))
@@ -341,7 +341,7 @@ def test_the_link_in_the_same_browser_completes(owner, postbox):  # REG-08
     assert sign_in(owner, OWNERS, CHOSEN)
 
 
-# Two who prove the same new address at once.
+# Two who verify the same new address at once.
 
 
 def waiting_for(contact, *people):
@@ -356,7 +356,7 @@ def waiting_for(contact, *people):
 
 
 @pytest.mark.parametrize("contact", ["new@example.com", EVIL_PHONE], ids=["email", "phone"])
-def test_two_who_prove_one_address_one_after_the_other(attacker, owner, contact):  # REG-06
+def test_two_who_verify_one_address_one_after_the_other(attacker, owner, contact):  # REG-06
     first, second = waiting_for(contact, attacker, owner)
 
     won = owner.post(CONTACT_VERIFY, code=second)
@@ -369,7 +369,7 @@ def test_two_who_prove_one_address_one_after_the_other(attacker, owner, contact)
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("contact", ["new@example.com", EVIL_PHONE], ids=["email", "phone"])
-def test_race_of_two_who_prove_one_address(postbox, contact):  # REG-06, FI-07
+def test_race_of_two_who_verify_one_address(postbox, contact):  # REG-06, FI-07
     people = [Shopper("json", ip=f"198.51.100.{number}") for number in (1, 2)]
     codes = waiting_for(contact, *people)
 
@@ -396,7 +396,7 @@ def test_race_of_a_registration_and_a_change_to_one_address(postbox):  # REG-06
     (owners,) = Challenge.objects.live().filter(purpose=Purpose.REGISTER)
 
     answers = at_once(
-        lambda: tabs(owner, 1, ["json"])[0].prove(owners.code),
+        lambda: tabs(owner, 1, ["json"])[0].verify(owners.code),
         lambda: tabs(attacker, 1, ["json"])[0].post(CONTACT_VERIFY, code=code),
     )
 

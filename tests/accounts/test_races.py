@@ -15,7 +15,7 @@ from accounts.errors import Refused, TooOften
 from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from messaging.models import OutboxMessage, Status
 from messaging.outbox import delivery
 from messaging.providers import mailbox
@@ -49,20 +49,20 @@ MOSTLY_JSON = ["page", "htmx", *["json"] * 18]
 
 # Each statement finds rows that must not exist, whatever happened at once.
 INVARIANTS = {
-    "I1 a user has one proven registration and one event of it": """
+    "I1 a user has one verified registration and one event of it": """
         SELECT id FROM accounts_user person
-        WHERE (SELECT count(*) FROM accounts_challenge WHERE purpose = 'register' AND proved_at IS NOT NULL
+        WHERE (SELECT count(*) FROM accounts_challenge WHERE purpose = 'register' AND verified_at IS NOT NULL
                AND recipient IN (person.email_key, person.phone)) <> 1
            OR (SELECT count(*) FROM accounts_securityevent
                WHERE kind = 'registered' AND user_id = person.id) <> 1""",
-    "I1 a proven registration has a user": """
+    "I1 a verified registration has a user": """
         SELECT id FROM accounts_challenge proof
-        WHERE purpose = 'register' AND proved_at IS NOT NULL AND NOT EXISTS
+        WHERE purpose = 'register' AND verified_at IS NOT NULL AND NOT EXISTS
             (SELECT 1 FROM accounts_user WHERE proof.recipient IN (email_key, phone))""",
     "I2 nobody has more tries than there are": """
         SELECT id FROM accounts_challenge WHERE tries_left < 0 OR tries_left > 5""",
     "I3 a used code is one success": """
-        SELECT 1 WHERE (SELECT count(*) FROM accounts_challenge WHERE proved_at IS NOT NULL)
+        SELECT 1 WHERE (SELECT count(*) FROM accounts_challenge WHERE verified_at IS NOT NULL)
             <> (SELECT count(*) FROM accounts_securityevent WHERE kind IN ('signed_in', 'contact_added'))""",
     "I4 an email address is one person's": """
         SELECT email_key FROM accounts_user WHERE email_key IS NOT NULL GROUP BY email_key HAVING count(*) > 1""",
@@ -74,7 +74,7 @@ INVARIANTS = {
         SELECT 1 WHERE (SELECT count(*) FROM accounts_session WHERE user_id IS NOT NULL)
             <> (SELECT count(*) FROM accounts_securityevent WHERE kind = 'signed_in')""",
     "an attempt ends once": """
-        SELECT id FROM accounts_challenge WHERE proved_at IS NOT NULL AND closed_at IS NOT NULL""",
+        SELECT id FROM accounts_challenge WHERE verified_at IS NOT NULL AND closed_at IS NOT NULL""",
 }
 
 
@@ -173,7 +173,7 @@ def test_of_a_hundred_guesses_at_once_five_are_looked_at(ana, postbox, evaluated
 
     answers = at_once(
         *[
-            lambda tab=tab, guess=guess: tab.prove(guess)
+            lambda tab=tab, guess=guess: tab.verify(guess)
             for tab, guess in zip(tabs(ana, 100), guesses, strict=False)
         ]
     )
@@ -181,7 +181,7 @@ def test_of_a_hundred_guesses_at_once_five_are_looked_at(ana, postbox, evaluated
     assert len(evaluated) == conf.CODE_MAX_ATTEMPTS
     assert statuses(answers) == {422, 400}  # 400 is what JSON says
     assert SecurityEvent.objects.filter(kind="code_wrong").count() == conf.CODE_MAX_ATTEMPTS
-    assert ana.prove(postbox.code()).status_code == 422
+    assert ana.verify(postbox.code()).status_code == 422
     assert not User.objects.exists()
 
 
@@ -193,7 +193,7 @@ def test_the_right_code_gets_no_sixth_look_either(ana, postbox, evaluated):  # C
     at_once(
         *[
             lambda typed=typed: refusal_of(
-                challenges.check, Challenge.objects.get(pk=challenge.pk), typed, origin=Origin()
+                challenges.check, Challenge.objects.get(pk=challenge.pk), typed, client=ClientInfo()
             )
             for typed in [wrong(code), code] * 15
         ]
@@ -206,7 +206,7 @@ def test_fifty_right_codes_at_once_make_one_user(ana, postbox):  # COD-05, FI-02
     ana.identify(EMAIL)
     code = postbox.code()
 
-    answers = at_once(*[lambda tab=tab: tab.prove(code) for tab in tabs(ana, 50)])
+    answers = at_once(*[lambda tab=tab: tab.verify(code) for tab in tabs(ana, 50)])
 
     assert max(statuses(answers)) < 500
     assert User.objects.count() == 1
@@ -219,7 +219,7 @@ def test_the_code_and_the_link_at_once_make_one_user(ana, postbox):  # COD-05, R
     elsewhere = crowd(10)
 
     answers = at_once(
-        *[lambda tab=tab: tab.prove(code) for tab in tabs(ana, 4)],
+        *[lambda tab=tab: tab.verify(code) for tab in tabs(ana, 4)],
         *[lambda tab=tab: tab.post(LINK, token=token) for tab in tabs(ana, 10)],
         *[lambda one=one: one.post(LINK, token=token) for one in elsewhere],
     )
@@ -240,9 +240,9 @@ def test_two_clicks_end_signed_in_whichever_answer_comes_last(face):  # COD-11, 
 
         def late(tab=second, code=code, pause=number / 600):
             time.sleep(pause)
-            return tab.prove(code)
+            return tab.verify(code)
 
-        answers = at_once(lambda tab=first, code=code: tab.prove(code), late)
+        answers = at_once(lambda tab=first, code=code: tab.verify(code), late)
 
         for order in (answers, answers[::-1]):
             browser = _tab(bea, "json")
@@ -260,7 +260,7 @@ def test_fifty_resends_at_once_send_one_message(ana, postbox):  # COD-09, FI-03
 
     assert sorted(answer.status_code for answer in answers)[1:] == [429] * 49
     assert len(postbox) == 2
-    assert ana.prove(postbox.code()).to == COMPLETE
+    assert ana.verify(postbox.code()).to == COMPLETE
 
 
 def test_twenty_resends_of_a_used_up_code_begin_one_new_attempt(ana, postbox):  # COD-09, ux 37
@@ -279,7 +279,7 @@ def test_twenty_tries_of_an_expired_code_bring_one_new_code(ana, postbox):  # ux
     code = postbox.code()
     time_passes(minutes=11)
 
-    answers = at_once(*[lambda tab=tab: tab.prove(code) for tab in tabs(ana, 20)])
+    answers = at_once(*[lambda tab=tab: tab.verify(code) for tab in tabs(ana, 20)])
 
     assert max(statuses(answers)) < 500
     assert OutboxMessage.objects.count() == 2
@@ -291,13 +291,14 @@ def test_an_identifier_takes_forty_guesses_of_strangers_a_day_however_many_ask(
     evaluated,
 ):  # COD-07, LIM-12, I2
     attempts = [
-        challenges.issue(Purpose.REGISTER, parse(EMAIL), origin=Origin()) for _number in range(15)
+        challenges.issue(Purpose.REGISTER, parse(EMAIL), client=ClientInfo())
+        for _number in range(15)
     ]
 
     answers = at_once(
         *[
             lambda attempt=attempt: refusal_of(
-                challenges.check, attempt, wrong(attempt.code), origin=Origin()
+                challenges.check, attempt, wrong(attempt.code), client=ClientInfo()
             )
             for attempt in attempts * 5
         ]
@@ -311,7 +312,7 @@ def test_an_identifier_takes_forty_guesses_of_strangers_a_day_however_many_ask(
 
 
 @pytest.mark.usefixtures("_unlimited_messages")
-def test_twenty_browsers_that_prove_one_address_make_one_user(postbox):  # REG-03, FI-05
+def test_twenty_browsers_that_verify_one_address_make_one_user(postbox):  # REG-03, FI-05
     people = crowd(20)
     codes = []
     for person in people:
@@ -320,7 +321,7 @@ def test_twenty_browsers_that_prove_one_address_make_one_user(postbox):  # REG-0
 
     answers = at_once(
         *[
-            lambda person=person, code=code: person.prove(code)
+            lambda person=person, code=code: person.verify(code)
             for person, code in zip(people, codes, strict=True)
         ]
     )
@@ -341,7 +342,7 @@ def test_twenty_people_who_want_one_username_all_get_in(postbox):  # REG-07, FI-
 
     answers = at_once(
         *[
-            lambda person=person, code=code: person.prove(code)
+            lambda person=person, code=code: person.verify(code)
             for person, code in zip(people, codes, strict=True)
         ]
     )
@@ -354,7 +355,7 @@ def test_twenty_people_who_want_one_username_all_get_in(postbox):  # REG-07, FI-
 
 def test_a_profile_is_completed_once(ana, postbox):  # REG-09, ux G
     ana.identify(EMAIL)
-    ana.prove(postbox.code())
+    ana.verify(postbox.code())
 
     answers = at_once(
         *[
@@ -376,8 +377,8 @@ def test_everything_at_once_breaks_nothing(ana, postbox):  # COD-05, COD-09, LOG
     time_passes(seconds=61)
 
     answers = at_once(
-        *[lambda tab=tab: tab.prove(code) for tab in tabs(ana, 5)],
-        *[lambda tab=tab: tab.prove(wrong(code)) for tab in tabs(ana, 5)],
+        *[lambda tab=tab: tab.verify(code) for tab in tabs(ana, 5)],
+        *[lambda tab=tab: tab.verify(wrong(code)) for tab in tabs(ana, 5)],
         *[lambda tab=tab: tab.post(RESEND) for tab in tabs(ana, 5)],
         *[lambda tab=tab: tab.post(REGISTER, identifier=EMAIL) for tab in tabs(ana, 5)],
         *[lambda tab=tab: tab.post(LINK, token=token) for tab in tabs(ana, 5)],
@@ -452,7 +453,7 @@ def test_what_is_refused_by_one_limit_is_spent_from_none():  # LIM-05
 def queued(count=1):
     """Codes that wait in the outbox, because every nudge was lost."""
     made = [
-        challenges.issue(Purpose.REGISTER, parse(f"ana{number}@example.com"), origin=Origin())
+        challenges.issue(Purpose.REGISTER, parse(f"ana{number}@example.com"), client=ClientInfo())
         for number in range(count)
     ]
     for path in mailbox.files():

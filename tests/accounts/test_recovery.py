@@ -1,4 +1,4 @@
-"""A new password for whoever reads a proven contact: by link to an email address, by code to a mobile number."""
+"""A new password for whoever reads a verified contact: by link to an email address, by code to a mobile number."""
 
 import logging
 import re
@@ -51,12 +51,12 @@ SCANNERS = [
 
 
 def account(email=EMAIL, phone=PHONE, password=PASSWORD, **more):
-    """An account with these contacts, all proven."""
+    """An account with these contacts, all verified."""
     first, *others = [parse(contact) for contact in (email, phone) if contact]
     hashed = {"password": make_password(password)} if password else {}
     user = User.objects.register(first, name="Ana", completed_at=Now(), **hashed)
     for other in others:
-        more |= User.proven(other)
+        more |= User.verified_columns(other)
     User.objects.filter(pk=user.pk).update(primary=more.pop("primary", first.kind), **more)
     return user
 
@@ -131,15 +131,15 @@ def test_a_link_by_email_leads_to_a_new_password(owner, anyone, postbox):
 def test_a_code_by_text_leads_to_a_new_password(owner, anyone, postbox):
     asked = anyone.post(RESET, identifier=PHONE)
     told = anyone.get(RESET_VERIFY)
-    proved = anyone.post(RESET_VERIFY, code=postbox.code(PHONE))
+    verified = anyone.post(RESET_VERIFY, code=postbox.code(PHONE))
     on = f"{NEW_PASSWORD}?link={anyone.link}"
     form = anyone.get(on)
     saved = choose(anyone)
 
     assert asked.to == (None if is_json(anyone) else RESET_VERIFY)
     assert "Enter the code we sent you" in words(told)
-    assert proved.to == (None if is_json(anyone) else on)
-    assert proved.status_code == (303 if anyone.face == "page" else 200)
+    assert verified.to == (None if is_json(anyone) else on)
+    assert verified.status_code == (303 if anyone.face == "page" else 200)
     assert "Choose a new password" in words(form)
     assert saved.to == (None if is_json(anyone) else LOGIN)
     assert opens(CHOSEN, PHONE)
@@ -981,7 +981,7 @@ def _blanked(response, who):
         ("htmx", "unknown"),
         ("json", "unknown"),
         ("page", "shut out"),
-        ("page", "unproven"),
+        ("page", "unverified"),
     ],
 )
 def test_the_whole_way_looks_the_same_for_an_address_without_account(
@@ -992,9 +992,9 @@ def test_the_whole_way_looks_the_same_for_an_address_without_account(
     bea = account(OTHER_EMAIL, OTHER_PHONE, is_active=state != "shut out")
     if state == "unknown":
         bea.delete()
-    if state == "unproven":
+    if state == "unverified":
         User.objects.filter(pk=bea.pk).update(
-            **User.without("email" if known == EMAIL else "phone")
+            **User.removed_columns("email" if known == EMAIL else "phone")
         )
     other = OTHER_EMAIL if known == EMAIL else OTHER_PHONE
 
@@ -1119,9 +1119,9 @@ def test_a_used_up_code_can_be_replaced(owner, ana, postbox):  # ux 37
     Challenge.objects.update(tries_left=0)
     ana.post(RESET_RESEND)
 
-    proved = ana.post(RESET_VERIFY, code=postbox.code(PHONE))
+    verified = ana.post(RESET_VERIFY, code=postbox.code(PHONE))
 
-    assert proved.to == f"{NEW_PASSWORD}?link={ana.link}"
+    assert verified.to == f"{NEW_PASSWORD}?link={ana.link}"
     assert choose(ana).to == LOGIN
 
 
@@ -1262,7 +1262,7 @@ def test_a_code_of_one_purpose_is_none_of_another(where, other):  # COD-08
     assert refused.status_code == 400
     assert "not the code we sent" in words(refused)
     assert elsewhere.status_code in (401, 409)
-    assert not Challenge.objects.exclude(proved_at=None).exists()
+    assert not Challenge.objects.exclude(verified_at=None).exists()
     assert shopper.post(WAYS[where].verify, code=right).status_code == 200
 
 

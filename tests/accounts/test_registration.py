@@ -1,4 +1,4 @@
-"""A visitor becomes a shopper: identify, prove, complete, home."""
+"""A visitor becomes a shopper: identify, verify, complete, home."""
 
 import pytest
 
@@ -41,7 +41,7 @@ def test_a_visitor_becomes_a_shopper(anyone, postbox, who):  # promises 0.20, 2.
     assert anyone.identify(who).status_code in (200, 303)
     assert not User.objects.exists()  # REG-01
 
-    anyone.prove(postbox.code(who))
+    anyone.verify(postbox.code(who))
     anyone.complete(name="Ana")
 
     user = User.objects.get()
@@ -52,7 +52,7 @@ def test_a_visitor_becomes_a_shopper(anyone, postbox, who):  # promises 0.20, 2.
 
 def test_each_step_leads_to_the_next(ana, postbox):
     assert ana.identify(EMAIL).to == VERIFY
-    assert ana.prove(postbox.code()).to == COMPLETE
+    assert ana.verify(postbox.code()).to == COMPLETE
     assert ana.complete().to == HOME
     assert b"Ana" in ana.get(ACCOUNT).content
 
@@ -63,7 +63,7 @@ def test_the_proof_rotates_the_session_and_leaves_nothing_in_it(
     ana.identify(EMAIL)
     before = ana.session_key
 
-    ana.prove(postbox.code())
+    ana.verify(postbox.code())
 
     assert ana.session_key != before
     assert not Session.objects.filter(pk=before).exists()
@@ -88,9 +88,9 @@ def test_a_reload_repeats_nothing(anyone, postbox):  # ux 12, COD-13
     assert Challenge.objects.get().tries_left == conf.CODE_MAX_ATTEMPTS
 
 
-def test_the_last_step_shows_what_was_proven_and_does_not_ask_again(ana, postbox):  # ux 11, 54
+def test_the_last_step_shows_what_was_verified_and_does_not_ask_again(ana, postbox):  # ux 11, 54
     ana.identify(EMAIL)
-    ana.prove(postbox.code())
+    ana.verify(postbox.code())
 
     page = Page(ana.get(COMPLETE))
 
@@ -112,7 +112,7 @@ def test_the_same_address_twice_in_one_browser_sends_once(anyone, postbox):  # u
     anyone.identify("ANA@example.com")
 
     assert len(postbox) == 1
-    anyone.prove(postbox.code())
+    anyone.verify(postbox.code())
     assert anyone.is_signed_in
 
 
@@ -133,14 +133,14 @@ def test_completing_twice_changes_nothing(anyone, postbox):
 
 def test_json_signs_up_in_two_requests(ajax, postbox):  # promises 4.1, 4.3, 4.4, 4.7
     begun = ajax.post(REGISTER, PROFILE, email=EMAIL)
-    proven = ajax.post(VERIFY, username="ana", otp=postbox.code())
+    verified = ajax.post(VERIFY, username="ana", otp=postbox.code())
 
-    assert (begun.status_code, proven.status_code) == (200, 200)
+    assert (begun.status_code, verified.status_code) == (200, 200)
     assert begun.json() == {
         "success": True,
         "message": "Registration successful. Please verify OTP.",
     }
-    assert proven.json() == {
+    assert verified.json() == {
         "success": True,
         "message": "OTP verified successfully. You are now logged in!",
     }
@@ -182,7 +182,7 @@ def test_whoever_says_everything_at_once_skips_the_last_step(
 ):  # promises 0.3, 0.21, 1.1, 2.3
     ana.post(REGISTER, fields, password=PASSWORD)
 
-    assert ana.prove(postbox.code()).to == HOME
+    assert ana.verify(postbox.code()).to == HOME
     user = User.objects.get()
     assert user.name == "Ana Ng"
     assert user.completed_at
@@ -193,7 +193,7 @@ def test_whoever_says_everything_at_once_skips_the_last_step(
 def test_whoever_says_less_is_asked_for_the_rest(ajax, postbox, missing):  # promise 2.3
     known = {name: value for name, value in PROFILE.items() if name != missing}
     ajax.post(REGISTER, known, email=EMAIL)
-    ajax.prove(postbox.code())
+    ajax.verify(postbox.code())
     assert User.objects.get().completed_at is None
 
     done = ajax.complete(name="Ana")
@@ -319,7 +319,7 @@ def test_json_asks_for_a_new_code(ajax, postbox):  # promise 0.10
 def test_a_misshapen_code_costs_no_try(anyone, typed, sentence):  # ux 35, COD-10
     anyone.identify(EMAIL)
 
-    refused = anyone.prove(typed)
+    refused = anyone.verify(typed)
 
     assert refused.status_code == (400 if anyone.face == "json" else 422)
     assert sentence in words(refused)
@@ -330,24 +330,24 @@ def test_tries_are_counted_down_and_then_the_code_is_dead(anyone, postbox):  # u
     anyone.identify(EMAIL)
     code = postbox.code()
 
-    said = [words(anyone.prove(wrong(code))) for _ in range(5)]
+    said = [words(anyone.verify(wrong(code))) for _ in range(5)]
 
     assert all("That is not the code we sent. Check it and try again." in one for one in said[:4])
     assert not any("left" in one for one in said[:2])
     assert "You have 2 tries left." in said[2]
     assert "You have 1 try left." in said[3]
     assert "That code was tried too often and no longer works. Get a new code." in said[4]
-    assert "That code was tried too often" in words(anyone.prove(code))
+    assert "That code was tried too often" in words(anyone.verify(code))
     assert not anyone.is_signed_in
 
 
 def test_a_used_up_code_is_replaced_at_once(anyone, postbox):  # ux 37
     anyone.identify(EMAIL)
     for _ in range(5):
-        anyone.prove(wrong(postbox.code()))
+        anyone.verify(wrong(postbox.code()))
 
     anyone.post(RESEND)
-    anyone.prove(postbox.code())
+    anyone.verify(postbox.code())
 
     assert len(postbox) == 2
     assert anyone.is_signed_in
@@ -358,10 +358,10 @@ def test_an_expired_code_brings_a_new_one(anyone, postbox):  # ux 35, 36
     older = postbox.code()
     time_passes(minutes=10, seconds=1)
 
-    assert "The code has expired. We sent you a new one." in words(anyone.prove(older))
+    assert "The code has expired. We sent you a new one." in words(anyone.verify(older))
 
     assert len(postbox) == 2
-    anyone.prove(postbox.code())
+    anyone.verify(postbox.code())
     assert anyone.is_signed_in
 
 
@@ -369,7 +369,7 @@ def test_a_code_is_good_to_the_last_second(ana, postbox):  # COD-04
     ana.identify(EMAIL)
     time_passes(minutes=9, seconds=55)
 
-    assert ana.prove(postbox.code()).to == COMPLETE
+    assert ana.verify(postbox.code()).to == COMPLETE
 
 
 def test_an_expired_code_brings_none_beyond_the_limit(anyone, postbox, monkeypatch):  # ux 36
@@ -380,7 +380,7 @@ def test_an_expired_code_brings_none_beyond_the_limit(anyone, postbox, monkeypat
     newest = postbox.code()
     time_passes(minutes=10, seconds=1)
 
-    assert "The code has expired. Get a new code." in words(anyone.prove(newest))
+    assert "The code has expired. Get a new code." in words(anyone.verify(newest))
     assert len(postbox) == 1
 
 
@@ -392,18 +392,18 @@ def test_an_earlier_code_is_recognised_and_costs_a_try(anyone, postbox):  # ux 3
 
     sent_at = Challenge.objects.get().sent_at
     said = f"That is an earlier code. Use the newest one, sent at {sent_at:%H:%M} UTC."
-    assert said in words(anyone.prove(older))
+    assert said in words(anyone.verify(older))
     assert Challenge.objects.get().tries_left == conf.CODE_MAX_ATTEMPTS - 1
 
 
 def test_a_new_code_does_not_give_tries_back(ana, postbox):  # COD-09
     ana.identify(EMAIL)
     for _ in range(3):
-        ana.prove(wrong(postbox.code()))
+        ana.verify(wrong(postbox.code()))
     time_passes(seconds=61)
     ana.post(RESEND)
 
-    assert "You have 1 try left." in words(ana.prove(wrong(postbox.code())))
+    assert "You have 1 try left." in words(ana.verify(wrong(postbox.code())))
 
 
 def test_a_code_used_elsewhere_is_already_used(anyone, bea, postbox):  # ux 35, 38; COD-05
@@ -411,7 +411,7 @@ def test_a_code_used_elsewhere_is_already_used(anyone, bea, postbox):  # ux 35, 
     code, link = postbox.code(), postbox.link()
     bea.post(link, token=link.partition("=")[2])
 
-    assert "already been used or replaced" in words(anyone.prove(wrong(code)))
+    assert "already been used or replaced" in words(anyone.verify(wrong(code)))
     assert not anyone.is_signed_in
     assert User.objects.count() == 1
 
@@ -423,9 +423,9 @@ def test_the_right_code_again_leads_on_and_leaves_the_cookie_alone(
     second_click = Shopper(anyone.face)
     second_click.client.cookies["__Host-session"] = anyone.session_key
     code = postbox.code()
-    anyone.prove(code)
+    anyone.verify(code)
 
-    late = second_click.prove(code)
+    late = second_click.verify(code)
 
     assert late.status_code in (303, 409)
     assert "__Host-session" not in late.cookies
@@ -436,9 +436,9 @@ def test_the_right_code_again_leads_on_and_leaves_the_cookie_alone(
 def test_a_signed_in_shopper_who_sends_the_code_again_is_told_so(anyone, postbox):  # ux 38
     anyone.identify(EMAIL)
     code = postbox.code()
-    anyone.prove(code)
+    anyone.verify(code)
 
-    again = anyone.prove(code)
+    again = anyone.verify(code)
 
     assert again.to == HOME or again.json()["message"] == "You are already signed in."
     assert anyone.is_signed_in
@@ -448,8 +448,8 @@ def test_a_code_of_one_browser_is_no_code_in_another(ana, bea, postbox):  # ux 3
     ana.identify(EMAIL)
     bea.identify("bea@example.com")
 
-    assert ana.prove(postbox.code("bea@example.com")).status_code == 422
-    assert bea.prove(postbox.code(EMAIL)).status_code == 422
+    assert ana.verify(postbox.code("bea@example.com")).status_code == 422
+    assert bea.verify(postbox.code(EMAIL)).status_code == 422
     assert list(Challenge.objects.values_list("tries_left", flat=True)) == [4, 4]
 
 
@@ -500,9 +500,9 @@ def test_another_address_keeps_what_was_typed_and_kills_the_older_code(
 
     anyone.post(CHANGE, identifier=PHONE)
 
-    assert anyone.prove(older).status_code in (400, 422)
+    assert anyone.verify(older).status_code in (400, 422)
     assert bea.open(link).status_code == 410
-    anyone.prove(postbox.code(PHONE))
+    anyone.verify(postbox.code(PHONE))
     user = User.objects.get()
     assert (user.phone, user.email, user.name, user.username) == (PHONE, None, "Ana", "ana")
     assert user.check_password(PASSWORD)
@@ -514,7 +514,7 @@ def test_changing_to_the_same_address_sends_nothing(anyone, postbox):  # ux 49
     anyone.post(CHANGE, identifier=EMAIL)
 
     assert len(postbox) == 1
-    anyone.prove(postbox.code())
+    anyone.verify(postbox.code())
     assert anyone.is_signed_in
 
 
@@ -550,13 +550,13 @@ def test_json_is_not_asked_about_typos(ajax, postbox):  # ux 19
 def test_a_lost_race_for_a_username_costs_the_name_only(anyone, bea, postbox):  # REG-01, REG-07
     anyone.post(REGISTER, PROFILE, email=EMAIL)
     bea.post(REGISTER, PROFILE, email="bea@example.com")
-    bea.prove(postbox.code("bea@example.com"))
+    bea.verify(postbox.code("bea@example.com"))
 
-    proven = anyone.prove(postbox.code(EMAIL))
+    verified = anyone.verify(postbox.code(EMAIL))
 
-    assert proven.to in (COMPLETE, None)
+    assert verified.to in (COMPLETE, None)
     assert User.objects.get(email=EMAIL).username is None
-    shown = proven if anyone.face == "json" else anyone.get(COMPLETE)
+    shown = verified if anyone.face == "json" else anyone.get(COMPLETE)
     assert "That username has just been taken. Choose another one." in words(shown)
     assert "That username is taken." in words(anyone.complete(username="ana"))
     anyone.complete(username="ana2")
@@ -567,9 +567,9 @@ def test_a_proof_ends_every_other_attempt_at_the_address(anyone, bea, postbox): 
     anyone.identify(EMAIL)
     code = postbox.code()
     bea.identify(EMAIL)
-    bea.prove(postbox.code())
+    bea.verify(postbox.code())
 
-    anyone.prove(code)
+    anyone.verify(code)
 
     assert User.objects.count() == 1
     assert not anyone.is_signed_in
@@ -582,10 +582,10 @@ def test_an_unfinished_account_is_finished_from_another_browser(
 ):  # promise 0.15
     monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", rule)
     bea.identify(EMAIL)
-    bea.prove(postbox.code())
+    bea.verify(postbox.code())
 
     ana.identify(EMAIL)
-    ana.prove(postbox.code())
+    ana.verify(postbox.code())
     ana.complete(name="Ana")
 
     assert User.objects.get().name == "Ana"
@@ -594,11 +594,11 @@ def test_an_unfinished_account_is_finished_from_another_browser(
 
 def test_whoever_comes_back_is_not_told_of_a_lost_username(ajax, bea, postbox):  # REG-02
     bea.identify(EMAIL)
-    bea.prove(postbox.code())
+    bea.verify(postbox.code())
 
     ajax.post(REGISTER, PROFILE, email=EMAIL)
 
-    said = ajax.prove(postbox.code()).json()["message"]
+    said = ajax.verify(postbox.code()).json()["message"]
     assert said == "OTP verified successfully. You are now logged in!"
 
 
@@ -614,10 +614,10 @@ def begun(shopper, postbox):
     shopper.identify(EMAIL)
 
 
-def proven(shopper, postbox):
+def verified(shopper, postbox):
     """The profile is not complete."""
     begun(shopper, postbox)
-    shopper.prove(postbox.code())
+    shopper.verify(postbox.code())
 
 
 def finished(shopper, postbox):
@@ -639,7 +639,7 @@ HERE = None
 ORDER = [
     (nobody, [HERE, REGISTER, REGISTER, back(COMPLETE), back(ACCOUNT), back(CONTACT)]),
     (begun, [HERE, HERE, HERE, back(COMPLETE), back(ACCOUNT), back(CONTACT)]),
-    (proven, [HOME, HOME, HOME, HERE, COMPLETE, COMPLETE]),
+    (verified, [HOME, HOME, HOME, HERE, COMPLETE, COMPLETE]),
     (finished, [HOME, HOME, HOME, HOME, HERE, ACCOUNT]),
     (waiting, [HOME, HOME, HOME, HOME, HERE, HERE]),
 ]
@@ -664,10 +664,10 @@ def test_steps_are_taken_in_their_order(ana, postbox, state, leads):  # REG-09
     ("state", "url", "to"),
     [
         (nobody, RESEND, REGISTER),
-        (proven, RESEND, HOME),
+        (verified, RESEND, HOME),
         (finished, RESEND, HOME),
         (nobody, CONTACT_RESEND, LOGIN),
-        (proven, CONTACT_RESEND, COMPLETE),
+        (verified, CONTACT_RESEND, COMPLETE),
         (finished, CONTACT_RESEND, ACCOUNT),
     ],
     ids=lambda value: getattr(value, "__name__", None),
@@ -688,7 +688,7 @@ GREEDY = {
     "is_active": "0",
     "id": "00000000-0000-4000-8000-000000000000",
     "email_verified": "1",
-    "email_proved_at": "2001-01-01",
+    "email_verified_at": "2001-01-01",
     "verified_at": "2001-01-01",
     "completed_at": "2001-01-01",
     "email_key": "eve@example.com",
@@ -705,7 +705,7 @@ def test_fields_nobody_asked_for_are_ignored(anyone, postbox):  # REG-09
     user = User.objects.get()
     assert (user.is_staff, user.is_superuser, user.is_active) == (False, False, True)
     assert str(user.pk) != GREEDY["id"]
-    assert (user.email_key, user.email_proved_at.year > 2001) == (EMAIL, True)
+    assert (user.email_key, user.email_verified_at.year > 2001) == (EMAIL, True)
     assert not user.groups.exists()
 
 
@@ -747,7 +747,7 @@ def test_a_shopper_with_a_phone_may_add_an_email_address(ana, postbox):
     assert User.objects.get().email_key == EMAIL
 
 
-def test_a_second_contact_holds_nobody_up_until_it_is_proven(ana, bea, postbox):  # REG-04, REG-06
+def test_a_second_contact_holds_nobody_up_until_it_is_verified(ana, bea, postbox):  # REG-04, REG-06
     bea.signs_up(EMAIL, contact=PHONE)
     code = postbox.code(PHONE)
 
@@ -796,7 +796,7 @@ def test_a_new_code_for_the_contact(ana, postbox):
 
 def test_the_second_contact_is_of_the_other_kind(anyone, postbox):
     anyone.identify(EMAIL)
-    anyone.prove(postbox.code())
+    anyone.verify(postbox.code())
 
     refused = anyone.complete(contact="other@example.com")
 
@@ -842,7 +842,7 @@ def test_no_way_on_leads_elsewhere(postbox, away):  # WEB-03, ux 60
     shopper = Shopper("htmx")
     shopper.identify(EMAIL, next=away)
 
-    assert shopper.prove(postbox.code()).to == COMPLETE
+    assert shopper.verify(postbox.code()).to == COMPLETE
     assert shopper.complete(next=away).to == HOME
 
 
@@ -867,17 +867,19 @@ def test_a_safe_way_on_is_kept_through_all_steps(db, postbox, face):  # WEB-03, 
     came_for = Page(shopper.get(shown)).forms[0]["fields"]["next"]
     shopper.identify(EMAIL, next=came_for)
 
-    proven = shopper.prove(postbox.code())
+    verified = shopper.verify(postbox.code())
 
-    assert proven.to == f"{COMPLETE}?next=%2Faccount%2F"
-    came_for = next(form for form in Page(shopper.get(proven.to)).forms if "next" in form["fields"])
+    assert verified.to == f"{COMPLETE}?next=%2Faccount%2F"
+    came_for = next(
+        form for form in Page(shopper.get(verified.to)).forms if "next" in form["fields"]
+    )
     assert shopper.complete(next=came_for["fields"]["next"]).to == ACCOUNT
 
 
 def test_a_safe_way_on_is_taken_at_once_when_everything_is_said(ana, postbox):  # WEB-03
     ana.identify(EMAIL, next=ACCOUNT, **PROFILE)
 
-    assert ana.prove(postbox.code()).to == ACCOUNT
+    assert ana.verify(postbox.code()).to == ACCOUNT
 
 
 def test_asking_again_for_a_code_on_its_way_is_counted_too(

@@ -42,21 +42,21 @@ SHORT = conf.NOT_ME_TTL - timedelta(seconds=5)
 
 @pytest.fixture
 def owner(db):
-    """Ana's account: an address and a number that she proved a year ago."""
+    """Ana's account: an address and a number that she verified a year ago."""
     user = User.objects.register(
         parse(EMAIL), name="Ana", completed_at=Now(), password=make_password(PASSWORD)
     )
-    proven = User.proven(parse(PHONE)) | {"primary": "phone"}
-    User.objects.filter(pk=user.pk).update(**proven)
-    proved_long_ago("email", days=365)
-    proved_long_ago("phone", days=365)
+    verified = User.verified_columns(parse(PHONE)) | {"primary": "phone"}
+    User.objects.filter(pk=user.pk).update(**verified)
+    verified_long_ago("email", days=365)
+    verified_long_ago("phone", days=365)
     User.objects.update(date_joined=Now() - timedelta(days=365))
     return user
 
 
-def proved_long_ago(kind, **span):
+def verified_long_ago(kind, **span):
     """A contact of the account is that old."""
-    User.objects.update(**{f"{kind}_proved_at": Now() - timedelta(**span)})
+    User.objects.update(**{f"{kind}_verified_at": Now() - timedelta(**span)})
 
 
 def by_password(shopper=None, password=PASSWORD, who=EMAIL):
@@ -176,7 +176,7 @@ def test_sessions_end_with_the_contact_they_were_made_with(owner, change):
 
 
 def test_a_contact_that_is_added_ends_no_session(owner):
-    User.objects.update(primary="email", **User.without("phone"))
+    User.objects.update(primary="email", **User.removed_columns("phone"))
     elsewhere, mine = by_code(EMAIL), by_password(Shopper())
 
     adds(mine, NEW_PHONE, "phone")
@@ -186,7 +186,7 @@ def test_a_contact_that_is_added_ends_no_session(owner):
 
 
 def test_a_removal_that_is_refused_ends_no_session(owner):
-    User.objects.update(primary="email", **User.without("phone"))
+    User.objects.update(primary="email", **User.removed_columns("phone"))
     elsewhere, mine = by_code(EMAIL), by_password(Shopper())
 
     assert removes(mine).status_code == 422
@@ -292,7 +292,7 @@ def code_to_the_other(ana):
 
 
 def confirmed_by_code(ana):
-    """Signed in with the password, then proven by a code to the number that stays."""
+    """Signed in with the password, then verified by a code to the number that stays."""
     by_password(ana)
     ana.post(CONFIRM_CODE)
     ana.post(CONFIRM_VERIFY, code=Postbox().code(PHONE))
@@ -346,7 +346,7 @@ def code_to_the_same(ana):
 
 def young_number(ana):
     """By a code to a number that was added a little less long ago than it takes."""
-    proved_long_ago("phone", seconds=SHORT.total_seconds())
+    verified_long_ago("phone", seconds=SHORT.total_seconds())
     return by_code(PHONE, ana)
 
 
@@ -365,7 +365,7 @@ def test_what_a_thief_may_have_removed_comes_back(owner, ana, way, change):
 
 
 def test_a_number_that_is_old_enough_counts(owner, ana):
-    proved_long_ago("phone", seconds=LONG.total_seconds())
+    verified_long_ago("phone", seconds=LONG.total_seconds())
 
     removes(by_code(PHONE, ana))
 
@@ -373,7 +373,7 @@ def test_a_number_that_is_old_enough_counts(owner, ana):
 
 
 def test_a_thief_who_brings_a_number_of_their_own_gains_nothing(owner, postbox):
-    User.objects.update(primary="email", **User.without("phone"))
+    User.objects.update(primary="email", **User.removed_columns("phone"))
     thief = by_password(Shopper(ip="192.0.2.66"))
     adds(thief, NEW_PHONE, "phone")
     removes(by_code(NEW_PHONE, Shopper(ip="192.0.2.67")))
@@ -389,7 +389,7 @@ def test_a_thief_who_brings_a_number_of_their_own_gains_nothing(owner, postbox):
 
 def test_a_number_that_came_back_is_no_older_than_it_was(owner, postbox):
     """A thief must not age a number of theirs by removing it and calling it back."""
-    User.objects.update(primary="email", **User.without("phone"))
+    User.objects.update(primary="email", **User.removed_columns("phone"))
     thief = by_password(Shopper(ip="192.0.2.66"))
     adds(thief, NEW_PHONE, "phone")
     removes(thief, "phone")
@@ -408,10 +408,10 @@ def test_a_contact_of_an_account_that_came_back_is_as_old_as_it_was(owner):
     press(links_to(EMAIL)[0])
 
     user = User.objects.get()
-    assert user.email_proved_at == user.date_joined
+    assert user.email_verified_at == user.date_joined
 
 
-def test_a_contact_proven_anew_after_it_came_back_may_come_back_again(owner, ana):
+def test_a_contact_verified_anew_after_it_came_back_may_come_back_again(owner, ana):
     removes(by_password())
     comes_back()
     removes(forgets_password())
@@ -532,7 +532,7 @@ def test_staff_remove_a_contact_for_good(staff, owner, postbox, kind, gone, stay
 
 
 def test_staff_never_remove_the_last_contact(staff, owner):
-    User.objects.filter(pk=owner.pk).update(primary="email", **User.without("phone"))
+    User.objects.filter(pk=owner.pk).update(primary="email", **User.removed_columns("phone"))
 
     answers = [deed(staff, owner, f"remove-{kind}") for kind in ("email", "phone")]
 

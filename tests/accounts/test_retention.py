@@ -12,12 +12,12 @@ from django.utils.timezone import now
 from accounts import audit, conf, retention, tasks
 from accounts.identifiers import fingerprint
 from accounts.models import Bucket, Challenge, SecurityEvent, Session, User, WrittenOnce
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from messaging.models import OutboxMessage
 from messaging.tasks import purge as purge_messages
 from tests.support.people import Shopper, time_passes
 
-HERE = Origin(ip="203.0.113.7", agent="Chrome")
+HERE = ClientInfo(ip="203.0.113.7", agent="Chrome")
 DAY = timedelta(days=1)
 postgresql = pytest.mark.skipif(
     "postgres" not in settings.DATABASES["default"]["ENGINE"], reason="a trigger of PostgreSQL"
@@ -215,7 +215,7 @@ def limit(key, age, period=3600):
 def test_old_attempts_go_and_others_stay(db):  # LOG-06
     kept = conf.CHALLENGES_KEPT
     attempt(kept + DAY)
-    attempt(kept + DAY, proved_at=Now() - kept)
+    attempt(kept + DAY, verified_at=Now() - kept)
     attempt(kept + DAY, link_expires_at=Now() + DAY, closed_at=Now() - kept)
     young = attempt(kept - DAY)
     live = attempt(kept + DAY, link_expires_at=Now() + DAY)
@@ -331,6 +331,6 @@ def test_beat_purges(db):  # LOG-06
 
 
 def test_an_event_of_no_request_has_no_request(db):  # LOG-01
-    audit.record("erased", origin=HERE)
+    audit.record("erased", client=HERE)
 
     assert len(SecurityEvent.objects.get().request_id) <= 64

@@ -22,7 +22,7 @@ from accounts.models import (
     TextCountry,
     User,
 )
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from backoffice.dashboard import rollups
 from backoffice.models import Tally, What
 from backoffice.tasks import alert_on_bursts
@@ -44,7 +44,7 @@ from tests.support.staff import knock, make_staff
 GROWING = (
     *(Alert, Bucket, Challenge, OutboxMessage, RefusalCount, SecurityEvent, Session, TextCountry),
 )
-HERE = Origin(ip="203.0.113.7")
+HERE = ClientInfo(ip="203.0.113.7")
 DOWNLOAD, CONFIRM, NAMES = "/account/download/", "/account/confirm/", "/account/names/"
 CHANGE_PASSWORD = "/account/password/"
 LOGIN_CODE, RESET = "/login/code/", "/password-reset/"
@@ -187,19 +187,19 @@ def test_sign_ins_to_the_staff_pages_that_are_limited_add_few_rows(client):  # L
 def test_another_household_is_written_down_by_itself(db):  # LOG-01
     for ip in ("203.0.113.7", "203.0.113.8"):
         for _ in range(3):
-            refusals.note("limit_hit", origin=Origin(ip=ip))
+            refusals.note("limit_hit", client=ClientInfo(ip=ip))
 
     assert kinds("limit_hit") == 2
 
 
 def test_a_refusal_is_written_down_again_after_a_minute(db):  # LOG-01
-    refusals.note("limit_hit", origin=HERE)
+    refusals.note("limit_hit", client=HERE)
     time_passes(seconds=59)
-    refusals.note("limit_hit", origin=HERE)
+    refusals.note("limit_hit", client=HERE)
     assert kinds("limit_hit") == 1
 
     time_passes(seconds=1)
-    refusals.note("limit_hit", origin=HERE)
+    refusals.note("limit_hit", client=HERE)
 
     assert kinds("limit_hit") == 2
 
@@ -218,10 +218,10 @@ def begins(who):
 
 def test_a_used_code_that_is_typed_again_and_again_is_five_events(db):  # COD-05, LOG-01
     (again, older), (eve, code) = begins("eve@example.com"), begins("eve@example.com")
-    eve.prove(code)
+    eve.verify(code)
 
     for _ in range(20):
-        again.prove(older)
+        again.verify(older)
 
     assert kinds("code_replay") == 5
     assert counted("code_replay") == 20
@@ -233,8 +233,8 @@ def test_a_used_code_that_is_typed_again_and_again_is_five_events(db):  # COD-05
 @pytest.mark.django_db(transaction=True)
 def test_the_board_counts_every_refusal(db):  # LOG-06
     for _ in range(7):
-        refusals.note("number_refused", origin=HERE, identifier=parse("+12025550123"))
-        refusals.note("limit_hit", origin=HERE, identifier=parse("+12025550123"))
+        refusals.note("number_refused", client=HERE, identifier=parse("+12025550123"))
+        refusals.note("limit_hit", client=HERE, identifier=parse("+12025550123"))
 
     rollups.tally(now())
 
@@ -288,7 +288,7 @@ def test_counts_that_the_board_has_not_read_stay(db):  # LOG-06
 
 @pytest.mark.django_db(transaction=True)
 def test_fifty_refusals_at_once_are_fifty(db):  # LOG-06
-    at_once(*[lambda: refusals.note("limit_hit", origin=HERE)] * 50)
+    at_once(*[lambda: refusals.note("limit_hit", client=HERE)] * 50)
 
     assert counted("limit_hit") == 50
     assert kinds("limit_hit") == 1
@@ -369,7 +369,7 @@ def test_a_limit_that_was_emptied_counts_anew(db):  # LIM-09
 # One account
 
 
-def test_an_account_that_proves_itself_for_ever_adds_few_rows(ana):  # REC-08
+def test_an_account_that_verifies_itself_for_ever_adds_few_rows(ana):  # REC-08
     joins(ana)
 
     answers = [ana.post(CONFIRM, current=PASSWORD).status_code for _ in range(MANY)]
@@ -424,7 +424,7 @@ def test_a_taken_username_costs_no_hash_at_the_first_step(ana, bea, hashes):  # 
 def test_a_third_step_that_is_refused_costs_no_hash(ana, bea, hashes, monkeypatch, reason):
     joins(bea, email="bea@example.com", username="bea")
     ana.identify("ana@example.com")
-    ana.prove(Postbox().code("ana@example.com"))
+    ana.verify(Postbox().code("ana@example.com"))
     if reason == "probed too often":
         monkeypatch.setattr(conf, "USERNAME_PROBES_PER_IP", rates("1/m"))
         ana.complete(username="bea")

@@ -54,8 +54,8 @@ def _hashes_are_counted(settings):
 
 @pytest.fixture
 def owner(db):
-    """Ana, who proved an email address and a mobile number, and chose a username."""
-    phone = User.proven(parse(PHONE))
+    """Ana, who verified an email address and a mobile number, and chose a username."""
+    phone = User.verified_columns(parse(PHONE))
     known = {"name": "Ana", "username": USERNAME, "completed_at": Now()}
     return User.objects.register(parse(EMAIL), password=make_password(PASSWORD), **known, **phone)
 

@@ -85,7 +85,7 @@ def test_signing_out_forgets_what_was_half_done(anyone, postbox):  # SES-04, REG
     anyone.post(LOGOUT)
 
     assert not Session.objects.exists()
-    assert anyone.prove(code).status_code in (303, 409)
+    assert anyone.verify(code).status_code in (303, 409)
     assert not User.objects.exists()
 
 
@@ -104,7 +104,7 @@ def test_nobody_chooses_the_name_of_a_session(ana, postbox, chosen):  # SES-02
     ana.identify(WHO)
     assert ana.session_key != chosen
 
-    ana.prove(postbox.code())
+    ana.verify(postbox.code())
 
     assert ana.is_signed_in
     assert not Session.objects.filter(pk=chosen).exists()
@@ -114,7 +114,7 @@ def test_a_session_that_was_handed_over_gains_nothing(ana, postbox):  # SES-01, 
     ana.identify(WHO)
     attacker = copy_of(ana)
 
-    ana.prove(postbox.code())
+    ana.verify(postbox.code())
 
     assert ana.is_signed_in
     assert not attacker.is_signed_in
@@ -127,7 +127,7 @@ def test_what_was_planted_before_the_sign_in_is_gone_after_it(ana, postbox):  # 
     ana.client.cookies[COOKIE] = planted.pk
     ana.identify(WHO)
 
-    ana.prove(postbox.code(WHO))
+    ana.verify(postbox.code(WHO))
 
     kept = Session.objects.get(pk=ana.session_key).get_decoded()
     assert set(kept) == {"_auth_user_id", "_auth_user_backend", "_auth_user_hash"}
@@ -290,7 +290,7 @@ def test_what_happens_elsewhere_ends_the_session(ana, event):  # SES-05, SES-06
 
 def test_the_first_password_does_not_end_the_session_it_was_typed_in(anyone, postbox):  # SES-01
     anyone.identify(WHO)
-    anyone.prove(postbox.code())
+    anyone.verify(postbox.code())
     elsewhere = copy_of(anyone)
 
     anyone.complete()

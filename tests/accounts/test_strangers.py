@@ -47,8 +47,8 @@ addresses = (f"198.51.{number // 250}.{number % 250 + 1}" for number in count(50
 
 @pytest.fixture
 def owner(db):
-    """Ana, who proved an email address and a mobile number long ago."""
-    phone = User.proven(parse(PHONE))
+    """Ana, who verified an email address and a mobile number long ago."""
+    phone = User.verified_columns(parse(PHONE))
     known = {"name": "Ana", "password": make_password(PASSWORD), "completed_at": Now(), **phone}
     return User.objects.register(parse(EMAIL), **known)
 
@@ -104,7 +104,7 @@ def leave_and_come_back(browser):
 @pytest.fixture
 def phone_only(trusted):
     """Ana, who has a number alone, in her own browser."""
-    User.objects.update(primary="phone", **User.without("email"))
+    User.objects.update(primary="phone", **User.removed_columns("email"))
     sign_in(trusted, PHONE)
     return trusted
 
@@ -184,7 +184,7 @@ def test_a_code_that_is_renewed_obeys_a_stopped_channel(ana, helper, postbox):  
     time_passes(minutes=11)
     helper.client.post("/admin/signups/", {"channel": "sms", "wish": "off"})
 
-    answer = ana.prove(code)
+    answer = ana.verify(code)
 
     assert "The code has expired. Get a new code." in words(answer)
     assert sent_by_text() == 1
@@ -228,7 +228,7 @@ def test_a_trusted_browser_has_a_budget_that_strangers_cannot_spend(
 
 
 def test_forty_six_sign_ups_close_a_country_for_sign_ups_alone(owner, postbox):  # ABU-05, ABU-08
-    TextCountry.objects.create(code="US", sent=4, proved=0)
+    TextCountry.objects.create(code="US", sent=4, verified=0)
     answers = []
     for number in range(47):
         answers.append(somebody().identify(f"+120255{60 + number // 8}{number % 8:03d}"))
@@ -251,7 +251,7 @@ def test_a_country_that_closed_itself_opens_after_a_day(db):  # ABU-05
 
     assert somebody().identify(PHONE).status_code == 200
     country = TextCountry.objects.get(code="US")
-    assert (country.sent, country.proved) == (1, 0)
+    assert (country.sent, country.verified) == (1, 0)
 
 
 def test_what_staff_closed_stays_closed_for_all_shoppers(trusted, helper):  # ABU-07
@@ -559,7 +559,7 @@ def walk(who):
     time_passes(seconds=61)
     yield noted(who, prober.get, "/register/delivery/")
     yield noted(who, prober.post, RESEND)
-    yield noted(who, prober.prove, "000000")
+    yield noted(who, prober.verify, "000000")
 
 
 @pytest.mark.parametrize("is_active", [True, False], ids=["active", "shut out"])
@@ -616,7 +616,7 @@ def test_a_code_counts_as_well_and_is_not_used_up_by_the_refusal(postbox):  # LI
     reader.post(CODE, identifier=PHONE)
 
     assert reader.post(CODE_VERIFY, code=postbox.code(PHONE)).status_code == 429
-    assert Challenge.objects.get(purpose="login").proved_at is None
+    assert Challenge.objects.get(purpose="login").verified_at is None
 
 
 def test_a_trusted_browser_comes_in_as_often_as_it_likes(trusted, monkeypatch):  # LIM-04

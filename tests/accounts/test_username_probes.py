@@ -8,7 +8,7 @@ from accounts import conf
 from accounts.conf import rates
 from accounts.flows import registration
 from accounts.models import Bucket, SecurityEvent, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from tests.accounts.test_account import joins
 from tests.support.people import PASSWORD, Postbox, Shopper, time_passes
 
@@ -42,10 +42,10 @@ def stranger(browser):
     """Somebody who has not begun."""
 
 
-def proven(browser):
+def verified(browser):
     """Somebody who has typed the code."""
     browser.identify("eve@example.com")
-    browser.prove(Postbox().code("eve@example.com"))
+    browser.verify(Postbox().code("eve@example.com"))
 
 
 def member(browser):
@@ -53,7 +53,7 @@ def member(browser):
     joins(browser, email="eve@example.com")
 
 
-DOORS = {"step 1": (stranger, begins), "step 3": (proven, completes), "names": (member, renames)}
+DOORS = {"step 1": (stranger, begins), "step 3": (verified, completes), "names": (member, renames)}
 
 
 @pytest.mark.parametrize(("ready", "act"), DOORS.values(), ids=DOORS)
@@ -99,19 +99,19 @@ def test_an_owner_chooses_a_free_name_and_keeps_it(ana, taken):
 
 
 def test_the_third_step_sent_twice_finds_its_own_name_free(ana):  # COD-11
-    proven(ana)
+    verified(ana)
     user = User.objects.get()
     said = {"name": "Ana", "password": PASSWORD, "username": "ana", "contact": None}
 
     for _click in range(2):
-        registration.complete(user, **said, origin=Origin(ip="203.0.113.7"))
+        registration.complete(user, **said, client=ClientInfo(ip="203.0.113.7"))
 
     assert User.objects.get().username == "ana"
 
 
 def test_a_sign_up_without_a_username_asks_nothing_for_it(ana):
     with CaptureQueriesContext(connection) as queries:
-        proven(ana)
+        verified(ana)
         ana.complete()
 
     assert not any("username probes" in query["sql"] for query in queries)

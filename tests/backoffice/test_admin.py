@@ -322,7 +322,7 @@ def test_staff_sign_in(boss):
     assert boss.last_login
 
 
-def test_staff_have_just_proved_who_they_are(staff):  # REC-08
+def test_staff_have_just_verified_who_they_are(staff):  # REC-08
     assert Session.objects.get().is_fresh
 
 

@@ -63,9 +63,9 @@ def traffic(db):
     stranger(1).signs_up("ana@example.com")
     stranger(2).signs_up("bea@example.com")
     stranger(3).signs_up(BRITISH)
-    proves = stranger(4)
-    proves.identify("carl@example.com")
-    proves.prove(Postbox().code("carl@example.com"))
+    verifies = stranger(4)
+    verifies.identify("carl@example.com")
+    verifies.verify(Postbox().code("carl@example.com"))
     for number, who in enumerate([AMERICAN, CANADIAN, "dora@example.com"], 5):
         stranger(number).identify(who)
     Postbox().messages()
@@ -121,7 +121,7 @@ def test_each_step_counts_who_came_there(traffic):
     assert numbers(What.IDENTIFIED) == {EMAIL: 5, SMS: 3}
     assert numbers(What.HANDED) == {EMAIL: 4, SMS: 3}
     assert numbers(What.DELIVERED) == {EMAIL: 3, SMS: 1}
-    assert numbers(What.PROVED) == {EMAIL: 3, SMS: 1}
+    assert numbers(What.VERIFIED) == {EMAIL: 3, SMS: 1}
     assert numbers(What.COMPLETED) == {EMAIL: 2, SMS: 1}
     assert numbers(What.SIGN_UPS) == {EMAIL: 3, SMS: 1}
 
@@ -175,10 +175,10 @@ def test_the_owner_of_an_account_does_not_sign_up_again(ana, bea, postbox, monke
     monkeypatch.setattr("accounts.conf.REGISTRATION_DUPLICATE_POLICY", "private")
     ana.signs_up("ana@example.com")
     bea.identify("ana@example.com")
-    bea.prove(postbox.code("ana@example.com"))
+    bea.verify(postbox.code("ana@example.com"))
     count()
 
-    assert numbers(What.PROVED) == numbers(What.SIGN_UPS) == {EMAIL: 1}
+    assert numbers(What.VERIFIED) == numbers(What.SIGN_UPS) == {EMAIL: 1}
 
 
 def test_other_journeys_are_no_sign_up(ana, bea):
@@ -195,7 +195,7 @@ def test_refusals_count_by_their_reason(ana, bea, postbox):
     bea.identify("ana@example.com")
     bea.identify("bea@example.com")
     for _try in range(5):
-        bea.prove(wrong(postbox.code("bea@example.com")))
+        bea.verify(wrong(postbox.code("bea@example.com")))
     bea.post("/login/", identifier="ana@example.com", password="not the password")
     count()
 
@@ -209,13 +209,13 @@ def test_refusals_count_by_their_reason(ana, bea, postbox):
 
 def test_refusals_count_for_their_country(ana, postbox, monkeypatch):
     ana.identify(BRITISH)
-    ana.prove(wrong(postbox.code(BRITISH)))
+    ana.verify(wrong(postbox.code(BRITISH)))
     stranger(1).identify("+19005550123")
     monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", conf.rates("1/h"))
     stranger(2).identify(BRITISH[:-1] + "7")
     carl = stranger(3)
     carl.identify("carl@example.com")
-    carl.prove(wrong(postbox.code("carl@example.com")))
+    carl.verify(wrong(postbox.code("carl@example.com")))
     count()
 
     by_country = {
@@ -246,11 +246,11 @@ def test_every_reason_has_words():
 @pytest.mark.parametrize(
     ("seconds", "step"), [(0.05, "0.1"), (4, "5"), (5, "5"), (61, "120"), (90_000, "inf")]
 )
-def test_time_to_hand_over_and_to_prove_is_counted_in_steps(ana, postbox, seconds, step):
+def test_time_to_hand_over_and_to_verify_is_counted_in_steps(ana, postbox, seconds, step):
     ana.signs_up("ana@example.com")
     began = rollups._hour_of(now())
     later = began + timedelta(seconds=seconds)
-    Challenge.objects.update(created_at=began, proved_at=later)
+    Challenge.objects.update(created_at=began, verified_at=later)
     User.objects.update(date_joined=later)
     OutboxMessage.objects.update(created_at=began - timedelta(seconds=seconds), settled_at=began)
     tally(began)
@@ -743,8 +743,8 @@ def test_email_can_be_stopped_and_started_again(sam, ana, postbox):
     assert [*entries] == [(EMAIL, "Stopped"), (EMAIL, "Started again")]
 
 
-NO_EMAIL = {"email": None, "email_key": None, "email_proved_at": None}
-BY_PHONE = {**NO_EMAIL, "primary": "phone", "phone": BRITISH, "phone_proved_at": now()}
+NO_EMAIL = {"email": None, "email_key": None, "email_verified_at": None}
+BY_PHONE = {**NO_EMAIL, "primary": "phone", "phone": BRITISH, "phone_verified_at": now()}
 
 
 @pytest.mark.parametrize(
@@ -756,7 +756,7 @@ def test_a_stopped_channel_shuts_no_member_of_staff_out(sam, postbox, switch, co
 
     assert sign_in_staff(stranger(1).client).headers["Location"] == "/admin/"
     assert (
-        TextCountry.objects.get(pk="*").proved,
+        TextCountry.objects.get(pk="*").verified,
         Bucket.objects.filter(name="texts").count(),
     ) == (0, 0)
 

@@ -1,4 +1,4 @@
-"""Who was staff for a while is a shopper again: what they merely typed is not theirs, and what they proved is."""
+"""Who was staff for a while is a shopper again: what they merely typed is not theirs, and what they verified is."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ from accounts import audit, tasks
 from accounts.flows import deletion
 from accounts.identifiers import fingerprint, parse
 from accounts.models import Challenge, Purpose, SecurityEvent, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from messaging import tasks as messaging_tasks
 from messaging.models import OutboxMessage
 from tests.accounts.test_account import DOWNLOAD, PHONE, RESET, adds, joins
@@ -89,7 +89,7 @@ def test_an_address_that_staff_merely_typed_is_not_erased_as_theirs(member, bea)
 
     is_erased()
 
-    bea.prove(Postbox().code(STRANGER))
+    bea.verify(Postbox().code(STRANGER))
     assert bea.is_signed_in
 
 
@@ -107,9 +107,9 @@ def test_nor_does_their_file_tell_whose_it_is(member, bea):  # ENU-07
     assert {row["address"] for row in told["messages"]} == {BOSS}
 
 
-def test_a_contact_that_a_notice_brings_back_was_proven_when_it_was(member):  # REC-08
+def test_a_contact_that_a_notice_brings_back_was_verified_when_it_was(member):  # REC-08
     changes_contact(member, NEW)
-    proved_at = Challenge.objects.get(purpose=Purpose.STAFF_CONTACT).proved_at
+    verified_at = Challenge.objects.get(purpose=Purpose.STAFF_CONTACT).verified_at
     me = leaves_the_staff()
     adds(me, "phone", PHONE)
     me.post(f"{EMAIL_PAGE}remove/")
@@ -120,10 +120,10 @@ def test_a_contact_that_a_notice_brings_back_was_proven_when_it_was(member):  # 
     holder.post(NOT_ME)
 
     user = User.objects.get()
-    assert (user.email, user.email_proved_at) == (NEW, proved_at)
+    assert (user.email, user.email_verified_at) == (NEW, verified_at)
 
 
-def test_the_trail_knows_which_contact_staff_proved_and_erasure_finds_it(member):  # LOG-01
+def test_the_trail_knows_which_contact_staff_verified_and_erasure_finds_it(member):  # LOG-01
     changes_contact(member, NEW)
     assert SecurityEvent.objects.get(kind="contact_changed").fingerprint == fingerprint(NEW)
     call_command("staff_contact", "boss", BOSS)
@@ -140,9 +140,9 @@ def test_the_trail_knows_which_contact_staff_proved_and_erasure_finds_it(member)
 
 @pytest.mark.parametrize("times", [1, 40])
 def test_erasure_reads_no_row_for_each_sign_in(boss, times):
-    here = Origin(ip="192.0.2.1")
+    here = ClientInfo(ip="192.0.2.1")
     for _ in range(times):
-        audit.record("signed_in", origin=here, identifier=parse(BOSS), user=boss)
+        audit.record("signed_in", client=here, identifier=parse(BOSS), user=boss)
 
     with CaptureQueriesContext(
         connection,

@@ -7,14 +7,14 @@ from accounts.errors import SignedOut
 from accounts.flows import account, contacts, deletion
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, Session, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from backoffice import roles
 from tests.support.people import PASSWORD, Shopper
 from tests.support.staff import code_of, knock, make_staff, sign_in_staff
 
 CAROL = "carol@example.com"
-HERE = Origin(ip="203.0.113.7")
+HERE = ClientInfo(ip="203.0.113.7")
 
 
 @pytest.fixture
@@ -59,13 +59,13 @@ def test_another_role_keeps_the_password_of_staff(client, carol):
 
 CHANGES = {
     "rename": lambda user: account.rename(
-        user, name="Eve", username=user.username, session=Session(), origin=HERE
+        user, name="Eve", username=user.username, session=Session(), client=HERE
     ),
     "password": lambda user: account.set_password(
         user, new="chosen by the thief", keep="", visitor=Visitor(HERE)
     ),
-    "contact": lambda user: contacts.add(user, parse("eve@example.com"), origin=HERE),
-    "primary": lambda user: contacts.make_primary(user, "phone", origin=HERE),
+    "contact": lambda user: contacts.add(user, parse("eve@example.com"), client=HERE),
+    "primary": lambda user: contacts.make_primary(user, "phone", client=HERE),
 }
 
 
@@ -74,7 +74,7 @@ CHANGES = {
 def test_a_request_that_was_on_its_way_changes_nothing_any_more(carol, change, moment):  # SES-06
     """It was let in as a shopper's; by the time it writes, the account is none."""
     User.objects.filter(pk=carol.pk).update(
-        phone="+12025550123", phone_proved_at="2020-01-01T00:00Z"
+        phone="+12025550123", phone_verified_at="2020-01-01T00:00Z"
     )
     carol.refresh_from_db()
     if moment == "promoted":
@@ -92,7 +92,7 @@ def test_a_request_that_was_on_its_way_changes_nothing_any_more(carol, change, m
 def test_no_deletion_is_planned_for_somebody_who_was_just_promoted(carol):  # ADM-04
     roles.set_role(User.objects.get(pk=carol.pk), "Operations")
 
-    deletion.ask(carol, origin=HERE)
+    deletion.ask(carol, client=HERE)
 
     assert User.objects.get(pk=carol.pk).deletion_due_at is None
 
@@ -140,7 +140,7 @@ def test_a_new_contact_of_staff_takes_nothing_from_a_colleague(client, db):  # C
         challenge,
         challenge.code,
         contact=parse("boss@staff.example"),
-        origin=HERE,
+        client=HERE,
     )
 
     assert contact.pool == "sign-up"

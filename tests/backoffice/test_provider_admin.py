@@ -115,13 +115,13 @@ def loft(settings):
 
 @pytest.fixture
 def boss(db):
-    """A member of staff who may do everything, with a proven email address."""
+    """A member of staff who may do everything, with a verified email address."""
     return User.objects.create_superuser(
         "boss",
         "a long staff secret",
         email=LETTERS["email"],
         email_key=LETTERS["email"],
-        email_proved_at=now(),
+        email_verified_at=now(),
     )
 
 
@@ -796,14 +796,14 @@ def test_a_test_message_goes_to_no_stranger(staff, loft, to):
     assert not LogEntry.objects.exists()
 
 
-def test_a_text_message_goes_to_the_proven_number(staff, boss, loft):
+def test_a_text_message_goes_to_the_verified_number(staff, boss, loft):
     row = Provider.objects.create(
         name="Crows", kind="crow", channel="sms", options={"api_url": loft.url}
     )
     assert "your account has none" in words(staff.get(page_of(row, "test")))
     assert "your account has none" in words(try_it(staff, row, LETTERS["sms"]))
 
-    User.objects.filter(pk=boss.pk).update(phone=LETTERS["sms"], phone_proved_at=now())
+    User.objects.filter(pk=boss.pk).update(phone=LETTERS["sms"], phone_verified_at=now())
 
     assert "Handed over." in words(try_it(staff, row, LETTERS["sms"]))
     assert [letter["to"] for letter in loft.letters] == [LETTERS["sms"]]

@@ -33,7 +33,7 @@ def _here(settings):
 @pytest.fixture
 def boss(db):
     """A superuser with both contacts."""
-    return make_staff("boss", phone=NUMBER, phone_proved_at=now())
+    return make_staff("boss", phone=NUMBER, phone_verified_at=now())
 
 
 @pytest.fixture
@@ -147,7 +147,7 @@ def test_its_place_and_its_switch_alert_nobody(eve):
 @pytest.mark.django_db(transaction=True)
 def test_the_provider_it_is_about_does_not_carry_the_warning_while_another_can(eve, boss, settings):
     settings.MAILBOX = False
-    User.objects.filter(pk=boss.pk).update(phone=None, phone_proved_at=None)
+    User.objects.filter(pk=boss.pk).update(phone=None, phone_verified_at=None)
     with closing(ProviderServer()) as good, closing(ProviderServer()) as bad:
         day = Provider(name="Day post", kind="postmark", channel="email", rank=5)
         day.options = good.options("postmark")
@@ -167,7 +167,7 @@ def test_the_provider_it_is_about_does_not_carry_the_warning_while_another_can(e
 @pytest.mark.django_db(transaction=True)
 def test_the_only_provider_carries_it_all_the_same(eve, boss, settings):
     settings.MAILBOX = False
-    User.objects.filter(pk=boss.pk).update(phone=None, phone_proved_at=None)
+    User.objects.filter(pk=boss.pk).update(phone=None, phone_verified_at=None)
     with closing(ProviderServer()) as only:
         eve.post(
             ADD,

@@ -142,7 +142,7 @@ def test_a_replaced_address_gets_no_link_and_takes_nothing_back(boss):  # ADM-04
     assert lets_nobody_in(told)
     assert "tell whoever runs the site" in told["text"]
     for notice in Challenge.objects.filter(purpose=Purpose.NOT_ME):
-        assert refusal_of(recovery.disown, notice.link_token, origin=None) == "LinkDead"
+        assert refusal_of(recovery.disown, notice.link_token, client=None) == "LinkDead"
     boss.refresh_from_db()
     assert boss.email == NEW
 
@@ -152,7 +152,7 @@ def test_a_replaced_address_gets_no_link_and_takes_nothing_back(boss):  # ADM-04
 
 @pytest.mark.parametrize("name", ["boss", BOSS, NUMBER])
 def test_the_right_password_opens_nothing_in_the_shop(boss, name):  # ADM-04
-    User.objects.update(phone=NUMBER, phone_proved_at=Now())
+    User.objects.update(phone=NUMBER, phone_verified_at=Now())
 
     browser = stranger()
     answer = browser.post(LOGIN, identifier=name, password=SECRET)
@@ -164,7 +164,7 @@ def test_the_right_password_opens_nothing_in_the_shop(boss, name):  # ADM-04
 
 
 def test_a_number_of_staff_gets_no_text_of_the_shop(boss, private):  # ABU-03
-    User.objects.update(phone=NUMBER, phone_proved_at=Now())
+    User.objects.update(phone=NUMBER, phone_verified_at=Now())
 
     for page in (SEND_CODE, RESET, REGISTER):
         stranger().post(page, identifier=NUMBER)
@@ -203,7 +203,7 @@ def test_nor_does_it_tell_more_where_nobody_is_told(boss, private, ana, bea):  #
 
     assert [answer.to for answer in answers] == ["/register/verify/"] * 2
     code = Challenge.objects.get(recipient=BOSS).code
-    refused = ana.prove(code)  # as if somebody had guessed it
+    refused = ana.verify(code)  # as if somebody had guessed it
     assert refused.status_code == 422
     assert not ana.is_signed_in
 
@@ -279,7 +279,7 @@ def test_a_shopper_is_nobody_on_the_staff_pages(ana):  # ADM-04
 def test_who_works_here_shops_with_a_second_account(member):  # ADM-04, SES-02
     member.identify("boss@home.example")
     assert member.is_signed_in  # still inside while the code is on its way
-    member.prove(Postbox().code("boss@home.example"))
+    member.verify(Postbox().code("boss@home.example"))
     member.complete(name="Boss at home")
 
     assert b'id="log-out"' in member.client.get("/").content
@@ -293,7 +293,7 @@ def test_who_works_here_shops_with_a_second_account(member):  # ADM-04, SES-02
 
 def test_the_shopper_in_that_browser_stays_for_as_long_as_shoppers_do(member):  # SES-07
     member.identify("boss@home.example")
-    member.prove(Postbox().code("boss@home.example"))
+    member.verify(Postbox().code("boss@home.example"))
 
     time_passes(days=13)
 
@@ -360,7 +360,7 @@ def test_promotion_ends_what_the_shopper_had(ana, postbox):  # ADM-03, ADM-04
     assert user.is_staff
     assert user.deletion_due_at is None
     assert not Session.objects.filter(user=user).exists()
-    assert not Challenge.objects.filter(proved_at=None, closed_at=None).exists()
+    assert not Challenge.objects.filter(verified_at=None, closed_at=None).exists()
     for link in (not_me, reset):
         assert stranger().open(link).status_code == 410
     assert kinds(user=user)[-1] == "staff_role_changed"
@@ -383,7 +383,7 @@ def test_demotion_ends_what_the_member_of_staff_had(boss, member):  # ADM-03
 
     assert not member.is_signed_in
     assert type_code(member.client, code, PASSWORD_CODE).status_code == 302
-    assert not Challenge.objects.filter(proved_at=None, closed_at=None).exists()
+    assert not Challenge.objects.filter(verified_at=None, closed_at=None).exists()
     assert kinds(user=boss)[-1] == "staff_role_changed"
     assert User.objects.get().check_password(SECRET)
 
@@ -500,9 +500,9 @@ def test_staff_change_their_contact_with_two_codes(boss, member):  # REC-08, ADM
 
     assert begin_contact(member).headers["Location"] == CONTACT_CODE
     assert letters(NEW) == []
-    proved = type_code(member.client, code_of(), CONTACT_CODE)
-    assert proved.headers["Location"] == NEW_CONTACT
-    assert User.objects.get().email == BOSS  # until the new one is proven
+    verified = type_code(member.client, code_of(), CONTACT_CODE)
+    assert verified.headers["Location"] == NEW_CONTACT
+    assert User.objects.get().email == BOSS  # until the new one is verified
     done = type_code(member.client, Postbox().code(NEW), NEW_CONTACT, follow=True)
 
     assert "Your codes now go to the new contact" in words(done)

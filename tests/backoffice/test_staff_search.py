@@ -188,10 +188,10 @@ def test_names_and_ids_are_searched_in_the_list_itself(support, shopper):  # ADM
 def test_a_search_keeps_what_the_list_was_narrowed_to(staff, shopper, bea):
     bea.signs_up("bea@example.com", name="Ana Bea")
 
-    answer = types(staff.client, f"{USERS}?proved=both&q=bea&p=1", "ana")
+    answer = types(staff.client, f"{USERS}?verified=both&q=bea&p=1", "ana")
 
     ((url, _status),) = answer.redirect_chain
-    assert sorted(urlsplit(url).query.split("&")) == ["proved=both", "q=ana"]
+    assert sorted(urlsplit(url).query.split("&")) == ["verified=both", "q=ana"]
     assert [user.pk for user in answer.context["cl"].result_list] == [shopper.pk]
 
 

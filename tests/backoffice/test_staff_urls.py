@@ -25,7 +25,7 @@ NASTY = [
 ]
 EMPTY = ""
 OF_DJANGO = "q o p e all _to_field _popup _facets _changelist_filters _source_model".split()
-OF_OURS = "before span channel country format kind state proved letter provider term".split()
+OF_OURS = "before span channel country format kind state verified letter provider term".split()
 LOOKUPS = [
     "",
     *"__exact __year __month __day __regex __isnull __in __gt __range __date __contains __year__gt".split(),
@@ -165,7 +165,7 @@ def test_only_the_look_ups_that_a_list_offers_are_look_ups(staff, shopper, query
         ),
         *(
             (USERS, query)
-            for query in ("is_staff__exact=1", "is_staff=1", "state=active", "proved=both")
+            for query in ("is_staff__exact=1", "is_staff=1", "state=active", "verified=both")
         ),
         (EVENTS, "at__year=2026&at__month=1&at__day=31"),
         ("/admin/messaging/outboxmessage/", "status__exact=sent"),

@@ -220,11 +220,11 @@ def test_the_list_is_filtered_by_state(staff, shopper, columns, state, said):
 @pytest.mark.parametrize(
     ("how", "shown"), [("email", True), ("phone", False), ("both", False), ("none", False)]
 )
-def test_the_list_is_filtered_by_what_was_proved(staff, ana, how, shown):
+def test_the_list_is_filtered_by_what_was_verified(staff, ana, how, shown):
     ana.signs_up(WHO, name="Ana Maria")
     shopper = User.objects.get(name="Ana Maria")
 
-    page = staff.client.get(USERS, {"proved": how}).content.decode()
+    page = staff.client.get(USERS, {"verified": how}).content.decode()
 
     assert (str(shopper.pk) in page) is shown
 
@@ -236,7 +236,7 @@ def test_the_list_is_filtered_by_what_was_proved(staff, ana, how, shown):
     ("columns", "state"),
     [
         ({}, challenge_status.VALID),
-        ({"proved_at": now()}, challenge_status.USED),
+        ({"verified_at": now()}, challenge_status.USED),
         ({"closed_at": now()}, challenge_status.REPLACED),
         ({"tries_left": 0}, challenge_status.USED_UP),
         ({"expires_at": now()}, challenge_status.EXPIRED),
@@ -447,7 +447,7 @@ def test_whoever_has_a_number_alone_is_sent_a_link_by_text(helper, bea, postbox)
     assert user.check_password("another fine secret")
     # The share of codes that come back is that of sign-ups alone (ENU-08).
     country = TextCountry.objects.get(code="US")
-    assert (country.sent, country.proved) == (1, 1)
+    assert (country.sent, country.verified) == (1, 1)
 
 
 def test_a_link_by_text_works_an_hour_and_no_code_with_it(helper, shopper, ana):  # COD-08, REC-03
@@ -619,7 +619,7 @@ def test_a_deed_on_nobody_is_no_fault(staff):
 
 def test_the_page_tells_of_somebody_who_never_became_a_user(staff, ana, postbox):
     ana.identify(WHO)
-    ana.prove(wrong(postbox.code(WHO)))
+    ana.verify(wrong(postbox.code(WHO)))
     OutboxMessage.objects.filter(address=WHO).update(
         status=Status.BOUNCED, provider_id=entered("Post & Co").pk, error="550 no such user"
     )

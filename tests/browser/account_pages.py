@@ -125,7 +125,7 @@ class Confirm(ShopPage):
 
 
 class ConfirmCode(Code):
-    """The code that proves it."""
+    """The code that verifies it."""
 
     path = "/account/confirm/verify/"
     heading = Confirm.heading

@@ -25,7 +25,7 @@ class Shopper(Resident):
         self.code.is_shown()
         return self
 
-    def proves(self, who):
+    def verifies(self, who):
         """Steps 1 and 2."""
         self.asks_for_code(who)
         self.code.give(self.mailbox.code(who))
@@ -34,7 +34,7 @@ class Shopper(Resident):
 
     def signs_up(self, who, name="Ana"):
         """The whole journey."""
-        self.proves(who)
+        self.verifies(who)
         self.complete.give(name)
         self.home.welcomes(name)
         return self

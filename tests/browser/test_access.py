@@ -68,7 +68,7 @@ def _states(ana):
     ana.code.other_address.click()
     ana.change.is_shown()
     yield "other address"
-    ana.proves(email("eva"))
+    ana.verifies(email("eva"))
     yield "complete"
     ana.complete.give("", "short")
     ana.complete.has_problem("Enter your name")

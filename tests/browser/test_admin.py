@@ -143,11 +143,11 @@ def test_a_name_is_searched_in_the_list_without_javascript(boss, ana):
     ana.signs_up(email(), name="Quentin Quill")
     staff = boss(javascript=False)
 
-    staff.open("/admin/accounts/user/?proved=email")
+    staff.open("/admin/accounts/user/?verified=email")
     staff.search.fill("Quentin")
     staff.search.press("Enter")
 
-    expect(staff.page).to_have_url(re.compile(r"\?proved=email&q=Quentin$"))
+    expect(staff.page).to_have_url(re.compile(r"\?verified=email&q=Quentin$"))
     expect(staff.rows()).to_have_count(1)
 
 

@@ -140,7 +140,7 @@ def test_who_types_the_code_is_not_waited_for_by_a_message(ana):  # ux 33
 
 
 def test_advice_on_a_password_comes_after_a_pause_and_stops_nobody(ana):  # ux 56
-    ana.proves(email())
+    ana.verifies(email())
     advice = ana.complete.main.get_by_role("status").filter(has_text=re.compile("."))
     ana.complete.password.press_sequentially("a plain", delay=20)
     expect(advice).to_have_count(0, timeout=300)
@@ -315,7 +315,7 @@ def test_a_lost_network_loses_nothing(ana, witness):  # ux 69
 
 def test_a_password_can_be_looked_at_and_is_found_by_managers(ana):  # ux 53, 54
     who = email()
-    ana.proves(who)
+    ana.verifies(who)
     ana.complete.password.fill(PASSWORD)
     ana.complete.show_password.click()
     expect(ana.complete.password).to_have_attribute("type", "text")
@@ -354,7 +354,7 @@ def test_the_page_says_that_it_is_busy(ana):  # ux 73
 
 def test_a_second_contact_counts_once_its_code_is_typed(ana):
     number = phone()
-    ana.proves(email())
+    ana.verifies(email())
     ana.complete.other_contact.fill(number)
     ana.complete.give()
     ana.home.welcomes("Ana")

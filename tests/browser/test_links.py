@@ -29,7 +29,7 @@ def asks_for_reset(tab, who):
 
 
 def asks_for_account(tab, who):
-    """A link that proves an address."""
+    """A link that verifies an address."""
     tab.asks_for_code(who)
 
 
@@ -64,7 +64,7 @@ def test_each_tab_sets_the_password_of_the_account_it_shows(shopper, javascript)
 
 
 @either_way
-def test_each_tab_proves_the_address_it_shows(shopper, javascript):
+def test_each_tab_verifies_the_address_it_shows(shopper, javascript):
     aa, bb = email("aa"), email("bb")
     ana, elsewhere = shopper(javascript=javascript), shopper()
     for who in (aa, bb):

@@ -217,10 +217,10 @@ from unittest.mock import patch
 from accounts.flows import challenge
 from accounts.identifiers import parse
 from accounts.models import Purpose
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 with patch("messaging.outbox.api.nudge"):
     for n in range(number):
-        challenge.issue(Purpose.REGISTER, parse(pattern.format(n)), origin=Origin(ip="10.9.9.9"))
+        challenge.issue(Purpose.REGISTER, parse(pattern.format(n)), client=ClientInfo(ip="10.9.9.9"))
 """
 
 

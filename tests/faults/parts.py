@@ -276,8 +276,8 @@ class Shopper:
     def finish(self, code):
         """Steps 2 and 3."""
         self.get("/register/verify/")
-        proved = self.post("/register/verify/", code=code)
-        assert proved.status_code == 303, proved.text[:500]
+        verified = self.post("/register/verify/", code=code)
+        assert verified.status_code == 303, verified.text[:500]
         self.get("/register/complete/")
         done = self.post("/register/complete/", name="Ana", password="correct horse battery")
         assert done.status_code == 303, done.text[:500]

@@ -155,11 +155,11 @@ from unittest.mock import patch
 from accounts.flows import notifications
 from accounts.identifiers import parse
 from accounts.models import User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 with patch("messaging.outbox.api.nudge"):
     for n in range(number):
         user = User.objects.register(parse(f"customer{n}@example.com"), name="Ana")
-        notifications.tell(user, "password_changed", origin=Origin(), to=user.contacts)
+        notifications.tell(user, "password_changed", client=ClientInfo(), to=user.contacts)
 """
 
 

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 from accounts.models import User
 User.objects.filter(username=name).delete()
 User.objects.create_superuser(
-    name, password, email=address, email_key=address, email_proved_at=Now(), is_active=True
+    name, password, email=address, email_key=address, email_verified_at=Now(), is_active=True
 )
 """
 SET_CONTACT = (

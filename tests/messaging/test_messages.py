@@ -14,7 +14,7 @@ from accounts import conf
 from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from tests.support.people import COMPLETE, LINK, PASSWORD, VERIFY, Postbox, Shopper
 
 ANA, BEA, EVE = "ana@example.com", "+447400123456", "eve@example.com"
@@ -68,7 +68,7 @@ def send(kind="registration", who=ANA, agent=CHROME):
     user = None if kind == "registration" else User.objects.register(parse(owner))
     asked_by = None if kind == "welcome back" else user
     challenges.issue(
-        PURPOSES[kind], parse(who), origin=Origin(agent=agent), user_id=asked_by and asked_by.pk
+        PURPOSES[kind], parse(who), client=ClientInfo(agent=agent), user_id=asked_by and asked_by.pk
     )
     return Postbox().messages(who)[0]
 

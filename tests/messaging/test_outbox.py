@@ -21,7 +21,7 @@ from accounts.flows import registration
 from accounts.flows.registration import Profile
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, SecurityEvent, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from messaging import providers
 from messaging.models import EMAIL, MAX_TRIES, SMS, OutboxMessage, Status
@@ -34,7 +34,7 @@ from storefront import celery_app
 from tests.support.people import Shopper, time_passes
 
 ANA, BEA = "ana@example.com", "+447400123456"
-HERE = Origin(ip="203.0.113.7")
+HERE = ClientInfo(ip="203.0.113.7")
 
 
 class PostOffice:
@@ -79,7 +79,7 @@ def open_office(port, *answers):
 @pytest.fixture
 def message(db):
     """Ana's code waits in the outbox."""
-    challenges.issue(Purpose.REGISTER, parse(ANA), origin=HERE)
+    challenges.issue(Purpose.REGISTER, parse(ANA), client=HERE)
     return OutboxMessage.objects.get()
 
 
@@ -101,7 +101,7 @@ def statuses():
 def again():
     """Ask for the next code of the one attempt there is."""
     time_passes(minutes=1)
-    return challenges.resend(Challenge.objects.get(), origin=HERE)
+    return challenges.resend(Challenge.objects.get(), client=HERE)
 
 
 # The promise
@@ -194,7 +194,7 @@ def test_only_the_newest_code_goes_out(message):  # OUT-04
 @pytest.mark.parametrize("fate", ["deleted", "switched off"])
 def test_a_message_to_somebody_who_left_is_not_sent(db, fate):  # OUT-04
     owner = User.objects.register(parse(ANA))
-    challenges.issue(Purpose.REGISTER, parse(ANA), origin=HERE, user_id=owner.pk)
+    challenges.issue(Purpose.REGISTER, parse(ANA), client=HERE, user_id=owner.pk)
 
     owner.delete() if fate == "deleted" else User.objects.update(is_active=False)
     sweep()
@@ -482,7 +482,7 @@ def test_when_nothing_carries_it_nothing_is_half_made(db, settings):  # ux 68
     settings.MAILBOX = False
 
     with pytest.raises(ChannelDown):
-        challenges.issue(Purpose.REGISTER, parse(ANA), origin=HERE)
+        challenges.issue(Purpose.REGISTER, parse(ANA), client=HERE)
 
     assert not Challenge.objects.exists()
     assert not OutboxMessage.objects.exists()

@@ -12,7 +12,7 @@ from django.utils.timezone import now
 from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from backoffice.dashboard import rollups
 from messaging import providers
 from messaging.models import EMAIL, LOST, Alert, Breaker, OutboxMessage, Provider, Receipt, Status
@@ -243,7 +243,7 @@ def test_the_board_and_the_list_agree_on_what_was_lost(boss):
 
 def test_a_message_says_what_it_is_about_in_two_columns(settings):
     settings.MAILBOX = True
-    challenges.issue(Purpose.REGISTER, parse(ANA), origin=Origin(ip="192.0.2.1"))
+    challenges.issue(Purpose.REGISTER, parse(ANA), client=ClientInfo(ip="192.0.2.1"))
 
     message = OutboxMessage.objects.get()
     assert (message.about_id, message.part) == (Challenge.objects.get().pk, "1")

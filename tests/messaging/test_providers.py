@@ -22,7 +22,7 @@ from django.utils.timezone import now
 from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from messaging import providers
 from messaging.models import EMAIL, SMS, OutboxMessage, Provider, Status
 from messaging.outbox.composing import Letter
@@ -45,7 +45,7 @@ from tests.support.provider_server import (
 pytestmark = pytest.mark.filterwarnings("ignore::anymail.exceptions.AnymailNotSupportedWarning")
 
 ANA, BEA = "ana@example.com", "+447400123456"
-HERE = Origin(ip="203.0.113.7")
+HERE = ClientInfo(ip="203.0.113.7")
 RECEIPTS = "https://shop.example/receipts/"
 CODE = "271828"
 
@@ -100,7 +100,7 @@ def failure(kind, message):
 @pytest.mark.parametrize("kind", EMAIL_KINDS)
 def test_an_email_arrives_with_all_its_parts(db, server, kind):  # promise 0.18, OUT-03
     one = enter(kind, EMAIL, server.options(kind), server.secrets(kind))
-    challenges.issue(Purpose.REGISTER, parse(ANA), origin=HERE)
+    challenges.issue(Purpose.REGISTER, parse(ANA), client=HERE)
 
     sweep()
 
@@ -116,7 +116,7 @@ def test_an_email_arrives_with_all_its_parts(db, server, kind):  # promise 0.18,
 @pytest.mark.parametrize("kind", TEXT_KINDS)
 def test_a_text_arrives(db, server, kind):  # promise 0.18, OUT-03
     one = enter(kind, SMS, server.options(kind), server.secrets(kind))
-    challenges.issue(Purpose.REGISTER, parse(BEA), origin=HERE)
+    challenges.issue(Purpose.REGISTER, parse(BEA), client=HERE)
 
     sweep()
 
@@ -131,7 +131,7 @@ def test_a_provider_of_the_environment_needs_no_row(db, server, settings):  # pr
     settings.SMS_URL = (
         f"vonage://?api_key=vonage-key&api_secret={SECRET}&sender=Shop&api_url={server.url}/vonage"
     )
-    challenges.issue(Purpose.REGISTER, parse(BEA), origin=HERE)
+    challenges.issue(Purpose.REGISTER, parse(BEA), client=HERE)
 
     sweep()
 
@@ -480,7 +480,7 @@ def test_a_secret_that_a_provider_repeats_is_not_shown(server, kind):  # ADM-05
 
 def test_the_row_names_the_fault_alone(db, server):  # OUT-07
     enter("twilio", SMS, server.options("twilio"), server.secrets("twilio"))
-    challenges.issue(Purpose.REGISTER, parse(BEA), origin=HERE)
+    challenges.issue(Purpose.REGISTER, parse(BEA), client=HERE)
     server.behave = lambda request: Answer(500, request.content.decode() + SECRET)
 
     sweep()
@@ -610,7 +610,7 @@ def test_mail_goes_out_encrypted_with_our_name_and_password(
         options = {"host": "127.0.0.1", "port": str(office.port), "security": security}
         options |= {"username": "shop", "sender": "Shop <desk@shop.example>"}
         enter("smtp", EMAIL, options, {"password": SECRET})
-        challenges.issue(Purpose.REGISTER, parse(ANA), origin=HERE)
+        challenges.issue(Purpose.REGISTER, parse(ANA), client=HERE)
         sweep()
 
     (mail,), row = office.mails, OutboxMessage.objects.get()
@@ -864,14 +864,14 @@ def test_a_line_that_dies_over_a_mail_is_not_tried_again_at_once():  # OUT-03
 def test_mail_goes_on_after_the_server_was_restarted(db):  # OUT-05
     first = PostOffice().open()
     enter("smtp", EMAIL, {"host": "127.0.0.1", "port": str(first.port), "security": "none"}, {})
-    challenges.issue(Purpose.REGISTER, parse(ANA), origin=HERE)
+    challenges.issue(Purpose.REGISTER, parse(ANA), client=HERE)
     sweep()
     (line,) = smtp._here.lines.values()
     line.talk.sock.shutdown(socket.SHUT_RDWR)
     first.close()
     second = PostOffice().open(first.port)
     time_passes(minutes=1)
-    challenges.resend(Challenge.objects.get(), origin=HERE)
+    challenges.resend(Challenge.objects.get(), client=HERE)
     sweep()
     second.close()
 

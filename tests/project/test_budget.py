@@ -73,7 +73,7 @@ def sign_up(browser, who):
     yield lambda: browser.identify(who)
     yield lambda: browser.get(VERIFY)
     code = Postbox().code(who)
-    yield lambda: browser.prove(code)
+    yield lambda: browser.verify(code)
     yield lambda: browser.get(COMPLETE)
     yield lambda: browser.complete(name="Ana", password=PASSWORD)
     yield lambda: browser.get(HOME)

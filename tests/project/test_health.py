@@ -236,7 +236,7 @@ def test_sign_ups_are_counted_by_step(prometheus, postbox):
     Shopper(ip="203.0.113.2").identify("+12025550123")
     bea = Shopper(ip="203.0.113.3")
     bea.identify("bea@example.com")
-    bea.prove(postbox.code("bea@example.com"))
+    bea.verify(postbox.code("bea@example.com"))
     Challenge.objects.create(
         purpose="login", kind="email", recipient="x", address="x", tries_left=5,
         expires_at=Now(), link_expires_at=Now(),
@@ -246,9 +246,9 @@ def test_sign_ups_are_counted_by_step(prometheus, postbox):
     assert sum(number for labels, number in counted.items() if "completed" in labels) == 1
     assert {labels: number for labels, number in counted.items() if "completed" not in labels} == {
         'channel="email",step="identified"': 2,
-        'channel="email",step="proved"': 2,
+        'channel="email",step="verified"': 2,
         'channel="phone",step="identified"': 1,
-        'channel="phone",step="proved"': 0,
+        'channel="phone",step="verified"': 0,
     }
 
 

@@ -165,7 +165,7 @@ def test_a_form_that_a_flow_refuses_comes_to_form_invalid(somebody):
 def test_a_code_that_is_refused_comes_to_form_invalid(somebody):
     somebody.identify("ana@example.com")
 
-    answer = somebody.prove(wrong(Postbox().code("ana@example.com")))
+    answer = somebody.verify(wrong(Postbox().code("ana@example.com")))
 
     assert answer.headers["X-Refused"] == str(answer.status_code)
     assert answer.headers["X-Rendered"] == f"with {HEADING}"
@@ -173,9 +173,9 @@ def test_a_code_that_is_refused_comes_to_form_invalid(somebody):
 
 def test_what_is_accepted_comes_to_form_valid_and_leads_where_the_mixin_says(somebody):
     begun = somebody.identify("ana@example.com")
-    proven = somebody.prove(Postbox().code("ana@example.com"))
+    verified = somebody.verify(Postbox().code("ana@example.com"))
 
-    for answer in (begun, proven):
+    for answer in (begun, verified):
         assert leads_elsewhere(somebody, answer)
         assert answer.headers["X-Form"] == "valid"
     assert led == [VERIFY, "/register/complete/"]

@@ -47,7 +47,7 @@ REFUSALS = {
     "sign-in": errors.SignInWrong(),
     "password": errors.PasswordWrong(),
     "password from a breach": errors.PasswordBreached(),
-    "proof needed": errors.ProofNeeded(),
+    "proof needed": errors.ReauthenticationNeeded(),
     "staff password, too often": errors.StaffTriesUsed(SOON),
     "password, too often": errors.PasswordClosed(SOON),
     "signed out": errors.SignedOut(),
@@ -177,9 +177,9 @@ def test_what_is_wrong_with_the_shape_of_a_code_costs_no_try(ana, postbox, typed
     ana.identify("ana@example.com")
 
     for _ in range(conf.CODE_MAX_ATTEMPTS):
-        assert said in ana.prove(typed).content.decode()
+        assert said in ana.verify(typed).content.decode()
 
-    ana.prove(postbox.code())
+    ana.verify(postbox.code())
     assert ana.is_signed_in
 
 
@@ -201,7 +201,7 @@ def test_a_form_that_is_sent_wrongly_answers_kindly(anyone, fields):  # ux 65
 @pytest.mark.parametrize("name", ["", "x" * 151, "\x00", "\x07"], ids=ascii)
 def test_a_profile_that_is_sent_wrongly_answers_kindly(anyone, postbox, name):  # ux 65
     anyone.identify("ana@example.com")
-    anyone.prove(postbox.code())
+    anyone.verify(postbox.code())
 
     answer = anyone.post(COMPLETE, name=name, password="")
 

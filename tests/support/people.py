@@ -64,7 +64,7 @@ class Shopper:
         """Step 1."""
         return self.post(REGISTER, identifier=who, **more)
 
-    def prove(self, code):
+    def verify(self, code):
         """Step 2."""
         return self.post(VERIFY, code=code)
 
@@ -75,7 +75,7 @@ class Shopper:
     def signs_up(self, who="ana@example.com", **more):
         """Walk the whole journey."""
         self.identify(who)
-        self.prove(Postbox().code(who))
+        self.verify(Postbox().code(who))
         self.complete(**more)
         return self
 

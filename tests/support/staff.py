@@ -23,10 +23,10 @@ class Member(Shopper):
 
 
 def make_staff(name="boss", password=SECRET, **columns):
-    """A member of staff who may do everything, with a proven email address."""
+    """A member of staff who may do everything, with a verified email address."""
     address = f"{name}@staff.example"
-    proven = {"email": address, "email_key": address, "email_proved_at": now()}
-    return User.objects.create_superuser(name, password, **{**proven, **columns})
+    verified = {"email": address, "email_key": address, "email_verified_at": now()}
+    return User.objects.create_superuser(name, password, **{**verified, **columns})
 
 
 def hires(name, role="Support", password=SECRET):

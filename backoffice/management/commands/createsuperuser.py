@@ -6,7 +6,7 @@ from django.db import IntegrityError
 
 from accounts import audit, identifiers
 from accounts.models import User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from backoffice import roles
 from backoffice.management import usernames
 
@@ -25,7 +25,7 @@ class Command(createsuperuser.Command):
             # Somebody took the name a moment ago.
             raise CommandError(TAKEN) from None
         for user in User.objects.filter(is_superuser=True).exclude(pk__in=known):
-            audit.record("staff_role_changed", origin=Origin(), user=user)
+            audit.record("staff_role_changed", client=ClientInfo(), user=user)
             self.stdout.write(f"To sign in, in small letters: {usernames.shown(user)}")
         self.stdout.write(str(roles.TWO_ACCOUNTS))
 

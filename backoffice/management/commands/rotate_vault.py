@@ -3,7 +3,7 @@
 from django.core.management.base import BaseCommand, CommandError
 
 from accounts import audit
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from messaging import alerts
 from messaging.credentials import key_rotation, vault
 
@@ -20,7 +20,7 @@ class Command(BaseCommand):
         renewed, shut = key_rotation.rotate()
         if renewed:
             # Whoever did not expect it should hear of it (LOG-01, LOG-06).
-            audit.record("keys_rotated", origin=Origin())
+            audit.record("keys_rotated", client=ClientInfo())
             alerts.sound("keys_rotated")
         self.stdout.write(f"{renewed} sealed anew")
         if shut:

@@ -9,7 +9,7 @@ from backoffice.management import usernames
 
 
 class Command(BaseCommand):
-    """Takes the contact as proven: whoever may run commands here answers for it."""
+    """Takes the contact as verified: whoever may run commands here answers for it."""
 
     help = __doc__
 

@@ -12,7 +12,7 @@ from django.utils.timezone import now
 
 from accounts import audit, limits
 from accounts.models import Challenge, SecurityEvent, User
-from accounts.sessions.client import Origin
+from accounts.sessions.client import ClientInfo
 from backoffice.dashboard import rollups
 from demo import year
 from messaging.models import OutboxMessage, Provider, Receipt
@@ -26,7 +26,7 @@ PROVIDERS = (
     ("Spare texts", "vonage", "sms", 2),
 )
 SLICE = 20_000
-LOCKED, HERE = 20, Origin(ip="192.0.2.1")
+LOCKED, HERE = 20, ClientInfo(ip="192.0.2.1")
 
 
 class Command(BaseCommand):
@@ -113,7 +113,7 @@ def _lock_some():
             limits.passwords_by_name(user.contacts[0]), limits.passwords_by_account(str(user.pk))
         )
         limits.close(*taken.values())
-        audit.record("password_locked", origin=HERE, identifier=user.contacts[0], user=user)
+        audit.record("password_locked", client=HERE, identifier=user.contacts[0], user=user)
 
 
 def _analyze():
