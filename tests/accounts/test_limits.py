@@ -11,7 +11,7 @@ from accounts.conf import Rate, rates
 from accounts.errors import TooOften
 from accounts.limits import Limit
 from accounts.models import Bucket, SecurityEvent
-from accounts.sessions.client import ClientInfo, client_info
+from accounts.sessions.client import AGENT_MAX, ClientInfo, client_info
 from tests.support.people import Shopper, time_passes
 
 FIVE_AN_HOUR = Rate(5, 3600)
