@@ -1,37 +1,12 @@
 """Every number and switch of the front door, once. An environment variable of the same name overrides it."""
 
-import re
 from datetime import timedelta
-from typing import NamedTuple
 
 import environ
 
+from ratelimits.rates import parse_rate, parse_rates
+
 env = environ.Env()
-
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-class Rate(NamedTuple):
-    """How often something may happen: `times` in any `seconds`."""
-
-    times: int
-    seconds: int
-
-
-def rates(text: str) -> tuple[Rate, ...]:
-    """Read "5/h,10/d" or "30/10m". Raises ValueError for anything else, and for two rates of one span."""
-    read = tuple(_rate(part.strip()) for part in text.split(","))
-    if len({rate.seconds for rate in read}) < len(read):
-        raise ValueError(f"{text!r} names one span twice")
-    return read
-
-
-def _rate(text: str) -> Rate:
-    match = re.fullmatch(r"([1-9]\d*)/([1-9]\d*|)([smhd])", text)
-    if match is None:
-        raise ValueError(f"{text!r} is not a rate like 5/h or 30/10m")
-    times, units, unit = match.groups()
-    return Rate(int(times), int(units or 1) * UNITS[unit])
 
 
 def _seconds(name: str, default: int) -> timedelta:
@@ -43,48 +18,48 @@ CODE_LENGTH = env.int("CODE_LENGTH", 6)
 CODE_TTL = _seconds("CODE_TTL", 600)
 CODE_MAX_ATTEMPTS = env.int("CODE_MAX_ATTEMPTS", 5)
 CODE_RESEND_COOLDOWN = _seconds("CODE_RESEND_COOLDOWN", 60)
-CODE_GUESSES_PER_ID = rates(env.str("CODE_GUESSES_PER_ID", "50/d"))
+CODE_GUESSES_PER_ID = parse_rates(env.str("CODE_GUESSES_PER_ID", "50/d"))
 LINK_TTL = _seconds("LINK_TTL", 24 * 3600)
 ALLOW_WEAK_CODES = env.bool("ALLOW_WEAK_CODES", False)
 
 # Messages: what one recipient may get, over all purposes, and what one shopper may ask for. Of these, and of the
 # guesses above, a fifth is kept for trusted browsers, signed-in owners and staff; resends and resets they have for
 # themselves (LIM-12).
-MESSAGES_PER_RECIPIENT = rates(env.str("MESSAGES_PER_RECIPIENT", "5/h,10/d"))
-RESENDS_PER_RECIPIENT = rates(env.str("RESENDS_PER_RECIPIENT", "3/h"))
+MESSAGES_PER_RECIPIENT = parse_rates(env.str("MESSAGES_PER_RECIPIENT", "5/h,10/d"))
+RESENDS_PER_RECIPIENT = parse_rates(env.str("RESENDS_PER_RECIPIENT", "3/h"))
 
 # What texts may cost (ABU-02, ABU-05, ABU-08): budgets for all, for one country and for the first eight digits of a
 # number, each once for sign-ups, for sign-in and recovery, and for owners. A country in which fewer than one in ten of
 # so many codes came back within a day gets none for sign-ups for a day.
-TEXTS = rates(env.str("TEXTS", "500/h"))
-TEXTS_PER_COUNTRY = rates(env.str("TEXTS_PER_COUNTRY", "200/h"))
-TEXTS_PER_PREFIX = rates(env.str("TEXTS_PER_PREFIX", "10/h"))
+TEXTS = parse_rates(env.str("TEXTS", "500/h"))
+TEXTS_PER_COUNTRY = parse_rates(env.str("TEXTS_PER_COUNTRY", "200/h"))
+TEXTS_PER_PREFIX = parse_rates(env.str("TEXTS_PER_PREFIX", "10/h"))
 TEXTS_BEFORE_JUDGING = env.int("TEXTS_BEFORE_JUDGING", 50)
 
 # Registration.
-REGISTER_PER_IP = rates(env.str("REGISTER_PER_IP", "20/h"))
-DUPLICATE_PROBES_PER_IP = rates(env.str("DUPLICATE_PROBES_PER_IP", "10/h"))
+REGISTER_PER_IP = parse_rates(env.str("REGISTER_PER_IP", "20/h"))
+DUPLICATE_PROBES_PER_IP = parse_rates(env.str("DUPLICATE_PROBES_PER_IP", "10/h"))
 # A function that tells programs from people, like accounts.honeypot.trap; empty: nobody is asked (ABU-06).
 BOT_CHECK = env.str("BOT_CHECK", "")
 REGISTRATION_DUPLICATE_POLICY = env.str("REGISTRATION_DUPLICATE_POLICY", "disclose")
 
 # Signing in: five failures close the password's way for half an hour, and no other way (LIM-01, LIM-03).
-LOGIN_FAILURES = _rate(env.str("LOGIN_FAILURES", "5/30m"))
-LOGIN_FAILURES_PER_IP = rates(env.str("LOGIN_FAILURES_PER_IP", "30/10m"))
+LOGIN_FAILURES = parse_rate(env.str("LOGIN_FAILURES", "5/30m"))
+LOGIN_FAILURES_PER_IP = parse_rates(env.str("LOGIN_FAILURES_PER_IP", "30/10m"))
 # In browsers that the account does not trust yet, by password or code.
-SIGN_INS_PER_ACCOUNT = rates(env.str("SIGN_INS_PER_ACCOUNT", "20/h"))
-SIGN_INS_PER_BROWSER = rates(env.str("SIGN_INS_PER_BROWSER", "60/h"))
-CODES_PER_IP = rates(env.str("CODES_PER_IP", "30/10m"))
+SIGN_INS_PER_ACCOUNT = parse_rates(env.str("SIGN_INS_PER_ACCOUNT", "20/h"))
+SIGN_INS_PER_BROWSER = parse_rates(env.str("SIGN_INS_PER_BROWSER", "60/h"))
+CODES_PER_IP = parse_rates(env.str("CODES_PER_IP", "30/10m"))
 # How many usernames one household may find out to be taken or free.
-USERNAME_PROBES_PER_IP = rates(env.str("USERNAME_PROBES_PER_IP", "20/m"))
+USERNAME_PROBES_PER_IP = parse_rates(env.str("USERNAME_PROBES_PER_IP", "20/m"))
 FAMILIAR_TTL = _seconds("FAMILIAR_TTL", 365 * 86400)
 
 # Recovery, and the account.
 RESET_TTL = _seconds("RESET_TTL", 3600)
-RESETS_PER_ID = rates(env.str("RESETS_PER_ID", "3/h"))
+RESETS_PER_ID = parse_rates(env.str("RESETS_PER_ID", "3/h"))
 NOT_ME_TTL = _seconds("NOT_ME_TTL", 3 * 86400)
 REAUTH_WINDOW = _seconds("REAUTH_WINDOW", 600)
-CHANGES_PER_ACCOUNT = rates(env.str("CHANGES_PER_ACCOUNT", "20/h"))
+CHANGES_PER_ACCOUNT = parse_rates(env.str("CHANGES_PER_ACCOUNT", "20/h"))
 DELETION_GRACE = _seconds("DELETION_GRACE", 14 * 86400)
 
 # Passwords: length and a blocklist, no class rules unless asked for (ASVS 6.2.1, 6.2.5).
@@ -99,25 +74,25 @@ SESSION_IDLE = _seconds("SESSION_IDLE", 14 * 86400)
 SESSION_ABSOLUTE = _seconds("SESSION_ABSOLUTE", 30 * 86400)
 STAFF_SESSION_IDLE = _seconds("STAFF_SESSION_IDLE", 1800)
 STAFF_SESSION_ABSOLUTE = _seconds("STAFF_SESSION_ABSOLUTE", 12 * 3600)
-STAFF_LOGINS_PER_IP = rates(env.str("STAFF_LOGINS_PER_IP", "30/10m"))
-STAFF_LOGINS_PER_NAME = rates(env.str("STAFF_LOGINS_PER_NAME", "5/30m"))
+STAFF_LOGINS_PER_IP = parse_rates(env.str("STAFF_LOGINS_PER_IP", "30/10m"))
+STAFF_LOGINS_PER_NAME = parse_rates(env.str("STAFF_LOGINS_PER_NAME", "5/30m"))
 # How many addresses one member of staff may look up.
-STAFF_LOOKUPS = rates(env.str("STAFF_LOOKUPS", "100/h"))
+STAFF_LOOKUPS = parse_rates(env.str("STAFF_LOOKUPS", "100/h"))
 # Codes of the staff pages to one contact, each after a right staff password.
-STAFF_MESSAGES = rates(env.str("STAFF_MESSAGES", "20/h,60/d"))
+STAFF_MESSAGES = parse_rates(env.str("STAFF_MESSAGES", "20/h,60/d"))
 TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", 0)
 
 # Receipts of providers that nothing verifies, and from how many on staff hear of it; a genuine one always passes.
-WEBHOOK_FAILURES_PER_IP = rates(env.str("WEBHOOK_FAILURES_PER_IP", "60/10m"))
+WEBHOOK_FAILURES_PER_IP = parse_rates(env.str("WEBHOOK_FAILURES_PER_IP", "60/10m"))
 
 # From the right password to the code at the staff's door.
 STAFF_CODE_WITHIN = _seconds("STAFF_CODE_WITHIN", 1800)
 
 # From how many on staff hear of locked passwords, codes sent, used codes that are typed again, and limits (LOG-06).
-ALERT_LOCKS = _rate(env.str("ALERT_LOCKS", "20/10m"))
-ALERT_CODES = _rate(env.str("ALERT_CODES", "2000/10m"))
-ALERT_REPLAYS = _rate(env.str("ALERT_REPLAYS", "20/10m"))
-ALERT_LIMITS = _rate(env.str("ALERT_LIMITS", "2000/10m"))
+ALERT_LOCKS = parse_rate(env.str("ALERT_LOCKS", "20/10m"))
+ALERT_CODES = parse_rate(env.str("ALERT_CODES", "2000/10m"))
+ALERT_REPLAYS = parse_rate(env.str("ALERT_REPLAYS", "20/10m"))
+ALERT_LIMITS = parse_rate(env.str("ALERT_LIMITS", "2000/10m"))
 
 # How long rows are kept that nobody needs any more (LOG-06). Sessions go when they end; messages: MESSAGES_KEPT.
 CHALLENGES_KEPT = _seconds("CHALLENGES_KEPT", 90 * 86400)

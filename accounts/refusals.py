@@ -10,6 +10,7 @@ from accounts.errors import Refused, TooOften
 from accounts.identifiers import Identifier
 from accounts.models import RefusalCount, User
 from accounts.sessions.client import ClientInfo
+from ratelimits.engine import try_consume
 
 
 def note(
@@ -17,7 +18,7 @@ def note(
 ) -> None:
     """Count one refusal of this `kind`, and record it unless this household had one within the last minute."""
     count(kind, identifier)
-    if limits.is_due(*limits.notes(kind, client)):
+    if try_consume(*limits.notes(kind, client)):
         audit.record(kind, client=client, identifier=identifier, user=user)
 
 

@@ -9,14 +9,8 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 
 from accounts import conf
-from accounts.models import (
-    Bucket,
-    Challenge,
-    FormerUsername,
-    SecurityEvent,
-    SecurityEventQuerySet,
-    Session,
-)
+from accounts.models import Challenge, FormerUsername, SecurityEvent, SecurityEventQuerySet, Session
+from ratelimits.models import Bucket
 
 BATCH = 1000
 # One run ends by then, whatever is left: the next one goes on where it stopped.

@@ -7,7 +7,6 @@ from django.db.models import Sum
 from django.db.models.functions import Now
 
 from accounts import conf, limits
-from accounts.conf import Rate
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications
 from accounts.identifiers import PHONE
@@ -17,6 +16,8 @@ from backoffice.dashboard.rollups import COUNTED
 from messaging import alerts
 from messaging.models import Provider
 from messaging.outbox import api as outbox
+from ratelimits.engine import consume
+from ratelimits.rates import Rate
 
 # What is counted, the alert it sounds, and from how many on.
 BURSTS: dict[str, tuple[str, Rate]] = {
@@ -47,7 +48,7 @@ def warn(kind: str, *, entry: int, by: UUID) -> None:
     hour only the alert counts on, so that nobody texts superusers without end.
     """
     every = limits.warnings(str(by))
-    if len(limits.take(*every)) < len(every):
+    if len(consume(*every)) < len(every):
         return
     for user in User.objects.filter(is_superuser=True, is_active=True):
         for contact in user.contacts:
@@ -70,7 +71,7 @@ def forged_receipt(provider: Provider | None, *, client: ClientInfo) -> None:
     Raises TooOften past what a household may get wrong. No event: a stranger must not fill the trail.
     """
     own, named = limits.forged_receipts(client, str(provider.pk) if provider else "")
-    taken = limits.admit(*own) | limits.take(*named)
+    taken = limits.enforce_durably(*own) | consume(*named)
     if any(hit.fills for hit in taken.values()):
         alerts.sound("many_receipts_forged", f"in the name of {provider or 'nobody we know'}")
 

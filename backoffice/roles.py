@@ -16,11 +16,11 @@ from accounts.errors import CodeClosed, PasswordWrong, StaffTriesUsed
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications
 from accounts.identifiers import EMAIL, Identifier, fingerprints
-from accounts.limits import Hit, Limit
 from accounts.models import Challenge, Purpose, SecurityEvent, User
 from accounts.password_policy import judging
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
+from ratelimits.engine import Hit, Limit, refund
 
 # A wrong password at the door, and on the pages of the own account.
 FAILURES = ("staff_sign_in_failed", "sign_in_failed")
@@ -45,7 +45,7 @@ ROLES = {
     ),
 }
 # The apps of which an auditor sees everything, and changes nothing.
-AUDITED = ("accounts", "backoffice", "messaging", "admin")
+AUDITED = ("accounts", "backoffice", "messaging", "ratelimits", "admin")
 
 TWO_ACCOUNTS = _(
     "A staff account opens the staff pages and nothing else. If you work here and shop here, you need two accounts, "
@@ -64,7 +64,7 @@ def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
     own = limits.staff_logins_by_browser(browser)
     asked = own if browser else limits.staff_logins(username, visitor.client)
     try:
-        return list(limits.admit(*asked, refusal=StaffTriesUsed).values())
+        return list(limits.enforce_durably(*asked, refusal=StaffTriesUsed).values())
     except StaffTriesUsed:
         name = Identifier.username(username.casefold())
         refusals.note("staff_sign_in_limited", client=visitor.client, identifier=name)
@@ -129,7 +129,7 @@ def begin_change(
         about = browser_of(tried)
         audit.record("sign_in_failed", client=visitor.client, user=user, about=about)
         raise PasswordWrong
-    limits.give_back(*tried)
+    refund(*tried)
     judging.refuse_breached(new, *limits.breach_checks(str(user.pk)))
     return _code(Purpose.STAFF_CHANGE, user, current, visitor.client)
 
@@ -281,7 +281,7 @@ def _changed(
     contact: Identifier | None = None,
 ) -> None:
     """Count, end and tell what a change of the own account ends and tells; `contact` is the one it was about."""
-    limits.spend(*limits.changes(str(user.pk)))
+    limits.enforce(*limits.changes(str(user.pk)))
     user.sessions.exclude(pk=keep).delete()
     user.challenges.withdraw()
     audit.record(what, client=client, identifier=contact, user=user)

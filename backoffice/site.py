@@ -23,7 +23,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from accounts import audit, conf, limits, refusals
+from accounts import audit, conf, refusals
 from accounts.errors import ChannelDown, TooOften
 from accounts.identifiers import Identifier
 from accounts.models import Purpose
@@ -36,6 +36,7 @@ from backoffice import burst_alerts, own_account, roles
 from backoffice.code_views import BaseStaffCodeView, sentence
 from messaging import alerts
 from messaging.models import Alert
+from ratelimits.engine import refund
 
 # The alerts on the front page.
 LATELY, MOST_ALERTS = timedelta(days=1), 5
@@ -79,7 +80,7 @@ class StaffSignInForm(AdminAuthenticationForm):
                 about=roles.browser_of(tried),
             )
             raise
-        limits.give_back(*tried)
+        refund(*tried)
         return cleaned
 
     def confirm_login_allowed(self, user):

@@ -19,5 +19,5 @@ class Bucket(models.Model):
         verbose_name = _("limit")
         verbose_name_plural = _("limits")
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"{self.name} {self.key[:8]}"

@@ -21,6 +21,7 @@ from accounts import conf, limits
 from messaging.credentials import vault
 from messaging.models import SMS
 from messaging.providers import KINDS, transport
+from ratelimits.rates import Rate
 
 TAG = "storefront"
 KEY_BYTES = 32
@@ -410,5 +411,5 @@ def _number(name: str) -> float:
 def _daily(name: str) -> float:
     """How often in a day the tightest of some rates lets it happen."""
     rates = getattr(conf, name)
-    each = [rates] if isinstance(rates, conf.Rate) else rates
+    each = [rates] if isinstance(rates, Rate) else rates
     return min(rate.times * DAY / rate.seconds for rate in each)

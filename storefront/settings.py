@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "crispy_forms",
     "crispy_tailwind",
     "messaging",
+    "ratelimits",
     # After Django's own, of whose signal it takes itself out.
     "accounts",
     "demo",

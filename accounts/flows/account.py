@@ -31,7 +31,7 @@ def rename(user: User, *, name: str, username: str, session: Session, client: Cl
     try:
         with transaction.atomic():
             challenges.lock_shopper(user)
-            limits.spend(*limits.changes(str(user.pk)))
+            limits.enforce(*limits.changes(str(user.pk)))
             if renamed:
                 # A name to sign in with is a credential (ASVS 6.3.7). Before the change, to be taken back through it.
                 notifications.tell(user, what, client=client, to=user.contacts)
@@ -49,7 +49,7 @@ def change_password(user: User, *, current: str, new: str, keep: str, visitor: V
 
     Raises PasswordWrong, PasswordClosed, PasswordBreached, TooOften.
     """
-    limits.admit(*limits.changes(str(user.pk)))
+    limits.enforce_durably(*limits.changes(str(user.pk)))
     _reauthenticate(user, current, visitor=visitor)
     judging.refuse_breached(new)
     _set_password(user, new, "password_changed", keep=keep, client=visitor.client)
@@ -57,7 +57,7 @@ def change_password(user: User, *, current: str, new: str, keep: str, visitor: V
 
 def set_password(user: User, *, new: str, keep: str, visitor: Visitor) -> None:
     """Give a password to an account that has none (PWD-06). Raises PasswordBreached, TooOften."""
-    limits.admit(*limits.changes(str(user.pk)))
+    limits.enforce_durably(*limits.changes(str(user.pk)))
     judging.refuse_breached(new)
     _set_password(user, new, "password_set", keep=keep, client=visitor.client)
 
@@ -67,7 +67,7 @@ def confirm_by_password(user: User, password: str, *, visitor: Visitor) -> None:
 
     Raises PasswordWrong, PasswordClosed, TooOften.
     """
-    limits.admit(*limits.confirmations(str(user.pk)))
+    limits.enforce_durably(*limits.confirmations(str(user.pk)))
     _reauthenticate(user, password, visitor=visitor)
 
 

@@ -25,6 +25,7 @@ from accounts.models import POOLS, Challenge, Pool, Purpose, User
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from messaging.outbox import api as outbox
+from ratelimits.engine import Limit
 
 NOBODY = UUID(int=0)
 
@@ -40,7 +41,7 @@ def issue(
     user_id: UUID | None = None,
     pool: Pool | None = None,
     is_private: bool = False,
-    also: list[limits.Limit] | None = None,
+    also: list[Limit] | None = None,
     sends: int = 1,
 ) -> Challenge:
     """Begin an attempt at `identifier` and send its first code, all in one transaction.
@@ -51,7 +52,7 @@ def issue(
     """
     pool = pool or POOLS[purpose]
     with transaction.atomic():
-        limits.spend(*(also or []), *limits.messages(identifier, pool))
+        limits.enforce(*(also or []), *limits.messages(identifier, pool))
         challenge = Challenge.objects.create(
             purpose=purpose,
             kind=identifier.kind,
@@ -87,7 +88,7 @@ def check(challenge: Challenge, typed: str, *, client: ClientInfo) -> None:
     """
     if not challenge.spend_try():
         raise _why_closed(challenge, typed, client)
-    limits.spend(*limits.guesses(challenge.identifier, Pool(challenge.pool)))
+    limits.enforce(*limits.guesses(challenge.identifier, Pool(challenge.pool)))
     if not challenge.accepts(typed):
         raise _wrong(challenge, typed, client)
 
@@ -117,9 +118,9 @@ def count_request(visitor: Visitor, user: User | None) -> Pool:
     """
     browser = visitor.trusted_browser_id(user)
     if browser:
-        limits.admit(*limits.code_requests_by_browser(browser))
+        limits.enforce_durably(*limits.code_requests_by_browser(browser))
         return Pool.OWNER
-    limits.admit(*limits.code_requests(visitor.client))
+    limits.enforce_durably(*limits.code_requests(visitor.client))
     return Pool.RETURN
 
 
@@ -182,7 +183,7 @@ def _renew(challenge: Challenge, client: ClientInfo) -> bool:
         if not challenge.renew():
             return False
         identifier, pool = challenge.identifier, Pool(challenge.pool)
-        limits.spend(*limits.resends(identifier, pool), *limits.messages(identifier, pool))
+        limits.enforce(*limits.resends(identifier, pool), *limits.messages(identifier, pool))
         challenge.refresh_from_db(fields=["sends", "sent_at", "expires_at"])
         _send(challenge, client)
     return True

@@ -83,7 +83,7 @@ def remove(user: User, kind: str, *, session: Session, visitor: Visitor) -> None
         return
     with transaction.atomic():
         challenges.lock_shopper(user)
-        limits.spend(*limits.changes(str(user.pk)))
+        limits.enforce(*limits.changes(str(user.pk)))
         if not User.objects.drop_contact(user.pk, kind):
             raise ContactKept
         user.challenges.withdraw()
@@ -98,7 +98,7 @@ def make_primary(user: User, kind: str, *, client: ClientInfo) -> None:
         return
     with transaction.atomic():
         challenges.lock_shopper(user)
-        limits.spend(*limits.changes(str(user.pk)))
+        limits.enforce(*limits.changes(str(user.pk)))
         User.objects.filter(pk=user.pk, **{f"{kind}__isnull": False}).update(primary=kind)
         audit.record("primary_changed", client=client, identifier=contact, user=user)
         notifications.tell(user, "primary_changed", client=client, to=user.contacts)

@@ -29,7 +29,7 @@ def ask(user: User, *, client: ClientInfo) -> None:
         account = User.objects.shoppers().filter(pk=user.pk, is_active=True)
         if not account.filter(deletion_due_at=None).update(deletion_due_at=due):
             return
-        limits.spend(*limits.changes(str(user.pk)))
+        limits.enforce(*limits.changes(str(user.pk)))
         user.sessions.all().delete()
         user.challenges.withdraw()
         audit.record("deletion_asked", client=client, user=user)

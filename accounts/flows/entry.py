@@ -7,6 +7,7 @@ from accounts.flows import notifications
 from accounts.identifiers import Identifier
 from accounts.models import User
 from accounts.sessions.trusted_browsers import Visitor
+from ratelimits.engine import consume
 
 
 def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bool:
@@ -21,7 +22,7 @@ def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bo
         return False
     if is_new:
         # After the user, as everywhere; and all of it is undone when there is no room.
-        limits.spend(*limits.sign_ins(str(user.pk)))
+        limits.enforce(*limits.sign_ins(str(user.pk)))
     news = [*(["new_device"] if is_new else []), *(["deletion_undone"] if undone else [])]
     audit.record("signed_in", *news, client=visitor.client, identifier=name, user=user)
     for what in news:
@@ -35,4 +36,4 @@ def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bo
 def _counts_as_change(user: User) -> bool:
     """Whether there was room to count one more change: who comes in is never refused for it, only not texted."""
     changes = limits.changes(str(user.pk))
-    return len(limits.take(*changes)) == len(changes)
+    return len(consume(*changes)) == len(changes)

@@ -20,7 +20,7 @@ EVENT = "kind at channel ip agent".split()
 
 def download(user: User, *, client: ClientInfo) -> dict[str, object]:
     """What the shopper takes away, which is an event of the account. Raises TooOften."""
-    limits.admit(*limits.changes(str(user.pk)))
+    limits.enforce_durably(*limits.changes(str(user.pk)))
     audit.record("data_downloaded", client=client, user=user)
     return of(user)
 

@@ -12,10 +12,10 @@ from django.db.models.functions import Now
 from accounts import audit, conf, limits
 from accounts.errors import PasswordClosed
 from accounts.identifiers import Identifier
-from accounts.limits import Hit, Limit
 from accounts.models import User
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
+from ratelimits.engine import Hit, Limit, consume, exhaust, refund, reset
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def trying(
         _miss(tries, user, name, visitor.client)
     yield right
     if right:
-        limits.give_back(*tries.home, *tries.own)
+        refund(*tries.home, *tries.own)
 
 
 def look(user: User, password: str, *, name: Identifier, visitor: Visitor) -> bool:
@@ -61,7 +61,7 @@ def look(user: User, password: str, *, name: Identifier, visitor: Visitor) -> bo
     tries = _of_browser(device or _signed_in(user), device)
     right = _is_right(user, password)
     if right:
-        limits.give_back(*tries.own)
+        refund(*tries.own)
     else:
         _miss(tries, user, name, visitor.client)
     return right
@@ -73,7 +73,7 @@ def unlock(user: User) -> None:
     Sign-ins, too: whoever filled them knows the former password.
     """
     names = [*user.contacts, Identifier.username(user.username or "")]
-    limits.forget(
+    reset(
         limits.passwords_by_account(str(user.pk)),
         *limits.sign_ins(str(user.pk)),
         *tries_of_browsers(user),
@@ -98,8 +98,8 @@ def _of_browser(bucket: str, device: str) -> Tries:
     Right ones are counted, too, and never returned: each may leave a session and an event.
     """
     own, every = limits.passwords_by_device(bucket), limits.sign_ins_by_browser(bucket)
-    taken = limits.take(own, *every)
-    limits.refuse_full([own, *every], taken, PasswordClosed)
+    taken = consume(own, *every)
+    limits.require([own, *every], taken, PasswordClosed)
     return Tries([taken[own]], [], device=device)
 
 
@@ -108,19 +108,19 @@ def _of_stranger(user: User | None, name: Identifier, client: ClientInfo) -> Tri
 
     The household's comes first, in a statement of its own: where it is refused, no name gets a bucket (LIM-10).
     """
-    home = limits.admit(*limits.passwords_by_ip(client), refusal=PasswordClosed)
+    home = limits.enforce_durably(*limits.passwords_by_ip(client), refusal=PasswordClosed)
     account = str(user.pk) if user else f"nobody {name.kind} {name.key}"
     by_name, by_account = limits.passwords_by_name(name), limits.passwords_by_account(account)
-    own = limits.take(by_name, by_account)
+    own = consume(by_name, by_account)
     # Where the name is full nothing is looked at: the account's tries stay whole, under each of its names.
-    limits.refuse_full([by_name], own, PasswordClosed)
+    limits.require([by_name], own, PasswordClosed)
     return Tries([*own.values()], [*home.values()], is_open=by_account in own)
 
 
 def _miss(tries: Tries, user: User | None, name: Identifier, client: ClientInfo) -> None:
     """Write down a wrong password; the last one there was room for locks from now on."""
     last = [hit for hit in tries.own if hit.fills]
-    locks = bool(last) and limits.close(*last)
+    locks = bool(last) and exhaust(*last)
     kinds = ["sign_in_failed", *(["password_locked"] if locks else [])]
     about = f"{audit.BROWSER}{tries.device}" if tries.device else ""
     audit.record(*kinds, client=client, identifier=name, user=user, about=about)

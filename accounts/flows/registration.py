@@ -17,6 +17,7 @@ from accounts.models import POOLS, Challenge, FormerUsername, Purpose, User
 from accounts.password_policy import judging
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
+from ratelimits.engine import peek, try_consume
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,8 +143,8 @@ def _refuse_early(
     if username:
         usernames.refuse_taken(username, by=user, client=client)
     if contact:
-        caps = limits.room(limits.messages(contact, POOLS[Purpose.CONTACT]))
-        limits.admit(*limits.changes(str(user.pk)), *caps)
+        caps = peek(limits.messages(contact, POOLS[Purpose.CONTACT]))
+        limits.enforce_durably(*limits.changes(str(user.pk)), *caps)
 
 
 def _come_in(client: ClientInfo) -> bool:
@@ -153,8 +154,8 @@ def _come_in(client: ClientInfo) -> bool:
     and free ones cost and answer the same then.
     """
     is_told = conf.REGISTRATION_DUPLICATE_POLICY == "disclose"
-    probes = limits.room(limits.duplicate_probes(client)) if is_told else []
-    taken = limits.admit(*limits.registrations(client), asking=probes)
+    probes = peek(limits.duplicate_probes(client)) if is_told else []
+    taken = limits.enforce_durably(*limits.registrations(client), asking=probes)
     return not is_told or any(limit not in taken for limit in probes)
 
 
@@ -166,7 +167,7 @@ def _is_one_probe_too_many(identifier: Identifier, client: ClientInfo) -> bool:
     taken = Q(completed_at__isnull=False) | Q(is_staff=True)
     if not User.objects.for_identifier(identifier).filter(taken).exists():
         return False
-    if not limits.is_due(*limits.duplicate_probes(client)):
+    if not try_consume(*limits.duplicate_probes(client)):
         return True
     audit.record("duplicate_registration", client=client, identifier=identifier)
     raise AlreadyRegistered(identifier.kind)

@@ -6,6 +6,7 @@ from accounts.identifiers import Identifier
 from accounts.models import Pool, TextCountry
 from accounts.sessions.client import ClientInfo
 from messaging import alerts
+from ratelimits.engine import consume, refund
 
 
 def spend(to: Identifier, pool: Pool) -> None:
@@ -17,11 +18,11 @@ def spend(to: Identifier, pool: Pool) -> None:
     if not (_count_sign_up(country) if pool == Pool.SIGN_UP else not country.is_stopped()):
         raise TextsStopped(country.code, to)
     budgets = limits.texts(to, pool)
-    taken = limits.take(*budgets)
+    taken = consume(*budgets)
     full = [limit for limit in budgets if limit not in taken]
     if full:
         # A notice is not sent then, and what it tells of happens all the same.
-        limits.give_back(*taken.values())
+        refund(*taken.values())
         # No part of a number stands in an alert or a log.
         raise TextsStopped(f"{full[0].name} {pool} {to.country}", to)
 
@@ -34,7 +35,7 @@ def record_verified(number: Identifier, pool: Pool) -> None:
 
 def refuse_number(number: Identifier, *, client: ClientInfo) -> None:
     """Write down a number that costs more than we pay (IDN-05). Raises TooOften."""
-    limits.admit(*limits.refused_numbers(client))
+    limits.enforce_durably(*limits.refused_numbers(client))
     refusals.note("number_refused", client=client, identifier=number)
 
 

@@ -11,6 +11,6 @@ def refuse_taken(username: str, *, by: User | None = None, client: ClientInfo) -
 
     Counted first and for good: to be told that it is free is a probe, too. Raises UsernameTaken, TooOften.
     """
-    limits.admit(*limits.username_probes(client))
+    limits.enforce_durably(*limits.username_probes(client))
     if User.objects.has_username(username, by=by):
         raise UsernameTaken

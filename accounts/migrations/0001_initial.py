@@ -92,21 +92,6 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Bucket',
-            fields=[
-                ('key', models.CharField(max_length=64, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=40, verbose_name='limit')),
-                ('size', models.PositiveIntegerField(verbose_name='hits allowed')),
-                ('period', models.PositiveIntegerField(verbose_name='in seconds')),
-                ('hits', models.TextField(blank=True)),
-                ('expires_at', models.DateTimeField(db_index=True, verbose_name='holds nobody up from')),
-            ],
-            options={
-                'verbose_name': 'limit',
-                'verbose_name_plural': 'limits',
-            },
-        ),
-        migrations.CreateModel(
             name='TextCountry',
             fields=[
                 ('code', models.CharField(max_length=2, primary_key=True, serialize=False, verbose_name='country')),

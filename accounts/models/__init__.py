@@ -1,6 +1,5 @@
-"""The rows: who a shopper is, what waits for proof, what was counted, what happened. One-row rules and constraints."""
+"""The rows: who a shopper is, what waits for proof, what was refused, what happened. One-row rules and constraints."""
 
-from accounts.models.buckets import Bucket
 from accounts.models.challenges import ANYBODY, PAYING, POOLS, TYPED, Challenge, Pool, Purpose
 from accounts.models.refusal_counts import RefusalCount
 from accounts.models.security_events import (
@@ -15,7 +14,6 @@ from accounts.sessions.store import Session
 
 __all__ = [
     "ANYBODY",
-    "Bucket",
     "Challenge",
     "EVENT_WORDS",
     "EVERYWHERE",

@@ -11,9 +11,9 @@ from django.core.exceptions import ValidationError
 
 from accounts import limits
 from accounts.errors import PasswordBreached
-from accounts.limits import Limit
 from accounts.models import User
 from accounts.password_policy.validators import BreachedValidator
+from ratelimits.engine import Limit
 
 
 def judge(password: str, user: User) -> None:
@@ -33,7 +33,7 @@ def refuse_breached(password: str, *counted: Limit) -> None:
     if not password or not servers:
         return
     if counted:
-        limits.admit(*counted)
+        limits.enforce_durably(*counted)
     try:
         validate_password(password, None, servers)
     except ValidationError:

@@ -7,14 +7,14 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from accounts import limits
-from accounts.limits import STAMP, buckets
-from accounts.models import EVERYWHERE, PAYING, TextCountry
+from accounts.models import EVERYWHERE, PAYING, Pool, TextCountry
 from backoffice.admin import provider_health
 from backoffice.dashboard import statistics
 from backoffice.dashboard.statistics import seconds
 from backoffice.provider_names import ProviderNames
 from backoffice.support import challenge_status
 from messaging.models import CHANNELS, EMAIL, SMS, Breaker, Channel, Provider
+from ratelimits.engine import used
 
 MOST = 25
 
@@ -83,13 +83,13 @@ def budgets():
     )
     countries = list(ordered[:MOST])
     budgets = {country.code: _budgets(country.code) for country in countries}
-    kept = buckets(chain.from_iterable(budgets.values()))
+    counts = used(chain.from_iterable(budgets.values()))
     return [
         {
             "country": country,
             "state": challenge_status.of_country(country),
             "is_everywhere": country.pk == EVERYWHERE,
-            "used": [_used(limit, kept.get(limit)) for limit in budgets[country.code]],
+            "used": [_used(limit, counts.get(limit, 0)) for limit in budgets[country.code]],
         }
         for country in countries
     ]
@@ -101,15 +101,11 @@ def _budgets(country):
     return [limit for pool in PAYING for limit in limits.texts_to_country(country, pool)]
 
 
-def _used(limit, bucket):
-    """How many hits of a limit still count."""
-    hits = bucket.hits if bucket else ""
-    since = (now().timestamp() - limit.rate.seconds) * 1000
-    moments = [int(hits[at : at + STAMP]) for at in range(0, len(hits), STAMP)]
-    used = sum(moment > since for moment in moments)
+def _used(limit, hits):
+    """How much of a budget is used."""
     return {
-        "pool": limit.pool.label,
-        "used": used,
+        "pool": Pool(limit.pool).label,
+        "used": hits,
         "of": limit.rate.times,
         "span": statistics.span(limit.rate.seconds),
     }

@@ -4,14 +4,13 @@ Nobody chooses a password, a code or an address for somebody else (ADM-06).
 """
 
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import transaction
 from django.db.models.functions import Now
-from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit, conf, limits, refusals
@@ -19,10 +18,10 @@ from accounts.errors import Refused, TooOften
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications, passwords
 from accounts.identifiers import Identifier
-from accounts.limits import STAMP, Limit
-from accounts.models import Bucket, Challenge, Pool, Purpose, SecurityEvent, User
+from accounts.models import Challenge, Pool, Purpose, SecurityEvent, User
 from accounts.sessions.client import ClientInfo
 from backoffice import roles
+from ratelimits.engine import Limit, full_until, reset
 
 MOST_LOCKS = 1000
 # For whom a cap may be full: whoever comes from elsewhere finds it full first.
@@ -71,7 +70,7 @@ def lift_lock(user: User, *, by: User, client: ClientInfo) -> None:
     with transaction.atomic():
         user = _locked(user)
         passwords.unlock(user)
-        limits.forget(*tries_of(user), *_caps(user))
+        reset(*tries_of(user), *_caps(user))
         _note("staff_lifted_lock", "Lock of the password and full limits lifted.", user, by, client)
 
 
@@ -115,23 +114,16 @@ def reactivate(user: User, *, by: User, client: ClientInfo) -> None:
 def look_up(who: Identifier, *, by: User, client: ClientInfo) -> None:
     """Write down that a member of staff looks an address up, before it is looked up. Raises TooOften."""
     try:
-        limits.spend(*limits.staff_lookups(str(by.pk)))
+        limits.enforce(*limits.staff_lookups(str(by.pk)))
     except TooOften:
         refusals.note("limit_hit", client=client, identifier=who, user=by)
         raise
     audit.record("staff_looked_up", client=client, identifier=who, user=by)
 
 
-def in_force(asked: Iterable[Limit]) -> dict[Limit, datetime]:
-    """Those limits that are full now, and until when, in one query."""
-    kept = limits.buckets(asked)
-    until = {limit: _full_until(bucket, limit) for limit, bucket in kept.items()}
-    return {limit: moment for limit, moment in until.items() if moment and moment > now()}
-
-
 def full_limits(user: User) -> dict[Limit, datetime]:
     """What stands in the way of a user, and until when, in one query (LIM-12)."""
-    return in_force([*tries_of(user), *_caps(user)])
+    return full_until([*tries_of(user), *_caps(user)])
 
 
 def tries_of(user: User) -> list[Limit]:
@@ -150,7 +142,7 @@ def locks_of(user: User) -> list[Limit]:
 def locked_until(users: Iterable[User]) -> dict[User, datetime]:
     """Those whose password is locked, and until when, in one query."""
     by_limit = {limit: user for user in users for limit in locks_of(user)}
-    full = in_force(by_limit)
+    full = full_until(by_limit)
     return {by_limit[limit]: full[limit] for limit in sorted(full, key=full.__getitem__)}
 
 
@@ -162,7 +154,7 @@ def locked_now() -> list[UUID]:
     by_limit = {limits.passwords_by_account(str(pk)): pk for pk in newest}
     # Of staff there are few, and no event of theirs says that the last try is gone.
     staff = locked_until(User.objects.filter(is_staff=True))
-    return [*(by_limit[limit] for limit in in_force(by_limit)), *(user.pk for user in staff)]
+    return [*(by_limit[limit] for limit in full_until(by_limit)), *(user.pk for user in staff)]
 
 
 def _caps(user: User) -> list[Limit]:
@@ -177,14 +169,6 @@ def _caps(user: User) -> list[Limit]:
 
 def _staff_codes(to: Identifier) -> list[Limit]:
     return [*limits.messages(to, Pool.STAFF), *limits.guesses(to, Pool.STAFF)]
-
-
-def _full_until(bucket: Bucket, limit: Limit) -> datetime | None:
-    full = STAMP * limit.rate.times
-    if len(bucket.hits) < full:
-        return None
-    oldest = int(bucket.hits[-full:][:STAMP])
-    return datetime.fromtimestamp(oldest / 1000 + limit.rate.seconds, tz=UTC)
 
 
 def _locked(user: User, **still: bool) -> User:

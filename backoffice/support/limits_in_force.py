@@ -38,6 +38,6 @@ WHOSE = {
 def in_words(limit):
     """What is limited, and for whom."""
     what = LIMITS[limit.name]
-    if limit.pool is None:
+    if not limit.pool:
         return what
     return _("%(what)s, %(whose)s") % {"what": what, "whose": WHOSE[limit.pool]}

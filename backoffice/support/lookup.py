@@ -25,6 +25,7 @@ from backoffice.support.limits_in_force import in_words
 from messaging.models import OutboxMessage
 from messaging.outbox import api as outbox
 from messaging.outbox import breaker
+from ratelimits.engine import full_until
 
 LOOKS_BACK = timedelta(days=30)
 MOST = 50
@@ -131,7 +132,7 @@ def look(who):
     sent, names = list(timeline.messages(challenges)), ProviderNames()
     attempts = [Attempt(row, _about(row, sent), names) for row in challenges]
     account = User.objects.for_identifier(who).first()
-    full = actions.in_force(_limits(who, account))
+    full = full_until(_limits(who, account))
     countries = _countries(who)
     state = {
         "can_send": outbox.can_send(channel(who)),

@@ -10,6 +10,7 @@ from django.db.models.functions import Now
 
 from accounts import conf, urls
 from accounts.models import EVENT_WORDS, Challenge, SecurityEvent, Session, User
+from ratelimits.rates import parse_rates
 from tests.accounts.test_races import at_once, tabs
 from tests.support.pages import Page, words
 from tests.support.people import (
@@ -890,7 +891,7 @@ CHANGES = {
 @pytest.fixture
 def few_changes(monkeypatch):
     """Three changes an hour."""
-    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", conf.rates("3/h"))
+    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", parse_rates("3/h"))
 
 
 @pytest.mark.usefixtures("few_changes")

@@ -9,6 +9,7 @@ from django.test import Client
 
 from accounts import conf
 from accounts.models import Challenge, Session, User
+from ratelimits.rates import parse_rates
 from tests.support.pages import words
 from tests.support.people import (
     CHANGE,
@@ -94,7 +95,7 @@ def right(url):
 def _room(monkeypatch):
     """So many requests that the limits would answer them."""
     for name in ("REGISTER_PER_IP", "MESSAGES_PER_RECIPIENT", "CODE_GUESSES_PER_ID"):
-        monkeypatch.setattr(conf, name, conf.rates("1000/h"))
+        monkeypatch.setattr(conf, name, parse_rates("1000/h"))
 
 
 @pytest.mark.parametrize("url", FIELDS)

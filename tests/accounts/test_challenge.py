@@ -8,7 +8,6 @@ from django.db import IntegrityError
 from django.utils.timezone import now
 
 from accounts import conf
-from accounts.conf import rates
 from accounts.errors import (
     CodeClosed,
     CodeEarlier,
@@ -27,6 +26,7 @@ from accounts.models import ANYBODY, POOLS, Challenge, Pool, Purpose, SecurityEv
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from messaging.models import OutboxMessage
+from ratelimits.rates import parse_rates
 from tests.support.people import PASSWORD, RESEND, Postbox, Shopper, time_passes, wrong
 
 ANA, BEA, EVE = "ana@example.com", "+447400123456", "eve@example.com"
@@ -77,9 +77,9 @@ def code(attempt, postbox):
 @pytest.fixture
 def generous(monkeypatch):
     """Messages without end, so that other limits can be seen."""
-    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", rates("1000/h"))
-    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", rates("1000/h"))
-    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", rates("1000/h"))
+    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", parse_rates("1000/h"))
+    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", parse_rates("1000/h"))
+    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", parse_rates("1000/h"))
 
 
 # Time: COD-04
@@ -123,7 +123,7 @@ def test_an_expired_code_is_replaced_where_it_was_typed(attempt, code, postbox):
 
 
 def test_an_expired_code_is_not_replaced_for_ever(attempt, code, postbox, monkeypatch):  # ux 36
-    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", rates("1/h"))
+    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", parse_rates("1/h"))
     time_passes(minutes=11)
 
     with pytest.raises(CodeExpired, match="Get a new code"):
@@ -258,7 +258,7 @@ def test_a_new_code_is_one_click_away_when_the_tries_are_used_up(attempt, code, 
 
 
 def test_starting_over_is_counted_as_a_resend(generous, monkeypatch, attempt, code):  # COD-09
-    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", rates("1/h"))
+    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", parse_rates("1/h"))
     again(attempt)
     for _ in range(5):
         guess(attempt, wrong(code))
@@ -329,7 +329,7 @@ def test_another_spelling_brings_no_new_guesses(generous, db, variants):  # COD-
 @pytest.fixture
 def exhausted(generous, monkeypatch, db):
     """All of a day's guesses at Ana are gone; a last attempt is open."""
-    monkeypatch.setattr(conf, "CODE_GUESSES_PER_ID", rates("6/d"))
+    monkeypatch.setattr(conf, "CODE_GUESSES_PER_ID", parse_rates("6/d"))
     attempt = begin()
     for _ in range(5):
         guess(attempt, wrong(attempt.code))
@@ -563,7 +563,7 @@ def test_three_resends_an_hour(attempt, postbox):  # COD-09, promise 2.7
 
 
 def test_a_resend_that_is_refused_leaves_the_code_alone(attempt, code, monkeypatch):  # COD-09
-    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", rates("1/h"))
+    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", parse_rates("1/h"))
     again(attempt)
     newest = Postbox().code(ANA)
 
@@ -667,7 +667,7 @@ def test_ten_messages_a_day_whatever_the_hour(db, postbox):  # ABU-01
 
 
 def test_a_resend_counts_as_a_message(attempt, monkeypatch, postbox):  # ABU-01
-    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", rates("3/h"))
+    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", parse_rates("3/h"))
     again(attempt)
 
     with pytest.raises(TooOften):

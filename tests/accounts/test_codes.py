@@ -26,7 +26,11 @@ RFC_CODES = "755224 287082 359152 969429 338314 254676 287922 162583 399871 5204
 CHI_SQUARED_MAX = 39.4
 
 MANY = 4000
-SOURCES = [path for folder in ("accounts", "messaging") for path in Path(folder).rglob("*.py")]
+SOURCES = [
+    path
+    for folder in ("accounts", "messaging", "ratelimits")
+    for path in Path(folder).rglob("*.py")
+]
 
 MANGLED_IN_TRANSIT = {
     "as sent": "123456",

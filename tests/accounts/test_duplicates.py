@@ -12,6 +12,7 @@ from accounts import conf, identifiers
 from accounts.models import Challenge, SecurityEvent, User
 from messaging.models import OutboxMessage
 from messaging.tasks import sweep
+from ratelimits.rates import parse_rates
 from tests.support.pages import comparable, words
 from tests.support.people import (
     FACES,
@@ -176,7 +177,7 @@ def test_a_stranger_cannot_tell_a_known_address(
 @pytest.mark.parametrize("who", [EMAIL, NEW_EMAIL], ids=["known", "unknown"])
 @pytest.mark.parametrize("rule", ["MESSAGES_PER_RECIPIENT", "RESENDS_PER_RECIPIENT"])
 def test_limits_are_the_same_for_all(owner, private, bea, monkeypatch, who, rule):  # ENU-06, ABU-01
-    monkeypatch.setattr(conf, rule, conf.rates("1/h"))
+    monkeypatch.setattr(conf, rule, parse_rates("1/h"))
     time_passes(hours=1, minutes=1)
     bea.identify(who)
     time_passes(seconds=61)

@@ -7,11 +7,12 @@ import pytest
 from django.db import transaction
 
 from accounts import conf, limits
-from accounts.conf import rates
 from accounts.errors import TooOften
 from accounts.identifiers import parse
-from accounts.models import Bucket, SecurityEvent
+from accounts.models import SecurityEvent
 from accounts.sessions.client import ClientInfo
+from ratelimits.models import Bucket
+from ratelimits.rates import parse_rates
 from tests.support.people import LOGIN, PASSWORD, Shopper
 
 SITE = int(ipaddress.IPv6Address("2001:db8:1::"))
@@ -21,7 +22,7 @@ ALLOWED = 2
 @pytest.fixture(autouse=True)
 def _few(monkeypatch):
     """One household may begin two registrations an hour."""
-    monkeypatch.setattr(conf, "REGISTER_PER_IP", rates(f"{ALLOWED}/h"))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", parse_rates(f"{ALLOWED}/h"))
 
 
 def at(number):
@@ -84,16 +85,16 @@ def test_a_site_that_is_full_adds_no_rows_from_however_many_homes(db):  # LIM-09
 
 def test_a_hit_of_a_household_cannot_be_taken_back(db):  # LIM-09
     with pytest.raises(RuntimeError), transaction.atomic(), transaction.atomic():
-        limits.admit(*limits.registrations(ClientInfo(ip=at(1))))
+        limits.enforce_durably(*limits.registrations(ClientInfo(ip=at(1))))
 
 
 def test_a_network_that_is_full_takes_nothing_from_the_narrower_ones(db):
     narrow, _middle, wide = limits.registrations(ClientInfo(ip=at(1)))
     for _ in range(wide.rate.times):
-        limits.admit(wide)
+        limits.enforce_durably(wide)
 
     with pytest.raises(TooOften):
-        limits.admit(narrow, wide)
+        limits.enforce_durably(narrow, wide)
 
     assert not Bucket.objects.filter(key=narrow.key).exists()
 
@@ -107,7 +108,7 @@ def test_two_names_of_one_mail_service_are_one_mailbox_and_two_accounts(one, oth
 
 
 def test_googlemail_gets_no_messages_on_top_of_those_of_gmail(db, monkeypatch):  # ABU-01
-    monkeypatch.setattr(conf, "REGISTER_PER_IP", rates("20/h"))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", parse_rates("20/h"))
     names = [f"a{'.' * (n % 2)}na+{n}@{['gmail', 'googlemail'][n % 2]}.com" for n in range(6)]
 
     answers = [signs_up("203.0.113.7", name) for name in names]

@@ -6,10 +6,11 @@ import pytest
 from django.db import connection, transaction
 
 from accounts import limits
-from accounts.conf import Rate
-from accounts.limits import Limit
-from accounts.models import Bucket
 from accounts.sessions.client import ClientInfo
+from ratelimits import engine
+from ratelimits.engine import STAMP, Limit, consume, exhaust, refund, reset
+from ratelimits.models import Bucket
+from ratelimits.rates import Rate
 from tests.accounts.test_races import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -24,7 +25,7 @@ def comes_and_goes(number):
     home = limits.passwords_by_ip(ClientInfo(ip=f"2001:db8:1:2{number:02x}::1"))
     until, rounds = time.monotonic() + SECONDS, 0
     while time.monotonic() < until:
-        limits.give_back(*limits.admit(*home).values())
+        refund(*limits.enforce_durably(*home).values())
         rounds += 1
     return rounds
 
@@ -35,15 +36,15 @@ def forgets(number):
     mine = every if number % 2 else every[::-1]
     until = time.monotonic() + SECONDS
     while time.monotonic() < until:
-        taken = limits.take(*mine)
-        limits.close(*list(taken.values())[:4])
-        limits.forget(*mine)
+        taken = consume(*mine)
+        exhaust(*list(taken.values())[:4])
+        reset(*mine)
 
 
 @pytest.fixture
 def _nothing_is_run_again(monkeypatch):
     """A statement that is broken off is seen."""
-    monkeypatch.setattr(limits, "BROKEN_OFF", 0)
+    monkeypatch.setattr(engine, "BROKEN_OFF", 0)
 
 
 @pytest.mark.usefixtures("_nothing_is_run_again")
@@ -66,7 +67,7 @@ def test_limits_that_are_broken_off_half_way_are_taken_again():  # LIM-07
     if connection.vendor != "postgresql":
         pytest.skip("SQLite lets one write at a time")
     first, last = sorted((Limit(name, "ana", Rate(5, 60)) for name in "ab"), key=lambda it: it.key)
-    limits.take(first, last)
+    consume(first, last)
 
     def holds_the_last():
         with transaction.atomic():
@@ -76,8 +77,8 @@ def test_limits_that_are_broken_off_half_way_are_taken_again():  # LIM-07
 
     def takes_both():
         time.sleep(0.2)
-        return len(limits.admit(first, last))
+        return len(limits.enforce_durably(first, last))
 
     assert at_once(holds_the_last, takes_both) == [None, 2]
 
-    assert [len(bucket.hits) for bucket in Bucket.objects.all()] == [2 * limits.STAMP] * 2
+    assert [len(bucket.hits) for bucket in Bucket.objects.all()] == [2 * STAMP] * 2

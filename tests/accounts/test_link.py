@@ -7,8 +7,9 @@ import pytest
 from django.conf import settings
 from django.test import Client
 
-from accounts.models import Bucket, Challenge, SecurityEvent, Session, User
+from accounts.models import Challenge, SecurityEvent, Session, User
 from messaging.models import OutboxMessage
+from ratelimits.models import Bucket
 from storefront.observability.logging import HideTokens
 from tests.support.pages import Page, words
 from tests.support.people import (

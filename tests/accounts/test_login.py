@@ -15,6 +15,7 @@ from accounts.identifiers import fingerprint, parse
 from accounts.models import Challenge, SecurityEvent, Session, User
 from accounts.password_policy.validators import Argon2id
 from messaging.models import OutboxMessage
+from ratelimits.rates import parse_rates
 from storefront import celery_app
 from tests.support.pages import Page, words
 from tests.support.people import (
@@ -730,7 +731,7 @@ def test_signing_in_with_a_code_ends_the_other_attempts(ana, bea, owner, postbox
 
 
 def test_a_household_may_ask_for_so_many_codes(owner, monkeypatch, anyone):  # LIM-05, promise 1.12
-    monkeypatch.setattr(conf, "CODES_PER_IP", conf.rates("3/10m"))
+    monkeypatch.setattr(conf, "CODES_PER_IP", parse_rates("3/10m"))
     answers = [ask(anyone, f"person{number}@example.com") for number in range(4)]
 
     assert [answer.status_code for answer in answers[2:]] == [
@@ -1327,7 +1328,7 @@ def test_one_household_tries_thirty_passwords(owner):  # LIM-05
 @pytest.fixture
 def _small_households(monkeypatch):
     """Six tries for each, so that filling one takes no time."""
-    monkeypatch.setattr(conf, "LOGIN_FAILURES_PER_IP", conf.rates("6/10m"))
+    monkeypatch.setattr(conf, "LOGIN_FAILURES_PER_IP", parse_rates("6/10m"))
 
 
 @pytest.mark.usefixtures("_small_households")

@@ -6,10 +6,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts import conf
-from accounts.conf import Rate
 from accounts.identifiers import parse
 from accounts.models import SecurityEvent, Session, User
 from messaging.tasks import sweep
+from ratelimits.rates import Rate
 from storefront import celery_app
 from tests.accounts.test_races import (
     INVARIANTS,

@@ -14,9 +14,11 @@ from accounts import conf
 from accounts.composers import NEWS
 from accounts.flows import notifications
 from accounts.identifiers import parse
-from accounts.models import Bucket, Challenge, Purpose, SecurityEvent, Session, User
+from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
 from accounts.sessions.client import ClientInfo
 from messaging.models import OutboxMessage
+from ratelimits.models import Bucket
+from ratelimits.rates import Rate
 from tests.accounts.test_races import at_once, tabs
 from tests.support.pages import Page, comparable, words
 from tests.support.people import (
@@ -882,7 +884,7 @@ def test_race_of_the_owner_and_the_attacker_ends_with_the_owner(postbox):  # REG
 @pytest.mark.django_db(transaction=True)
 def test_race_of_changes_in_many_tabs_breaks_nothing(postbox, monkeypatch):
     for name in ("MESSAGES_PER_RECIPIENT", "CHANGES_PER_ACCOUNT"):
-        monkeypatch.setattr(conf, name, (conf.Rate(1000, 3600),))
+        monkeypatch.setattr(conf, name, (Rate(1000, 3600),))
     account()
     ana = sign_in(shopper=Shopper("json"))
 

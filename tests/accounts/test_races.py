@@ -10,7 +10,6 @@ from django.db import connection, connections
 from django.test.client import ClientHandler
 
 from accounts import conf, limits
-from accounts.conf import Rate
 from accounts.errors import Refused, TooOften
 from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
@@ -20,6 +19,8 @@ from messaging.models import OutboxMessage, Status
 from messaging.outbox import delivery
 from messaging.providers import mailbox
 from messaging.tasks import sweep
+from ratelimits.engine import Limit
+from ratelimits.rates import Rate
 from tests.support.people import (
     ACCOUNT,
     COMPLETE,
@@ -412,39 +413,39 @@ def test_confirming_and_resending_a_second_contact_wait_for_each_other():  # REG
 
 @pytest.mark.parametrize("times", [1, 7])
 def test_a_limit_lets_exactly_as_many_in_as_it_says(times):  # LIM-07, LIM-09
-    limit = limits.Limit("test", "somebody", Rate(times, 3600))
+    limit = Limit("test", "somebody", Rate(times, 3600))
 
-    answers = at_once(*[lambda: refusal_of(limits.spend, limit)] * 100)
+    answers = at_once(*[lambda: refusal_of(limits.enforce, limit)] * 100)
 
     assert answers.count(None) == times
     assert answers.count("TooOften") == 100 - times
 
 
 def test_a_window_slides_for_all_at_once():  # LIM-09
-    limit = limits.Limit("test", "somebody", Rate(5, 3600))
+    limit = Limit("test", "somebody", Rate(5, 3600))
     for _number in range(5):
-        limits.spend(limit)
+        limits.enforce(limit)
     time_passes(minutes=61)
 
-    answers = at_once(*[lambda: refusal_of(limits.spend, limit)] * 40)
+    answers = at_once(*[lambda: refusal_of(limits.enforce, limit)] * 40)
 
     assert answers.count(None) == 5
 
 
 def test_what_is_refused_by_one_limit_is_spent_from_none():  # LIM-05
-    wide = limits.Limit("wide", "somebody", Rate(50, 3600))
-    narrow = limits.Limit("narrow", "somebody", Rate(3, 3600))
+    wide = Limit("wide", "somebody", Rate(50, 3600))
+    narrow = Limit("narrow", "somebody", Rate(3, 3600))
 
     answers = at_once(
-        *[lambda: refusal_of(limits.spend, wide, narrow)] * 20,
-        *[lambda: refusal_of(limits.spend, narrow, wide)] * 20,
+        *[lambda: refusal_of(limits.enforce, wide, narrow)] * 20,
+        *[lambda: refusal_of(limits.enforce, narrow, wide)] * 20,
     )
 
     assert answers.count(None) == 3
     for _number in range(47):
-        limits.spend(wide)
+        limits.enforce(wide)
     with pytest.raises(TooOften):
-        limits.spend(wide)
+        limits.enforce(wide)
 
 
 # Messages

@@ -13,8 +13,10 @@ from django.test import Client
 
 from accounts import conf
 from accounts.identifiers import parse
-from accounts.models import Bucket, Challenge, Purpose, SecurityEvent, Session, User
+from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
 from messaging.models import OutboxMessage
+from ratelimits.models import Bucket
+from ratelimits.rates import Rate
 from tests.accounts.test_races import at_once, tabs
 from tests.support.pages import Page, comparable, words
 from tests.support.people import (
@@ -1339,7 +1341,7 @@ def test_race_of_twenty_requests_sends_three_links(postbox):  # LIM-07
 @pytest.mark.django_db(transaction=True)
 def test_race_of_new_links_and_a_change_of_contact_breaks_nothing(postbox, monkeypatch):  # REC-05
     for name in ("RESETS_PER_ID", "MESSAGES_PER_RECIPIENT", "TEXTS_PER_PREFIX"):
-        monkeypatch.setattr(conf, name, (conf.Rate(1000, 3600),))
+        monkeypatch.setattr(conf, name, (Rate(1000, 3600),))
     account()
     ana = sign_in(shopper=Shopper("json"))
     for number in range(4):

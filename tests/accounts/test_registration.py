@@ -4,6 +4,7 @@ import pytest
 
 from accounts import conf
 from accounts.models import Challenge, Session, User
+from ratelimits.rates import parse_rates
 from tests.support.pages import Page, words
 from tests.support.people import (
     ACCOUNT,
@@ -373,7 +374,7 @@ def test_a_code_is_good_to_the_last_second(ana, postbox):  # COD-04
 
 
 def test_an_expired_code_brings_none_beyond_the_limit(anyone, postbox, monkeypatch):  # ux 36
-    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", conf.rates("1/h"))
+    monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", parse_rates("1/h"))
     anyone.identify(EMAIL)
     time_passes(minutes=2)
     anyone.post(RESEND)
@@ -885,7 +886,7 @@ def test_a_safe_way_on_is_taken_at_once_when_everything_is_said(ana, postbox):  
 def test_asking_again_for_a_code_on_its_way_is_counted_too(
     ana, postbox, monkeypatch
 ):  # LIM-09, IDN-09
-    monkeypatch.setattr(conf, "REGISTER_PER_IP", conf.rates("3/h"))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", parse_rates("3/h"))
     typed = {"name": "Ana", "password": PASSWORD}
 
     answers = [ana.identify("ana@example.com", **typed).status_code for _ in range(4)]

@@ -11,10 +11,12 @@ from django.utils.timezone import now
 
 from accounts import audit, conf, retention, tasks
 from accounts.identifiers import fingerprint
-from accounts.models import Bucket, Challenge, SecurityEvent, Session, User, WrittenOnce
+from accounts.models import Challenge, SecurityEvent, Session, User, WrittenOnce
 from accounts.sessions.client import ClientInfo
 from messaging.models import OutboxMessage
 from messaging.tasks import purge as purge_messages
+from ratelimits.models import Bucket
+from ratelimits.rates import parse_rates
 from tests.support.people import Shopper, time_passes
 
 HERE = ClientInfo(ip="203.0.113.7", agent="Chrome")
@@ -175,7 +177,7 @@ def test_a_limit_is_written_down_with_the_address_it_was_hit_for(ana, postbox): 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_limit_is_written_down_with_who_hit_it(ana, monkeypatch):  # LOG-01
-    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", conf.rates("1/h"))
+    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", parse_rates("1/h"))
     ana.signs_up()
 
     for name in ("Ann", "Anna"):
@@ -315,7 +317,7 @@ def test_rows_that_somebody_holds_are_left_for_the_next_run(db):  # LOG-06
     try:
         other.set_autocommit(False)
         with other.cursor() as cursor:
-            cursor.execute("SELECT 1 FROM accounts_bucket WHERE key = 'held' FOR UPDATE")
+            cursor.execute("SELECT 1 FROM ratelimits_bucket WHERE key = 'held' FOR UPDATE")
             assert retention.purge()["limits"] == 1
             other.rollback()
     finally:

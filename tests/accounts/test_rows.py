@@ -9,24 +9,16 @@ from django.db.models import F, Sum
 from django.utils.timezone import now
 
 from accounts import conf, limits, refusals, retention
-from accounts.conf import Rate, rates
 from accounts.identifiers import parse
-from accounts.limits import Limit
-from accounts.models import (
-    Bucket,
-    Challenge,
-    Pool,
-    RefusalCount,
-    SecurityEvent,
-    Session,
-    TextCountry,
-    User,
-)
+from accounts.models import Challenge, Pool, RefusalCount, SecurityEvent, Session, TextCountry, User
 from accounts.sessions.client import ClientInfo
 from backoffice.dashboard import rollups
 from backoffice.models import Tally, What
 from backoffice.tasks import alert_on_bursts
 from messaging.models import Alert, OutboxMessage
+from ratelimits.engine import STAMP, Limit, buckets, consume, peek, refund, reset
+from ratelimits.models import Bucket
+from ratelimits.rates import Rate, parse_rates
 from tests.accounts.test_account import DEVICES, OTHERS_OUT, joins, signs_in
 from tests.accounts.test_races import at_once
 from tests.support.people import (
@@ -156,7 +148,7 @@ def test_no_refusal_gives_the_households_hit_back(db, settings, door, allowed, r
 def fill(number):
     """Let this number get as many messages as strangers may cause."""
     for _ in range(4):
-        limits.take(*limits.messages(parse(number), Pool.SIGN_UP))
+        consume(*limits.messages(parse(number), Pool.SIGN_UP))
 
 
 def test_a_program_in_the_trap_is_counted_like_a_person(db, monkeypatch):  # ABU-06
@@ -310,7 +302,7 @@ def test_a_limit_goes_when_its_newest_hit_is_older_than_its_period(ana, seconds,
 
 
 def test_a_limit_of_a_day_is_kept_for_a_day(ana, monkeypatch):  # ABU-01
-    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", rates("1/d"))
+    monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", parse_rates("1/d"))
     ana.identify("ana@example.com")
     time_passes(hours=23, minutes=59)
     retention.purge()
@@ -329,39 +321,39 @@ LIMIT = Limit("test", "somebody", Rate(5, 86400))
 def left_by_the_sweep():
     """How many moments the limit holds after what is old has gone, or None for no row."""
     retention.purge()
-    kept = limits.buckets([LIMIT])
-    return len(kept[LIMIT].hits) // limits.STAMP if kept else None
+    kept = buckets([LIMIT])
+    return len(kept[LIMIT].hits) // STAMP if kept else None
 
 
 def test_a_limit_that_was_only_asked_leaves_no_row_for_a_day(db):  # LOG-01
-    limits.take(*limits.room([LIMIT]))
+    consume(*peek([LIMIT]))
 
     assert left_by_the_sweep() is None
 
 
 @pytest.mark.parametrize("emptied", ["returned", "lifted"])
 def test_a_limit_that_was_emptied_leaves_no_row_for_a_day(db, emptied):  # LOG-01
-    taken = limits.take(LIMIT)
+    taken = consume(LIMIT)
     if emptied == "returned":
-        limits.give_back(*taken.values())
+        refund(*taken.values())
     else:
-        limits.forget(LIMIT)
+        reset(LIMIT)
 
     assert left_by_the_sweep() is None
 
 
 def test_asking_and_returning_lets_no_other_hit_go_early(db):  # LIM-09
-    limits.take(LIMIT)
-    limits.give_back(*limits.take(LIMIT).values())
-    limits.take(*limits.room([LIMIT]))
+    consume(LIMIT)
+    refund(*consume(LIMIT).values())
+    consume(*peek([LIMIT]))
 
     assert left_by_the_sweep() == 1
 
 
 def test_a_limit_that_was_emptied_counts_anew(db):  # LIM-09
-    limits.take(LIMIT)
-    limits.forget(LIMIT)
-    limits.take(LIMIT)
+    consume(LIMIT)
+    reset(LIMIT)
+    consume(LIMIT)
 
     assert left_by_the_sweep() == 1
 
@@ -426,7 +418,7 @@ def test_a_third_step_that_is_refused_costs_no_hash(ana, bea, hashes, monkeypatc
     ana.identify("ana@example.com")
     ana.verify(Postbox().code("ana@example.com"))
     if reason == "probed too often":
-        monkeypatch.setattr(conf, "USERNAME_PROBES_PER_IP", rates("1/m"))
+        monkeypatch.setattr(conf, "USERNAME_PROBES_PER_IP", parse_rates("1/m"))
         ana.complete(username="bea")
     if reason == "contact full":
         fill(british(0))
@@ -441,7 +433,7 @@ def test_a_third_step_that_is_refused_costs_no_hash(ana, bea, hashes, monkeypatc
 
 
 def test_a_change_of_password_that_a_limit_refuses_costs_no_hash(ana, hashes, monkeypatch):
-    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", rates("1/h"))
+    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", parse_rates("1/h"))
     joins(ana)
     ana.post(NAMES, name="Ann")
     hashes()
@@ -453,7 +445,7 @@ def test_a_change_of_password_that_a_limit_refuses_costs_no_hash(ana, hashes, mo
 
 
 def test_a_proof_that_a_limit_refuses_costs_no_hash(ana, hashes, monkeypatch):
-    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", rates("1/h"))
+    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", parse_rates("1/h"))
     joins(ana)
     ana.post(CONFIRM, current=PASSWORD)
     hashes()

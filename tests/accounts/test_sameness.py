@@ -14,6 +14,7 @@ from accounts.identifiers import parse
 from accounts.models import Challenge, SecurityEvent, User
 from messaging.models import OutboxMessage
 from messaging.tasks import sweep
+from ratelimits.rates import parse_rates
 from storefront import celery_app
 from tests.support.pages import comparable, words
 from tests.support.people import FACES, LOGIN, PASSWORD, Shopper, time_passes
@@ -214,7 +215,7 @@ def test_a_lock_tells_not_which_names_are_one_persons(owner, through, kind):  # 
 
 
 def test_the_hash_is_saved_when_a_household_is_full(owner, monkeypatch):  # ENU-02, LIM-02
-    monkeypatch.setattr(conf, "LOGIN_FAILURES_PER_IP", conf.rates("2/10m"))
+    monkeypatch.setattr(conf, "LOGIN_FAILURES_PER_IP", parse_rates("2/10m"))
     stranger = Shopper("json", ip="203.0.113.99")
     for number in range(2):
         stranger.post(LOGIN, identifier=f"person{number}", password=PASSWORD)

@@ -11,10 +11,11 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from accounts import conf
-from accounts.conf import Rate, rates
 from accounts.identifiers import parse
-from accounts.models import Bucket, Challenge, SecurityEvent, Session, TextCountry, User
+from accounts.models import Challenge, SecurityEvent, Session, TextCountry, User
 from messaging.models import OutboxMessage
+from ratelimits.models import Bucket
+from ratelimits.rates import Rate, parse_rates
 from tests.accounts.test_duplicates import TIMES
 from tests.support.pages import comparable, words
 from tests.support.people import (
@@ -123,7 +124,7 @@ def test_looping_deletion_and_sign_in_sends_no_text_to_a_closed_country(phone_on
 
 
 def test_looping_deletion_and_sign_in_counts_as_changes(phone_only, monkeypatch):  # ABU-07
-    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", rates("5/h"))
+    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", parse_rates("5/h"))
 
     for _ in range(10):
         leave_and_come_back(phone_only)
@@ -136,7 +137,7 @@ def test_looping_deletion_and_sign_in_counts_as_changes(phone_only, monkeypatch)
 
 
 def test_a_deletion_past_the_changes_is_refused_and_coming_back_is_not(trusted, monkeypatch):
-    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", rates("1/h"))
+    monkeypatch.setattr(conf, "CHANGES_PER_ACCOUNT", parse_rates("1/h"))
     sign_in(trusted)
     trusted.post(CONFIRM, current=PASSWORD)
     assert trusted.post(DELETE).status_code == 303
@@ -156,7 +157,7 @@ def test_a_notice_that_may_not_be_texted_goes_by_email(owner, helper, monkeypatc
     elif stop == "the channel":
         helper.client.post("/admin/signups/", {"channel": "sms", "wish": "off"})
     else:
-        monkeypatch.setattr(conf, "TEXTS", rates("1/h"))
+        monkeypatch.setattr(conf, "TEXTS", parse_rates("1/h"))
         sign_in(somebody(), PHONE)
         assert sent_by_text() == 1
     before = sent_by_text()
@@ -194,8 +195,8 @@ def test_a_code_that_is_renewed_obeys_a_stopped_channel(ana, helper, postbox):  
 
 
 def test_sign_ups_never_stop_a_sign_in(owner, postbox, monkeypatch):  # ABU-08
-    monkeypatch.setattr(conf, "TEXTS", rates("20/h"))
-    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", rates("1000/h"))
+    monkeypatch.setattr(conf, "TEXTS", parse_rates("20/h"))
+    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", parse_rates("1000/h"))
     answers = [somebody().identify(f"+12025551{n:03d}").status_code for n in range(21)]
     assert answers == [200] * 20 + [503]
     shopper = Shopper()
@@ -207,7 +208,7 @@ def test_sign_ups_never_stop_a_sign_in(owner, postbox, monkeypatch):  # ABU-08
 
 
 def test_new_contacts_cost_what_sign_ups_cost(trusted, monkeypatch):  # ABU-08
-    monkeypatch.setattr(conf, "TEXTS_PER_COUNTRY", rates("1/h"))
+    monkeypatch.setattr(conf, "TEXTS_PER_COUNTRY", parse_rates("1/h"))
     sign_in(trusted)
     trusted.post(CONFIRM, current=PASSWORD)
 
@@ -220,7 +221,7 @@ def test_new_contacts_cost_what_sign_ups_cost(trusted, monkeypatch):  # ABU-08
 def test_a_trusted_browser_has_a_budget_that_strangers_cannot_spend(
     trusted, monkeypatch
 ):  # ABU-08, LIM-12
-    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", rates("2/h"))
+    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", parse_rates("2/h"))
     strangers = [somebody().post(CODE, identifier=f"+1202555{n:04d}") for n in range(120, 123)]
     assert [answer.status_code for answer in strangers] == [200, 200, 503]
 
@@ -330,7 +331,7 @@ def test_counting_the_refusals_of_neighbours_tells_nothing(owner, journey):  # E
 
 
 def test_resending_costs_the_same_with_and_without_an_account(owner, monkeypatch):  # ENU-08
-    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", rates("2/h"))
+    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", parse_rates("2/h"))
     seen = []
     for who in (PHONE, NEIGHBOUR):
         Bucket.objects.all().delete()
@@ -492,7 +493,7 @@ def test_staff_see_what_is_full_and_until_when_and_lift_it(owner, helper):  # LI
 
 
 def test_staff_lift_the_guesses_and_resends_of_each_contact(owner, helper, monkeypatch, postbox):
-    monkeypatch.setattr(conf, "CODE_GUESSES_PER_ID", rates("2/d"))
+    monkeypatch.setattr(conf, "CODE_GUESSES_PER_ID", parse_rates("2/d"))
     guesser = Shopper()
     guesser.post(CODE, identifier=PHONE)
     answers = [guesser.post(CODE_VERIFY, code=wrong(postbox.code(PHONE))) for _ in range(2)]
@@ -523,7 +524,7 @@ def test_a_trusted_browser_is_not_counted_for_its_household(trusted):  # LIM-04,
 
 
 def test_a_household_that_is_refused_adds_no_row(db, monkeypatch):  # LIM-10
-    monkeypatch.setattr(conf, "LOGIN_FAILURES_PER_IP", rates("3/10m"))
+    monkeypatch.setattr(conf, "LOGIN_FAILURES_PER_IP", parse_rates("3/10m"))
     neighbour = Shopper("json", ip=CARRIER)
     for number in range(3):
         sign_in(neighbour, f"person{number}", WRONG)

@@ -3,9 +3,9 @@
 import pytest
 
 from accounts import conf
-from accounts.conf import Rate
 from accounts.models import EVERYWHERE, Challenge, SecurityEvent, TextCountry
 from messaging.models import Alert, OutboxMessage
+from ratelimits.rates import Rate
 from tests.support.people import Postbox, Shopper
 from tests.support.staff import make_staff, sign_in_staff
 

@@ -5,10 +5,11 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from accounts import conf
-from accounts.conf import rates
 from accounts.flows import registration
-from accounts.models import Bucket, SecurityEvent, User
+from accounts.models import SecurityEvent, User
 from accounts.sessions.client import ClientInfo
+from ratelimits.models import Bucket
+from ratelimits.rates import parse_rates
 from tests.accounts.test_account import joins
 from tests.support.people import PASSWORD, Postbox, Shopper, time_passes
 
@@ -58,7 +59,7 @@ DOORS = {"step 1": (stranger, begins), "step 3": (verified, completes), "names":
 
 @pytest.mark.parametrize(("ready", "act"), DOORS.values(), ids=DOORS)
 def test_twenty_names_a_minute_can_be_tried_and_not_one_more(taken, monkeypatch, ready, act):
-    monkeypatch.setattr(conf, "REGISTER_PER_IP", rates("1000/h"))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", parse_rates("1000/h"))
     eve = Shopper("json")
     ready(eve)
 

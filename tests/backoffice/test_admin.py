@@ -8,8 +8,9 @@ from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.core.management import call_command
 
-from accounts.models import Bucket, Challenge, SecurityEvent, Session, User
+from accounts.models import Challenge, SecurityEvent, Session, User
 from messaging.models import OutboxMessage
+from ratelimits.models import Bucket
 from tests.support.pages import Page
 from tests.support.people import PASSWORD, Shopper, time_passes, wrong
 from tests.support.staff import make_staff, sign_in_staff

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import localtime, now, override
 
 from accounts import conf
-from accounts.models import Bucket, Challenge, SecurityEvent, TextCountry, User
+from accounts.models import Challenge, SecurityEvent, TextCountry, User
 from backoffice.dashboard import rollups
 from backoffice.dashboard.rollups import DAY, FINAL, HOUR, OPEN, catch_up, percentile, tally
 from backoffice.models import KEY, Span, Tally, What
@@ -23,6 +23,8 @@ from backoffice.tasks import tally as tick
 from messaging import providers
 from messaging.models import EMAIL, SMS, Channel, OutboxMessage, Provider, Status
 from messaging.outbox import breaker
+from ratelimits.models import Bucket
+from ratelimits.rates import parse_rates
 from tests.accounts.test_races import at_once
 from tests.support.pages import Page, words
 from tests.support.people import Postbox, Shopper, time_passes, wrong
@@ -211,7 +213,7 @@ def test_refusals_count_for_their_country(ana, postbox, monkeypatch):
     ana.identify(BRITISH)
     ana.verify(wrong(postbox.code(BRITISH)))
     stranger(1).identify("+19005550123")
-    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", conf.rates("1/h"))
+    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", parse_rates("1/h"))
     stranger(2).identify(BRITISH[:-1] + "7")
     carl = stranger(3)
     carl.identify("carl@example.com")

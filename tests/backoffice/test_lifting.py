@@ -6,6 +6,7 @@ from accounts import limits
 from accounts.flows import deletion
 from accounts.models import Pool, SecurityEvent, User
 from backoffice import roles
+from ratelimits.engine import consume
 from tests.accounts.test_strangers import (
     CONFIRM,
     EMAIL,
@@ -154,7 +155,7 @@ def test_what_keeps_a_code_of_the_staff_pages_back_is_lifted(chief, full, said):
     boss = make_staff("boss")
     every = full(boss.contacts[0])
     for _ in range(min(limit.rate.times for limit in every)):
-        limits.take(*every)
+        consume(*every)
     assert f"{said}, full until" in page_of(boss, chief)
 
     lifts(boss, chief)

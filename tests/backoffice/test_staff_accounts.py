@@ -13,19 +13,13 @@ from django.test import Client
 from accounts import audit, conf, limits, tasks
 from accounts.flows import recovery
 from accounts.identifiers import fingerprint, parse
-from accounts.models import (
-    Bucket,
-    Challenge,
-    Pool,
-    Purpose,
-    SecurityEvent,
-    Session,
-    TextCountry,
-    User,
-)
+from accounts.models import Challenge, Pool, Purpose, SecurityEvent, Session, TextCountry, User
 from accounts.sessions.store import STAFF_DOOR
 from backoffice import roles
 from messaging.models import Channel, OutboxMessage
+from ratelimits.engine import consume
+from ratelimits.models import Bucket
+from ratelimits.rates import parse_rates
 from tests.accounts.test_races import at_once, refusal_of
 from tests.support.pages import Page, words
 from tests.support.people import LOGIN, PASSWORD, REGISTER, Postbox, Shopper, time_passes, wrong
@@ -817,7 +811,7 @@ def test_a_limit_at_the_staff_pages_is_written_down(member, monkeypatch, page): 
     code = code_of()
     time_passes(minutes=2)
     for name in ("STAFF_MESSAGES", "CODE_GUESSES_PER_ID"):
-        monkeypatch.setattr(conf, name, conf.rates("1/d"))
+        monkeypatch.setattr(conf, name, parse_rates("1/d"))
 
     assert page(member, code).status_code in (200, 429)
 
@@ -859,7 +853,7 @@ def test_codes_of_staff_leave_whatever_is_stopped(boss, member):  # ABU-02
     TextCountry.objects.create(code="US", is_open=False)
     for limit in [each for pool in Pool for each in limits.texts(parse(NUMBER), pool)]:
         for _ in range(limit.rate.times):
-            limits.take(limit)
+            consume(limit)
 
     assert sign_in_staff(Client()).headers["Location"] == ADMIN
     # A number that a member of staff types is nobody's yet: it gets a text when anybody would.

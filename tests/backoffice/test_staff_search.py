@@ -14,6 +14,7 @@ from accounts.models import SecurityEvent
 from backoffice.admin.users import ACTIONS
 from backoffice.modeladmin import is_contact
 from messaging.models import OutboxMessage, Provider
+from ratelimits.rates import parse_rates
 from tests.backoffice.test_support import (
     CHALLENGES,
     EVENTS,
@@ -227,7 +228,7 @@ def test_the_look_up_leads_to_all_that_is_written_down(staff, shopper, bea):  # 
 def test_nobody_looks_up_more_than_a_hundred_addresses_an_hour(
     support, staff, shopper, monkeypatch
 ):
-    monkeypatch.setattr(conf, "STAFF_LOOKUPS", conf.rates("3/h"))
+    monkeypatch.setattr(conf, "STAFF_LOOKUPS", parse_rates("3/h"))
     for _ in range(3):
         assert types(support, USERS, WHO).status_code == 200
 
@@ -244,7 +245,7 @@ def test_nobody_looks_up_more_than_a_hundred_addresses_an_hour(
 
 
 def test_after_an_hour_there_is_room_again(staff, shopper, monkeypatch):
-    monkeypatch.setattr(conf, "STAFF_LOOKUPS", conf.rates("1/h"))
+    monkeypatch.setattr(conf, "STAFF_LOOKUPS", parse_rates("1/h"))
     statuses = [staff.client.post(LOOKUP, {"who": WHO}).status_code for _ in range(2)]
 
     time_passes(hours=1, seconds=1)
@@ -255,7 +256,7 @@ def test_after_an_hour_there_is_room_again(staff, shopper, monkeypatch):
 
 
 def test_the_usual_limit_is_a_hundred_an_hour():
-    assert conf.rates("100/h") == conf.STAFF_LOOKUPS
+    assert parse_rates("100/h") == conf.STAFF_LOOKUPS
 
 
 @pytest.mark.parametrize(

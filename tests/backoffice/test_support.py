@@ -11,11 +11,13 @@ from django.utils.timezone import now
 
 from accounts import limits
 from accounts.identifiers import parse
-from accounts.models import Bucket, Challenge, Pool, SecurityEvent, Session, TextCountry, User
+from accounts.models import Challenge, Pool, SecurityEvent, Session, TextCountry, User
 from backoffice.support import challenge_status, timeline
 from backoffice.support.advice import Facts, sentence
 from messaging.models import OutboxMessage, Provider, Receipt, Status
 from messaging.tasks import sweep
+from ratelimits.engine import consume
+from ratelimits.models import Bucket
 from tests.backoffice.test_admin import PHONE, WHO, crawl, secrets
 from tests.support.pages import Page, words
 from tests.support.people import PASSWORD, Shopper, time_passes, wrong
@@ -660,7 +662,7 @@ def test_what_is_no_address_is_said_in_words(staff, text):
 
 def test_the_page_tells_which_limits_are_full_and_until_when(staff, shopper):
     for pool in (Pool.RETURN, Pool.OWNER):
-        limits.take(*limits.messages(parse(WHO), pool))
+        consume(*limits.messages(parse(WHO), pool))
     for bucket in Bucket.objects.filter(name__startswith="messages"):
         bucket.hits = bucket.hits[-13:] * bucket.size
         bucket.save()

@@ -8,12 +8,12 @@ from django.core.management import call_command
 from django.utils.timezone import now
 
 from accounts import refusals
-from accounts.conf import Rate
 from accounts.models import SecurityEvent
 from backoffice import burst_alerts
 from backoffice.dashboard.rollups import COUNTED
 from backoffice.tasks import alert_on_bursts
 from messaging.models import Alert
+from ratelimits.rates import Rate
 from tests.support.staff import make_staff, sign_in_staff
 
 FEW = Rate(3, 600)

@@ -9,9 +9,10 @@ from cryptography.fernet import Fernet
 from django.test import Client
 
 from accounts import conf
-from accounts.models import Bucket, SecurityEvent
+from accounts.models import SecurityEvent
 from messaging.models import Alert, Provider, Status
 from messaging.providers import KINDS
+from ratelimits.models import Bucket
 from tests.messaging.test_receipts import carried, provider, status_of, written
 from tests.support.pages import Page
 from tests.support.staff import make_staff, sign_in_staff

@@ -26,6 +26,7 @@ from accounts import conf
 from messaging.models import EMAIL, SMS, OutboxMessage, Provider, Receipt, Status
 from messaging.webhooks import SCHEMES, anymail, take
 from messaging.webhooks.base import Said, smtp_code
+from ratelimits.rates import parse_rates
 from tests.accounts.test_races import at_once
 from tests.support.people import Shopper, time_passes
 from tests.support.provider_server import ProviderServer
@@ -614,7 +615,7 @@ HEADERS = {
 @pytest.mark.parametrize("kind", KINDS)
 def test_garbage_is_refused_like_everything_unsigned(db, monkeypatch, kind):
     # More than one household may send; what is past that is another test's (tests/messaging/test_forged_receipts.py).
-    monkeypatch.setattr(conf, "WEBHOOK_FAILURES_PER_IP", conf.rates("1000/10m"))
+    monkeypatch.setattr(conf, "WEBHOOK_FAILURES_PER_IP", parse_rates("1000/10m"))
     row = provider(kind)
     expected = refusal(row)
 

@@ -19,11 +19,12 @@ from tests.support.people import COMPLETE, HOME, PASSWORD, REGISTER, VERIFY, Pos
 # One of them counts the household before anything else, where no refusal takes it back (LIM-09).
 STATEMENTS = 29
 # Modules of ours, and how deep their calls go. The first design hoped for 15 and 10; DECISIONS.md says why more.
-LADDER = {REGISTER: (23, 15), VERIFY: (22, 13), COMPLETE: (21, 10)}
+LADDER = {REGISTER: (24, 15), VERIFY: (23, 13), COMPLETE: (21, 10)}
 LONGEST, MEDIAN, P95 = 40, 6, 20
 
 OURS = tuple(
-    str(BASE_DIR / app) for app in ("accounts", "backoffice", "demo", "messaging", "storefront")
+    str(BASE_DIR / app)
+    for app in ("accounts", "backoffice", "demo", "messaging", "ratelimits", "storefront")
 )
 
 

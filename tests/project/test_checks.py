@@ -16,7 +16,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
 from accounts import conf
-from accounts.conf import rates
+from ratelimits.rates import Rate, parse_rates
 from storefront.checks import BOUNDS, DAY, RATES, TAG, refuse_unsafe_start
 
 ROOT = Path(__file__).parents[2]
@@ -198,8 +198,8 @@ def test_the_numbers_as_shipped_are_safe(db):
         ("CODE_LENGTH", 5, ["E001", "E003"]),
         ("CODE_LENGTH", 9, ["E001"]),
         ("CODE_TTL", conf.CODE_TTL + conf.CODE_TTL / 600, ["E002"]),
-        ("CODE_GUESSES_PER_ID", rates("56/d"), ["E003"]),
-        ("CODE_GUESSES_PER_ID", rates("5/h"), ["E003"]),
+        ("CODE_GUESSES_PER_ID", parse_rates("56/d"), ["E003"]),
+        ("CODE_GUESSES_PER_ID", parse_rates("5/h"), ["E003"]),
         ("PASSWORD_MIN_LENGTH", 7, ["E005"]),
         ("REGISTRATION_DUPLICATE_POLICY", "Disclose", ["E006"]),
     ],
@@ -220,7 +220,7 @@ def test_one_weak_number_is_named_and_stops_the_site(
     [
         ("CODE_LENGTH", 8),
         ("CODE_TTL", conf.CODE_TTL / 10),
-        ("CODE_GUESSES_PER_ID", rates("55/d")),
+        ("CODE_GUESSES_PER_ID", parse_rates("55/d")),
         ("PASSWORD_MIN_LENGTH", 8),
         ("REGISTRATION_DUPLICATE_POLICY", "private"),
     ],
@@ -290,12 +290,12 @@ def test_a_number_at_its_end_passes_and_one_past_it_stops_the_site(
 @pytest.mark.parametrize("name", RATES)
 def test_a_rate_at_its_end_passes_and_one_past_it_stops_the_site(monkeypatch, name):  # LIM-01
     daily = RATES[name]
-    single = isinstance(getattr(conf, name), conf.Rate)
+    single = isinstance(getattr(conf, name), Rate)
 
     def allow(times):
-        rate = conf.Rate(times, DAY)
+        rate = Rate(times, DAY)
         # Of several rates the tightest is the one that holds.
-        monkeypatch.setattr(conf, name, rate if single else (conf.Rate(times, 1), rate))
+        monkeypatch.setattr(conf, name, rate if single else (Rate(times, 1), rate))
 
     allow(daily)
     assert found() == []
@@ -316,7 +316,7 @@ def test_every_span_and_every_rate_has_its_bounds():
     rated = {
         name
         for name, value in vars(conf).items()
-        if isinstance(value, conf.Rate) or (isinstance(value, tuple) and value and name.isupper())
+        if isinstance(value, Rate) or (isinstance(value, tuple) and value and name.isupper())
     }
     # What texts cost, and when staff are alerted, is the shop's own affair; guesses at codes are E003's.
     free = {name for name in rated if name.startswith(("TEXTS", "ALERT_"))}

@@ -9,7 +9,7 @@ from django.db import models
 
 from storefront import BASE_DIR
 
-OURS = ("accounts", "backoffice", "demo", "messaging", "storefront")
+OURS = ("accounts", "backoffice", "demo", "messaging", "ratelimits", "storefront")
 SOURCES = [
     BASE_DIR / "gunicorn.conf.py",
     *(path for app in OURS for path in (BASE_DIR / app).rglob("*.py")),

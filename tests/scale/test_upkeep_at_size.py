@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 
 from accounts import conf, retention
+from ratelimits.rates import parse_rates
 from tests.project.test_budget import _work_is_for_the_worker, sign_up  # noqa: F401  a fixture
 from tests.scale import plans
 from tests.support.people import Shopper
@@ -26,7 +27,7 @@ def test_nobody_waits_while_old_rows_go(figures, monkeypatch):  # LOG-06
     is_timed = plans.is_timed()
     monkeypatch.setattr(conf, "CHALLENGES_KEPT", timedelta(days=20))
     monkeypatch.setattr(conf, "EVENTS_KEPT", timedelta(days=20))
-    monkeypatch.setattr(conf, "REGISTER_PER_IP", conf.rates("1000/h"))
+    monkeypatch.setattr(conf, "REGISTER_PER_IP", parse_rates("1000/h"))
     gone, waited = {}, []
     upkeep = threading.Thread(target=_purge, args=(gone,))
 

@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 from django.db.models import F
 from django.test import Client
 
-from accounts.models import Bucket, Challenge, Session, TextCountry
+from accounts.models import Challenge, Session, TextCountry
 from messaging.models import OutboxMessage
 from messaging.providers import mailbox
 from messaging.tasks import sweep
+from ratelimits.models import Bucket
 
 REGISTER = "/register/"
 VERIFY = "/register/verify/"

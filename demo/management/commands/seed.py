@@ -16,6 +16,7 @@ from accounts.sessions.client import ClientInfo
 from backoffice.dashboard import rollups
 from demo import year
 from messaging.models import OutboxMessage, Provider, Receipt
+from ratelimits.engine import consume, exhaust
 
 TABLES = (User, Challenge, SecurityEvent, OutboxMessage, Receipt)
 # Who carried the messages: kept out of use, for they have no credentials.
@@ -109,10 +110,10 @@ def _lock_some():
     """Close the password's way of the newest few, as so many failures would."""
     newest = User.objects.filter(email__isnull=False).order_by("-date_joined")[:LOCKED]
     for user in newest:
-        taken = limits.take(
+        taken = consume(
             limits.passwords_by_name(user.contacts[0]), limits.passwords_by_account(str(user.pk))
         )
-        limits.close(*taken.values())
+        exhaust(*taken.values())
         audit.record("password_locked", client=HERE, identifier=user.contacts[0], user=user)
 
 
