@@ -5,13 +5,12 @@ import hashlib
 import hmac
 import re
 import secrets
-import unicodedata
 import uuid
 
 from django.conf import settings
 from django.utils.crypto import constant_time_compare
 
-from accounts import conf
+from accounts import characters, conf
 
 SEED_BYTES = 20
 TOKEN_BYTES = 18
@@ -63,19 +62,15 @@ def same(one: str, other: str) -> bool:
 
 
 def read(text: str) -> str:
-    """Pick the digits out of what was typed or pasted: "123 456", "Code: 123456", "١٢٣٤٥٦" (ux 26, 28).
+    """Pick the code out of what was typed or pasted: "123 456", "Code: 123456", "١٢٣٤٥٦" (ux 26, 28, IDN-10).
 
-    Returns "" when there is no single run of digits, so that one request is at most one guess (COD-10).
+    Our own text message holds it twice, beside a number of minutes: it is the one run of that length. Returns "" when
+    there is no such run and more than one other, so that one request is at most one guess (COD-10).
     """
-    plain = text if text.isascii() else "".join(_digit(letter) for letter in text)
-    joined = re.sub(r"(?<=[0-9])[\s\-\u2010-\u2015.]+(?=[0-9])", "", plain)
+    joined = re.sub(r"(?<=[0-9])[\s\-.]+(?=[0-9])", "", characters.plain_number(text))
     runs = re.findall(r"[0-9]+", joined)
-    return runs[0] if len(runs) == 1 else ""
-
-
-def _digit(letter: str) -> str:
-    value = unicodedata.decimal(letter, None)
-    return letter if value is None else str(value)
+    found = {run for run in runs if len(run) == conf.CODE_LENGTH} or set(runs)
+    return found.pop() if len(found) == 1 else ""
 
 
 def _mac(seed: bytes, key_name: str, *facts: str) -> bytes:

@@ -102,7 +102,8 @@ EVENTS_KEPT = _seconds("EVENTS_KEPT", 400 * 86400)
 MAX_BODY = env.int("MAX_BODY", 64 * 1024)
 # Providers send receipts by the hundred.
 MAX_RECEIPTS_BODY = env.int("MAX_RECEIPTS_BODY", 1024 * 1024)
-CODE_INPUT_MAX = 32
+# Our own text message fits, whole, with a long name of a shop.
+CODE_INPUT_MAX = 320
 EMAIL_MAX = 254
 NAME_MAX = 150
 USERNAME_MAX = 32

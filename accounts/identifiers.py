@@ -4,7 +4,9 @@ import re
 import unicodedata
 from dataclasses import dataclass
 from os.path import commonprefix
+from urllib.parse import unquote
 
+import idna
 import phonenumbers
 from django.conf import settings
 from django.utils.crypto import salted_hmac
@@ -12,7 +14,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 from email_validator import EmailNotValidError, validate_email
 
-from accounts import conf
+from accounts import characters, conf
 
 EMAIL, PHONE, USERNAME = "email", "phone", "username"
 
@@ -35,15 +37,22 @@ MAIL_DOMAINS = (
     "hotmail.co.uk hotmail.fr yahoo.co.uk yahoo.co.in yahoo.fr outlook.fr orange.fr free.fr laposte.net "
     "t-online.de libero.it comcast.net verizon.net btinternet.com naver.com qq.com 163.com yandex.com"
 ).split()
+# One letter from those, and mail services of their own.
+REAL_DOMAINS = frozenset("email.com my.com".split())
+# Names shorter than this are one letter from others that exist, all of them.
+SHORTEST_NAME = 5
 # Two names of one mail service, for counting.
 SAME_DOMAINS = {"googlemail.com": "gmail.com"}
+MAILTO = "mailto:"
+ARGENTINA, MEXICO = 54, 52
 # ASCII, 64 at most (RFC 5321 4.5.3.1.1), no leading dash: some mail programs read it as an option.
 LOCAL_PART = re.compile(r"[!-,.-~][!-~]{0,63}")
 USERNAME_SHAPE = re.compile(r"[a-z0-9][a-z0-9._-]{2,31}")
+# As they are compared: without dots, dashes and underscores.
 RESERVED_USERNAMES = frozenset(
     "about abuse account accounts admin administrator api billing contact help home info login logout mailbox "
-    "mail me moderator null official owner postmaster register root sales security shop signup staff store "
-    "storefront support system team undefined user username webmaster www".split()
+    "mail mailerdaemon me moderator noreply null official owner postmaster register root sales security shop "
+    "signup staff store storefront support system team undefined user username webmaster www".split()
 )
 
 
@@ -119,23 +128,28 @@ def parse(text: str) -> Identifier:
 
 
 def parse_email(text: str) -> Identifier:
-    """Read an email address: trimmed, ASCII, the domain as A-labels (IDN-01, IDN-03). Raises Unreadable."""
-    local, _at, domain = _visible(text).replace("\uff20", "@").rpartition("@")
+    """Read an email address: trimmed, ASCII, the domain as A-labels (IDN-01, IDN-03, IDN-10). Raises Unreadable."""
+    local, _at, domain = _pasted_address(text).replace("\uff20", "@").rpartition("@")
+    local = characters.without_invisible(local)
     try:
-        if not LOCAL_PART.fullmatch(local) or "=?" in local or len(text) > conf.EMAIL_MAX:
+        domain = _a_labels(domain)
+        if not LOCAL_PART.fullmatch(local) or "=?" in local:
             raise Unreadable
-        found = validate_email(
-            f"{local}@{unicodedata.normalize('NFKC', domain)}",
+        validate_email(
+            # For what it asks of any name: it refuses joiners in domains where IDNA allows them.
+            f"{local}@{domain.replace('xn--', 'xn-')}",
             check_deliverability=False,
             allow_smtputf8=False,
             allow_quoted_local=False,
             allow_domain_literal=False,
         )
-    except (EmailNotValidError, Unreadable):
+        address = f"{local}@{domain}"
+        if len(address) > conf.EMAIL_MAX:
+            raise Unreadable
+    except (EmailNotValidError, UnicodeError, Unreadable):
         raise Unreadable(
             _("Enter an email address in the correct format, like name@example.com")
         ) from None
-    address = f"{found.local_part}@{(found.ascii_domain or found.domain).lower()}"
     # One documented fold: every mailbox of note ignores case, so ours does too.
     return Identifier(kind=EMAIL, key=address.lower(), address=address)
 
@@ -146,6 +160,11 @@ def parse_phone(text: str) -> Identifier:
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     found = Identifier(kind=PHONE, key=e164, address=e164)
     kind, country = phonenumbers.number_type(number), found.country
+    if _lacks_the_nine(number):
+        hint = _(
+            "Only numbers of Argentina with a 9 after +54 receive texts. Enter yours like +54 9 11 2345 6789."
+        )
+        raise NotTexted(hint, found)
     if kind not in MOBILE or not country:
         other = _("That number cannot receive our texts. Enter a mobile number.")
         raise NotTexted(NOT_MOBILE.get(kind, other), found)
@@ -170,11 +189,12 @@ def spell_username(text: str) -> str:
 def parse_username(text: str) -> str:
     """Read the username that a shopper chose, in its canonical spelling (IDN-06). Raises Unreadable."""
     name = spell_username(text)
-    if name.replace(".", "").replace("-", "").replace("_", "").isdecimal():
+    bare = re.sub(r"[._-]", "", name)
+    if bare.isdecimal():
         raise Unreadable(
             _("A username needs at least one letter, so that it cannot be mistaken for a number")
         )
-    if name in RESERVED_USERNAMES:
+    if bare in RESERVED_USERNAMES:
         raise Unreadable(_("That username is reserved. Choose another one."))
     return name
 
@@ -198,9 +218,9 @@ def suggestion(text: str) -> str:
     """Guess the address that a mistyped one was meant to be, or "" (ux 19)."""
     local, at, domain = _visible(text).rpartition("@")
     domain = domain.lower()
-    if not at or domain in MAIL_DOMAINS:
+    if not at or domain in MAIL_DOMAINS or domain in REAL_DOMAINS:
         return ""
-    meant = next((known for known in MAIL_DOMAINS if _one_slip(domain, known)), "")
+    meant = next((known for known in MAIL_DOMAINS if _is_slip(domain, known)), "")
     return f"{local}@{meant}" if meant else ""
 
 
@@ -214,18 +234,30 @@ def fingerprints(text: str) -> list[str]:
     return [_keyed(text, key) for key in settings.FINGERPRINT_KEYS]
 
 
-def is_format(letter: str) -> bool:
-    """Whether `letter` only shapes its neighbours, like the joiners that names in some scripts need."""
-    return unicodedata.category(letter) == "Cf"
-
-
 def _keyed(text: str, key: bytes) -> str:
     return salted_hmac("accounts.identifiers", text, secret=key, algorithm="sha256").hexdigest()[
         :40
     ]
 
 
-def _one_slip(typed: str, meant: str) -> bool:
+def _is_slip(typed: str, meant: str) -> bool:
+    """Whether one slip of the keys makes `typed` of `meant`, and `typed` is not as likely a domain of its own."""
+    name, _dot, ending = typed.partition(".")
+    meant_name, _dot, meant_ending = meant.partition(".")
+    if name == meant_name and _is_of_a_country(ending) and _is_of_a_country(meant_ending):
+        # The same service in another country.
+        return False
+    if name != meant_name and len(meant_name) < SHORTEST_NAME:
+        return False
+    return _is_one_slip(typed, meant)
+
+
+def _is_of_a_country(ending: str) -> bool:
+    country = ending.rpartition(".")[2].upper()
+    return country in phonenumbers.SUPPORTED_REGIONS or country in ("UK", "EU")
+
+
+def _is_one_slip(typed: str, meant: str) -> bool:
     """Whether one letter was added, left out, mistaken, or swapped with its neighbour."""
     start = len(commonprefix([typed, meant]))
     one, other = typed[start:], meant[start:]
@@ -233,13 +265,35 @@ def _one_slip(typed: str, meant: str) -> bool:
     return swapped or one[1:] == other[1:] or one[1:] == other or one == other[1:]
 
 
+def _pasted_address(text: str) -> str:
+    """The address in what was pasted: a link, in angle brackets, or with the sign that came after it."""
+    text = characters.trimmed(text).rstrip(",;.")
+    if text.startswith("<") and text.endswith(">"):
+        text = text[1:-1]
+    if text[: len(MAILTO)].lower() == MAILTO:
+        text = unquote(text[len(MAILTO) :].partition("?")[0])
+    return characters.trimmed(text)
+
+
+def _a_labels(domain: str) -> str:
+    """The domain as the network knows it; UTS 46 alone says what is the same (IDN-10). Raises IDNAError."""
+    ascii_domain = idna.encode(domain, uts46=True).decode()
+    labels = idna.decode(ascii_domain).split(".")
+    if any(unicodedata.bidirectional(each) in ("R", "AL", "AN") for each in "".join(labels)):
+        # Next to a label from right to left no other may move, which the library asks of each alone (RFC 5893 1.4).
+        for label in labels:
+            idna.check_bidi(label, check_ltr=True)
+    return ascii_domain
+
+
 def _dialled(text: str) -> phonenumbers.PhoneNumber:
-    digits = "".join(
-        _ascii_digit(letter) for letter in unicodedata.normalize("NFKC", _visible(text))
-    )
-    digits = re.sub(r"^00", "+", digits.removeprefix("tel:").strip())
+    digits = characters.plain_number(unicodedata.normalize("NFKC", _visible(text)))
+    digits = re.sub(r"^(tel|sms):", "", digits.strip(), flags=re.IGNORECASE)
+    digits = re.sub(r"^00", "+", digits.strip().rstrip(",;."))
     # Letters would be read as an extension or a context: one mailbox with ten thousand spellings.
-    if not re.fullmatch(r"\(?\+?[\d\s().\-/]{5,40}", digits) or not any(map(str.isdigit, digits)):
+    if not re.fullmatch(r"\(?\+?[\d\s()\[\].\-~/]{5,40}", digits) or not any(
+        map(str.isdigit, digits)
+    ):
         raise Unreadable(
             _("Enter an email address or a mobile number, like name@example.com or +44 7400 123456")
         )
@@ -248,7 +302,7 @@ def _dialled(text: str) -> phonenumbers.PhoneNumber:
             _("Start the mobile number with + and the country code, like +44 7400 123456")
         )
     try:
-        number = phonenumbers.parse(digits, conf.PHONE_REGION or None)
+        number = _in_todays_form(phonenumbers.parse(digits, conf.PHONE_REGION or None))
     except phonenumbers.NumberParseException:
         number = phonenumbers.PhoneNumber()
     if not phonenumbers.is_valid_number(number):
@@ -256,13 +310,22 @@ def _dialled(text: str) -> phonenumbers.PhoneNumber:
     return number
 
 
-def _ascii_digit(letter: str) -> str:
-    value = unicodedata.decimal(letter, None)
-    return letter if value is None else str(value)
+def _in_todays_form(number: phonenumbers.PhoneNumber) -> phonenumbers.PhoneNumber:
+    """A mobile number of Mexico without the 1 that stood before its ten digits until 2020; any other as it is."""
+    former = re.fullmatch(r"1(\d{10})", str(number.national_number))
+    if number.country_code != MEXICO or not former:
+        return number
+    return phonenumbers.PhoneNumber(country_code=MEXICO, national_number=int(former[1]))
+
+
+def _lacks_the_nine(number: phonenumbers.PhoneNumber) -> bool:
+    """Whether a number of Argentina would be a mobile one with the 9 that those have after the country code."""
+    mobile = phonenumbers.PhoneNumber(
+        country_code=number.country_code, national_number=int(f"9{number.national_number}")
+    )
+    return number.country_code == ARGENTINA and phonenumbers.number_type(mobile) in MOBILE
 
 
 def _visible(text: str) -> str:
-    """Drop what nobody sees: format characters and white space around (ux 20)."""
-    if text.isascii():
-        return text.strip()
-    return "".join(letter for letter in text if not is_format(letter)).strip()
+    """Drop what nobody sees: white space around, and invisible characters wherever they are (ux 20)."""
+    return characters.without_invisible(text).strip()

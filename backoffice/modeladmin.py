@@ -22,7 +22,7 @@ from django.utils.text import capfirst
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from accounts import identifiers
+from accounts import characters, identifiers
 from accounts.identifiers import USERNAME
 from backoffice.audited import AuditedModelAdmin
 
@@ -215,7 +215,7 @@ def is_contact(text):
     """Whether `text` would be read as an email address or a mobile number, or looks like one or like a part of one."""
     if identifiers.parse_name(text).kind != USERNAME:
         return True
-    visible = "".join(letter for letter in text if not identifiers.is_format(letter))
+    visible = characters.without_invisible(text)
     typed = unicodedata.normalize("NFKC", visible).casefold().strip()
     number = re.sub(r"^[a-z]+\s*:", "", typed)
     has_digits, has_letters = any(map(str.isdigit, number)), any(map(str.isalpha, number))

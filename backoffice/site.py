@@ -14,7 +14,7 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import login
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import BadRequest, ValidationError
-from django.core.validators import MaxLengthValidator
+from django.forms import PasswordInput
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
@@ -23,8 +23,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 
-from accounts import audit, conf, refusals
+from accounts import audit, refusals
 from accounts.errors import ChannelDown, TooOften
+from accounts.forms import PasswordField
 from accounts.identifiers import Identifier
 from accounts.models import Purpose
 from accounts.sessions import pending
@@ -57,10 +58,11 @@ class StaffSignInForm(AdminAuthenticationForm):
         ),
     }
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        # Refused by size before anything is hashed (IDN-09).
-        self.fields["password"].validators.append(MaxLengthValidator(conf.PASSWORD_MAX_LENGTH))
+    # In the spelling that is hashed (IDN-10), and refused by size before anything is (IDN-09).
+    password = PasswordField(
+        label=gettext_lazy("Password"),
+        widget=PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
 
     def clean(self):
         """Take a try, then let Django look; the right password gives the try back."""

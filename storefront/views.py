@@ -2,7 +2,7 @@
 
 from django.utils.translation import gettext as _
 
-from accounts import conf
+from accounts import characters, conf
 from accounts.forms import IdentifyForm
 from accounts.views import negotiation
 from accounts.views.base import PageView
@@ -16,8 +16,8 @@ class HomeView(PageView):
     def get_context_data(self, **kwargs):
         """Greet the shopper by name."""
         name = self.request.user.is_authenticated and self.request.user.name
-        heading = _("Hello, %(name)s") % {"name": name} if name else _("Welcome")
-        return super().get_context_data(heading=heading, **kwargs)
+        hello = _("Hello, %(name)s") % {"name": characters.isolated(name)} if name else ""
+        return super().get_context_data(heading=hello or _("Welcome"), **kwargs)
 
 
 def csrf_failure(request, reason=""):

@@ -9,7 +9,7 @@ from accounts.forms.account import (
     StaffContactForm,
 )
 from accounts.forms.base import AddressForm, ButtonForm, CodeForm, ShopForm
-from accounts.forms.fields import CleanCharField, PasswordField, RememberField
+from accounts.forms.fields import CleanCharField, NameField, PasswordField, RememberField
 from accounts.forms.login import ResetForm, SendCodeForm, SignInForm
 from accounts.forms.registration import IdentifyForm, OtherAddressForm, ProfileForm
 
@@ -21,6 +21,7 @@ __all__ = [
     "ContactForm",
     "ButtonForm",
     "IdentifyForm",
+    "NameField",
     "NamesForm",
     "NewPasswordForm",
     "OtherAddressForm",

@@ -6,7 +6,14 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import conf, identifiers
 from accounts.forms.base import ShopForm
-from accounts.forms.fields import NAME_BOX, PASSWORD_RULE, CleanCharField, PasswordField, _as_error
+from accounts.forms.fields import (
+    NAME_BOX,
+    PASSWORD_RULE,
+    CleanCharField,
+    NameField,
+    PasswordField,
+    _as_error,
+)
 from accounts.identifiers import EMAIL, PHONE, Unreadable
 from accounts.password_policy import judging
 
@@ -14,7 +21,7 @@ from accounts.password_policy import judging
 class NamesForm(ShopForm):
     """What a shopper is called, and the name to sign in with."""
 
-    name = CleanCharField(
+    name = NameField(
         label=_("Your name"),
         required=True,
         max_length=conf.NAME_MAX,

@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import codes, conf, identifiers
 from accounts.errors import Refused
-from accounts.forms.fields import NAME_BOX, CleanCharField, _as_error
+from accounts.forms.fields import NAME_BOX, CleanCharField, PastedTextField, _as_error
 from accounts.identifiers import EMAIL, Unreadable
 
 
@@ -136,7 +136,7 @@ class AddressForm(ShopForm):
 class CodeForm(ShopForm):
     """One code, in one box; pasted with words or spaces, in the digits of any script (ux 25 to 28)."""
 
-    code = CleanCharField(
+    code = PastedTextField(
         label=_("%(n)d-digit code") % {"n": conf.CODE_LENGTH},
         required=False,
         widget=forms.TextInput(
@@ -149,7 +149,7 @@ class CodeForm(ShopForm):
             }
         ),
     )
-    otp = CleanCharField(required=False)
+    otp = PastedTextField(required=False)
     username = CleanCharField(required=False, max_length=conf.EMAIL_MAX)
 
     page_fields = ("code",)

@@ -1,4 +1,4 @@
-"""The fields that shops need and Django lacks: clean text, passwords as typed, a box for an identifier."""
+"""The fields that shops need and Django lacks: clean text, names, passwords, a box for an identifier."""
 
 import unicodedata
 
@@ -6,7 +6,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from accounts import conf
+from accounts import characters, conf
 from accounts.identifiers import NotTexted
 
 PASSWORD_RULE = _(
@@ -24,35 +24,80 @@ NAME_BOX = {
 
 
 class CleanCharField(forms.CharField):
-    """A line of text. Other JSON types, control characters and lone surrogates are refused (IDN-08)."""
+    """A line of text. Other JSON types, controls, half and no characters are refused (IDN-08, IDN-10)."""
 
-    refused: tuple[str, ...] = ("Cc", "Cs")
+    # Categories: control characters, lone surrogates, and what ends a line or a paragraph.
+    refused: tuple[str, ...] = ("Cc", "Cs", "Zl", "Zp")
 
     def to_python(self, value):
         """Return the text, or raise ValidationError."""
-        if value not in self.empty_values and not self._readable(value):
+        if value not in self.empty_values and not isinstance(value, str):
+            raise ValidationError(
+                _("Send this as text, in quotes, not as a number or a list"), code="no_text"
+            )
+        if value not in self.empty_values and not self._readable(value.strip()):
             raise ValidationError(
                 _("Use letters, digits and ordinary signs only"), code="unreadable"
             )
         return super().to_python(value)
 
     def _readable(self, value):
-        if not isinstance(value, str):
-            return False
-        value = value.strip()
-        return value.isprintable() or not any(
-            unicodedata.category(letter) in self.refused for letter in value
-        )
+        return value.isprintable() or not any(map(self._is_refused, value))
+
+    def _is_refused(self, letter):
+        refused = unicodedata.category(letter) in self.refused
+        return refused or characters.is_noncharacter(letter)
+
+
+class PastedTextField(CleanCharField):
+    """A message that may be pasted whole, with its lines."""
+
+    def _is_refused(self, letter):
+        return letter not in "\t\r\n\u2028" and super()._is_refused(letter)
+
+
+class NameField(CleanCharField):
+    """What somebody is called, in any script: it can be seen, and it leaves the text around it alone (IDN-10)."""
+
+    def validate(self, value):
+        """Raise ValidationError for a name that nobody sees, or that spills over."""
+        super().validate(value)
+        if not value or len(value) > conf.NAME_MAX:
+            return
+        if not characters.has_visible(value):
+            raise ValidationError(
+                _("Enter a name with at least one letter or sign"), code="invisible"
+            )
+        if characters.has_tall_stack(value):
+            raise ValidationError(_("Use fewer accents on each letter of the name"), code="stacked")
+        if not characters.is_balanced(value):
+            raise ValidationError(
+                _(
+                    "The name has a hidden sign that turns the text around. Type the name again "
+                    "instead of pasting it."
+                ),
+                code="unbalanced",
+            )
 
 
 class PasswordField(CleanCharField):
-    """A password exactly as typed: not trimmed, not cut, any character a database can keep (PWD-01)."""
+    """A password as typed, in one spelling: not trimmed, not cut, any character a database keeps (PWD-01, IDN-10)."""
 
     refused = ("Cs",)
     widget = forms.PasswordInput
 
     def __init__(self, **kwargs):
         super().__init__(strip=False, max_length=conf.PASSWORD_MAX_LENGTH, **kwargs)
+
+    def to_python(self, value):
+        """Return the text in the spelling that is hashed; no length and no rule is asked of another one."""
+        text = super().to_python(value)
+        # No character has more than four parts, so that what is longer is too long in any spelling; and to spell a
+        # body full of marks would take seconds (IDN-09).
+        return characters.opaque(text) if len(text) <= 4 * conf.PASSWORD_MAX_LENGTH else text
+
+    def _is_refused(self, letter):
+        return unicodedata.category(letter) in self.refused
 
     def widget_attrs(self, widget):
         """No maxlength: a browser would cut a longer password without a word (ux 55)."""

@@ -13,7 +13,7 @@ from accounts.forms.account import (
     _username,
 )
 from accounts.forms.base import AddressForm, _columns
-from accounts.forms.fields import CleanCharField, PasswordField
+from accounts.forms.fields import CleanCharField, NameField, PasswordField
 from accounts.identifiers import EMAIL, PHONE
 from accounts.models import User
 
@@ -39,9 +39,9 @@ class OtherAddressForm(AddressForm):
 class IdentifyForm(OtherAddressForm):
     """Step 1 of a registration. Whatever of step 3 comes along is kept."""
 
-    name = CleanCharField(required=False, max_length=conf.NAME_MAX)
-    first_name = CleanCharField(required=False, max_length=conf.NAME_MAX)
-    last_name = CleanCharField(required=False, max_length=conf.NAME_MAX)
+    name = NameField(required=False, max_length=conf.NAME_MAX)
+    first_name = NameField(required=False, max_length=conf.NAME_MAX)
+    last_name = NameField(required=False, max_length=conf.NAME_MAX)
     username = CleanCharField(required=False, max_length=conf.USERNAME_MAX)
     password = PasswordField(required=False)
     password_confirm = PasswordField(required=False)

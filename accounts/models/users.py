@@ -8,7 +8,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models.functions import Lower, Now
 from django.utils.translation import gettext_lazy as _
 
-from accounts import conf, identifiers
+from accounts import characters, conf, identifiers
 from accounts.identifiers import EMAIL, PHONE, USERNAME, Identifier
 
 
@@ -147,7 +147,15 @@ class User(AbstractBaseUser, PermissionsMixin):
         ]
 
     def __str__(self):
-        return self.name or self.username or str(self.pk)
+        return characters.isolated(self.name) or self.username or str(self.pk)
+
+    def set_password(self, raw_password: str | None) -> None:
+        """Hash the password in its one spelling, at Django's own doors too: its commands come this way (IDN-10)."""
+        super().set_password(raw_password and characters.opaque(raw_password))
+
+    def check_password(self, raw_password: str | None) -> bool:
+        """Compare the password in its one spelling; Django's backend comes this way."""
+        return super().check_password(raw_password and characters.opaque(raw_password))
 
     @staticmethod
     def verified_columns(identifier: Identifier) -> dict[str, object]:
