@@ -18,7 +18,7 @@ from accounts import conf
 from accounts.identifiers import EMAIL
 from accounts.models import ANYBODY, TYPED, Challenge, Purpose, SecurityEvent, User
 from messaging.models import Provider
-from messaging.outbox.composing import writes
+from messaging.outbox.composing import composes
 
 Facts = dict[str, object]
 
@@ -108,7 +108,7 @@ WARNINGS = {
 }
 
 
-@writes("code")
+@composes("code")
 def code(about_id: UUID, part: str) -> Facts | None:
     """The facts of a code's message, or None when the code is used, replaced or too old (OUT-04)."""
     challenge = _challenge(about_id, part)
@@ -119,7 +119,7 @@ def code(about_id: UUID, part: str) -> Facts | None:
     owner = _owner(challenge)
     if owner and challenge.purpose != Purpose.REGISTER:
         # Somebody else's address: its owner is told, by email only, and no code leaves (ENU-07, ABU-03).
-        return _asked(challenge) | {"letter": "claimed"} if challenge.kind == EMAIL else None
+        return _asked(challenge) | {"template": "claimed"} if challenge.kind == EMAIL else None
     if owner and owner.is_staff:
         return _unknown(challenge)
     account = owner or challenge.owner
@@ -137,7 +137,7 @@ def code(about_id: UUID, part: str) -> Facts | None:
     }
 
 
-@writes("reset")
+@composes("reset")
 def reset(about_id: UUID, part: str) -> Facts | None:
     """The facts of the email with which a new password is chosen, or None when it is not wanted any more."""
     challenge = _challenge(about_id, part)
@@ -154,7 +154,7 @@ def reset(about_id: UUID, part: str) -> Facts | None:
     }
 
 
-@writes("notice")
+@composes("notice")
 def notice(about_id: UUID, what: str) -> Facts | None:
     """The facts of what happened to an account, and the way to say "this was not me"."""
     sent = Challenge.objects.filter(pk=about_id, purpose=Purpose.NOT_ME).with_link_life().first()
@@ -176,9 +176,9 @@ def notice(about_id: UUID, what: str) -> Facts | None:
     }
 
 
-@writes("warning")
+@composes("warning")
 def warning(about_id: UUID, what: str) -> Facts | None:
-    """The facts of what a member of staff did to a provider, for superusers; around that provider, if one can."""
+    """The facts of what staff did to a provider, for superusers; not through that provider, if another can."""
     entry = LogEntry.objects.filter(pk=about_id.int).select_related("user").first()
     if entry is None:
         return None
@@ -190,7 +190,7 @@ def warning(about_id: UUID, what: str) -> Facts | None:
         "sentence": sentence % facts,
         "at": entry.action_time,
         "device": "",
-        "around": row.pk if row else None,
+        "avoid_provider": row.pk if row else None,
         **facts,
     }
 
@@ -225,9 +225,9 @@ def _unknown(challenge: Challenge) -> Facts | None:
     if _was_told(challenge, [*ANYBODY, Purpose.REGISTER] if account else ANYBODY):
         return None
     if account:
-        return _asked(challenge) | {"letter": "staff"}
+        return _asked(challenge) | {"template": "staff"}
     link = f"{settings.SITE_URL}{reverse('accounts:register')}"
-    return _asked(challenge) | {"letter": "unknown", "link": link}
+    return _asked(challenge) | {"template": "unknown", "link": link}
 
 
 def _was_told(challenge: Challenge, purposes: Iterable[Purpose]) -> bool:

@@ -98,7 +98,7 @@ def _may_be_told(challenge: Challenge) -> bool:
 def _state(challenge: Challenge, age: timedelta) -> str:
     if age < JUST_NOW:
         return ON_ITS_WAY
-    status = outbox.where(challenge.pk, str(challenge.sends))
+    status = outbox.status_of(challenge.pk, str(challenge.sends))
     state = STATES.get(status, OVER) if status else OVER
     if challenge.is_private:
         # A closed account gets no message: a stranger who saw it leave, or arrive, would know all others from it.

@@ -34,7 +34,7 @@ def watch() -> None:
     for kind, (alert, rate) in BURSTS.items():
         number = _refusals(kind, rate) if kind in COUNTED else _events(kind, rate)
         if number >= rate.times:
-            alerts.sound(alert, f"{rate.times} or more within {rate.seconds // 60} min")
+            alerts.trigger(alert, f"{rate.times} or more within {rate.seconds // 60} min")
 
 
 # So long it is worth telling.
@@ -73,7 +73,7 @@ def forged_receipt(provider: Provider | None, *, client: ClientInfo) -> None:
     own, named = limits.forged_receipts(client, str(provider.pk) if provider else "")
     taken = limits.enforce_durably(*own) | consume(*named)
     if any(hit.fills for hit in taken.values()):
-        alerts.sound("many_receipts_forged", f"in the name of {provider or 'nobody we know'}")
+        alerts.trigger("many_receipts_forged", f"in the name of {provider or 'nobody we know'}")
 
 
 def _events(kind: str, rate: Rate) -> int:

@@ -23,7 +23,12 @@ class ProviderNames:
         if not provider_id:
             return nobody
         pk = UUID(str(provider_id))
-        return known or providers.NAMED.get(pk) or self._entered.get(pk) or self._deleted_name(pk)
+        return (
+            known
+            or providers.ENVIRONMENT_PROVIDERS.get(pk)
+            or self._entered.get(pk)
+            or self._deleted_name(pk)
+        )
 
     @cached_property
     def _entered(self):

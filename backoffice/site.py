@@ -198,7 +198,7 @@ class StaffSite(admin.AdminSite):
 
     def warn(self, kind, entry):
         """Sound the alert `kind` about the row of an entry in the log, and write to every superuser (ADM-01)."""
-        alerts.sound(kind, entry.object_repr)
+        alerts.trigger(kind, entry.object_repr)
         burst_alerts.warn(kind, entry=entry.pk, by=entry.user_id)
 
     def look_up(self):

@@ -220,7 +220,7 @@ HAPPENED = """(
 ) AS happened"""
 MESSAGES: dict[str, str] = {
     "id": "message",
-    "letter": "CASE WHEN purpose = 'reset' AND kind = 'email' THEN 'reset' ELSE 'code' END",
+    "template": "CASE WHEN purpose = 'reset' AND kind = 'email' THEN 'reset' ELSE 'code' END",
     "about_id": "id",
     "part": "sends",
     "channel": "CASE kind WHEN 'email' THEN 'email' ELSE 'sms' END",

@@ -1,4 +1,4 @@
-"""The messaging app: how words reach a person. It knows nobody."""
+"""The messaging app: how a message reaches an address. It knows no accounts."""
 
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _

@@ -19,7 +19,7 @@ MAX_TRIES = 200
 
 
 class Status(models.TextChoices):
-    """Where a message is. Nothing is tried again but the first two; receipts move what was handed over."""
+    """Where a message is. Only the first two are tried again; receipts move what a provider has accepted."""
 
     QUEUED = "queued", _("queued")
     SENDING = "sending", _("sending")
@@ -32,15 +32,16 @@ class Status(models.TextChoices):
     CANCELLED = "cancelled", _("no longer wanted")
 
 
-# Nobody has it yet; a provider took it; a person got it; it came to nothing. Every page and figure counts by these.
-WAITING = (Status.QUEUED, Status.SENDING)
-TAKEN = (Status.SENT, Status.DELIVERED, Status.BOUNCED, Status.COMPLAINED)
+# No provider has it yet; a provider accepted it; a person got it; it came to nothing. Every page and figure counts
+# by these.
+PENDING = (Status.QUEUED, Status.SENDING)
+ACCEPTED = (Status.SENT, Status.DELIVERED, Status.BOUNCED, Status.COMPLAINED)
 ARRIVED = (Status.DELIVERED, Status.COMPLAINED)
-LOST = (Status.FAILED, Status.BOUNCED, Status.EXPIRED)
+UNDELIVERED = (Status.FAILED, Status.BOUNCED, Status.EXPIRED)
 
 
 class OutboxQuerySet(models.QuerySet["OutboxMessage"]):
-    """Messages by what may be done with them now, by the database's clock."""
+    """Messages by whether a worker may send them now, by the database's clock."""
 
     def due(self) -> "OutboxQuerySet":
         """Messages a worker may take: waiting long enough, or left behind by a worker that died."""
@@ -81,14 +82,14 @@ def _lease() -> str:
 
 
 class OutboxMessage(models.Model):
-    """One message to one address. It holds a letter's name and what it is about, never the words.
+    """One message to one address: the name of its template and what it is about, never the text.
 
-    `about_id` is the row it is about, of whichever table the letter's writer reads; `part` tells several messages about
-    one row apart. `provider_id` is who carried it: a Provider's, or that of a name in the environment.
+    `about_id` is the row it is about, of whichever table the template's composer reads; `part` tells several messages
+    about one row apart. `provider_id` is that of a Provider, or of a provider that the environment names.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    letter = models.CharField(_("letter"), max_length=40)
+    template = models.CharField(_("template"), max_length=40)
     about_id = models.UUIDField()
     part = models.CharField(max_length=40, blank=True)
     channel = models.CharField(_("channel"), max_length=8, choices=CHANNELS)
@@ -113,7 +114,7 @@ class OutboxMessage(models.Model):
             models.Index(
                 fields=["due_at"],
                 name="outbox_unsettled",
-                condition=Q(status__in=WAITING),
+                condition=Q(status__in=PENDING),
             ),
             models.Index(fields=["-created_at"]),
             models.Index(fields=["address"]),
@@ -125,7 +126,7 @@ class OutboxMessage(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.letter} {self.pk}"
+        return f"{self.template} {self.pk}"
 
     def settle(
         self,
@@ -135,19 +136,19 @@ class OutboxMessage(models.Model):
         provider_ref: str = "",
         error: str = "",
     ) -> None:
-        """Write how it ended."""
-        by = {"provider_id": provider_id, "provider_ref": provider_ref[:200]}
-        if not self._release(status=status, error=error[:120], settled_at=Now(), **by):
+        """Write how sending ended."""
+        sent_by = {"provider_id": provider_id, "provider_ref": provider_ref[:200]}
+        if not self._release(status=status, error=error[:120], settled_at=Now(), **sent_by):
             # A receipt was faster, and could not know who had carried it.
             unnamed = OutboxMessage.objects.filter(pk=self.pk, provider_id=None)
-            unnamed.exclude(status__in=WAITING).update(**by)
+            unnamed.exclude(status__in=PENDING).update(**sent_by)
 
     def postpone(self, wait: timedelta, *, error: str) -> None:
-        """Leave it for a later try."""
+        """Leave the message for a later try."""
         self._release(status=Status.QUEUED, due_at=Now() + wait, error=error[:120])
 
     def move(self, status: Status, *, over: Iterable[Status]) -> bool:
-        """Follow a receipt: move to `status` from any status in `over`; False when it is further already."""
+        """Follow a receipt: move to `status` from any status in `over`; False when the message is further already."""
         behind = OutboxMessage.objects.filter(pk=self.pk, status__in=list(over))
         # The moment of the hand-over stays, if there was one before the receipt.
         settled = Coalesce("settled_at", Now())
@@ -160,7 +161,7 @@ class OutboxMessage(models.Model):
 
 
 class Provider(models.Model):
-    """One account with one company that carries messages, as staff entered it. Secrets are sealed for this row."""
+    """One account with one company that sends messages, as staff entered it. Secrets are sealed for this row."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=40, unique=True)
@@ -190,7 +191,7 @@ class Provider(models.Model):
 
     @property
     def values(self) -> dict[str, str]:
-        """Everything its kind needs to know, unsealed. Raises vault.Locked."""
+        """The settings and secrets that its backend wants, unsealed. Raises vault.Locked."""
         opened = {
             field: vault.unseal(token, row=self.pk, field=field)
             for field, token in self.sealed.items()
@@ -202,13 +203,13 @@ class Provider(models.Model):
         """The address on this site that takes the provider's receipts."""
         return reverse("receipts", args=[self.pk])
 
-    def keep(self, field: str, secret: str) -> None:
+    def set_secret(self, field: str, secret: str) -> None:
         """Seal one secret into this row, which is still to be saved. Raises vault.Locked without a key."""
         self.sealed[field] = vault.seal(secret, row=self.pk, field=field)
 
 
 class Channel(models.Model):
-    """Whether staff let a channel be used. No row: it may."""
+    """Whether staff let a channel be used. A channel without a row may be used."""
 
     name = models.CharField(_("channel"), max_length=8, choices=CHANNELS, primary_key=True)
     is_open = models.BooleanField(_("in use"), default=True)
@@ -222,14 +223,14 @@ class Channel(models.Model):
         return str(self.get_name_display())
 
     def switch(self, on: bool) -> bool:
-        """Let it be used or not, from the next message on. Returns whether that is new."""
+        """Open or close the channel, from the next message on. Returns whether that changed anything."""
         Channel.objects.bulk_create([Channel(name=self.name)], ignore_conflicts=True)
-        other = Channel.objects.filter(pk=self.pk, is_open=not on)
-        return other.update(is_open=on, changed_at=Now()) == 1
+        switched = Channel.objects.filter(pk=self.pk, is_open=not on)
+        return switched.update(is_open=on, changed_at=Now()) == 1
 
 
 class Receipt(models.Model):
-    """What a provider said later about a message it had taken. One row for each thing said, however often."""
+    """What a provider reported later about a message it had accepted: one row, however often it reports the same."""
 
     key = models.CharField(max_length=64, primary_key=True)
     message = models.ForeignKey(OutboxMessage, models.CASCADE, related_name="receipts")
@@ -247,14 +248,14 @@ class Receipt(models.Model):
         return f"{self.status} {self.message_id}"
 
     @property
-    def words(self) -> str:
-        """What was said, once: a reason may begin with the status itself, like "bounced 5.1.1"."""
+    def summary(self) -> str:
+        """The status and the reason, which may begin with the status itself, like "bounced 5.1.1"."""
         reason = self.detail.removeprefix(self.status).strip()
         return f"{self.get_status_display()}: {reason}" if reason else self.get_status_display()
 
 
 class Breaker(models.Model):
-    """How one provider has fared lately. breaker.py holds the rule."""
+    """The state of one provider's circuit breaker. outbox/breaker.py holds the rule."""
 
     provider_id = models.UUIDField(_("provider"), primary_key=True)
     failures = models.PositiveIntegerField(_("failures in a row"), default=0)
@@ -277,7 +278,7 @@ class Alert(models.Model):
     times = models.PositiveIntegerField(_("times"), default=0)
     first_at = models.DateTimeField(_("first"), db_default=Now())
     last_at = models.DateTimeField(_("last"), db_default=Now())
-    heard_at = models.DateTimeField(db_default=Now())
+    logged_at = models.DateTimeField(db_default=Now())
 
     class Meta:
         verbose_name = _("alert")
@@ -288,6 +289,6 @@ class Alert(models.Model):
         return f"{self.kind} {self.about}"
 
     @property
-    def words(self) -> str:
+    def summary(self) -> str:
         """What is wrong, for people."""
         return self.kind.replace("_", " ")

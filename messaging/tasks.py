@@ -1,4 +1,4 @@
-"""Celery's view of messaging: calls, no rules. Arguments are ids only (OUT-06)."""
+"""The Celery tasks of messaging: calls, no rules. Arguments are ids only (OUT-06)."""
 
 from celery import shared_task
 
@@ -24,9 +24,9 @@ def probe() -> None:
 
 
 @shared_task(ignore_result=True)
-def watch() -> None:
-    """Tell staff when messages wait."""
-    maintenance.watch()
+def alert_on_delays() -> None:
+    """Alert staff when messages wait or a provider is paused."""
+    maintenance.alert_on_delays()
 
 
 @shared_task(ignore_result=True)

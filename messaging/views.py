@@ -1,4 +1,4 @@
-"""The development mailbox as a page and as JSON. It exists only where settings.MAILBOX says so."""
+"""The development mailbox as a page and as JSON. It exists only where settings.MAILBOX is on."""
 
 import base64
 import hashlib
@@ -13,18 +13,17 @@ from django.views.generic import TemplateView, View
 from messaging.providers import mailbox
 
 
-class MailboxDoor(View):
-    """Lets nobody in where the mailbox is off."""
+class MailboxRequiredMixin(View):
+    """404 where the mailbox is off, as in production."""
 
     def dispatch(self, request, *args, **kwargs):
-        """Answer 404 in production."""
         if not settings.MAILBOX:
             raise Http404
         return super().dispatch(request, *args, **kwargs)
 
 
-class MailboxView(MailboxDoor, TemplateView):
-    """What we sent, newest first; `?to=` narrows to one address."""
+class MailboxView(MailboxRequiredMixin, TemplateView):
+    """The kept messages, newest first; `?to=` shows those to one address."""
 
     template_name = "messaging/mailbox.html"
 
@@ -32,7 +31,7 @@ class MailboxView(MailboxDoor, TemplateView):
         """Show the messages to people, or give them to tests as JSON."""
         # An address in a query string often carries its + unescaped, which reads as a space.
         to = request.GET.get("to", "").strip()
-        kept = mailbox.read(f"+{to}" if to.isdecimal() else to)
+        kept = mailbox.messages(f"+{to}" if to.isdecimal() else to)
         if request.get_preferred_type(["text/html", "application/json"]) == "application/json":
             return JsonResponse({"messages": kept})
         for message in kept:
@@ -41,12 +40,12 @@ class MailboxView(MailboxDoor, TemplateView):
         return self.render_to_response({"heading": _("Mailbox"), "messages": kept, "to": to})
 
 
-class MailboxHtmlView(MailboxDoor):
+class MailboxHtmlView(MailboxRequiredMixin):
     """The HTML part of one email, alone and harmless, with the styles it was sent with."""
 
     def get(self, request, message_id):
         """Show the part; its own style block is allowed by hash, nothing else is."""
-        found = next((kept for kept in mailbox.read() if kept["id"] == message_id), None)
+        found = next((kept for kept in mailbox.messages() if kept["id"] == message_id), None)
         if found is None:
             raise Http404
         response = HttpResponse(found["html"])

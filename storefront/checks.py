@@ -20,7 +20,7 @@ from django.utils.module_loading import import_string
 from accounts import conf, limits
 from messaging.credentials import vault
 from messaging.models import SMS
-from messaging.providers import KINDS, transport
+from messaging.providers import BACKENDS, transport
 from ratelimits.rates import Rate
 
 TAG = "storefront"
@@ -189,7 +189,7 @@ def programs_are_told_by_something(app_configs, **kwargs):
 @checks.register(TAG)
 def texts_have_a_way(app_configs, **kwargs):
     """SMS_URL names a kind that carries texts."""
-    kind = KINDS.get(urlsplit(settings.SMS_URL).scheme)
+    kind = BACKENDS.get(urlsplit(settings.SMS_URL).scheme)
     if settings.SMS_URL and (kind is None or kind.channel != SMS):
         yield checks.Error(
             "SMS_URL names no provider of texts.",
@@ -360,7 +360,7 @@ def _is_in_memory(database: dict[str, Any]) -> bool:
 
 def _is_own_network(text: str) -> bool:
     try:
-        (network,) = transport.networks([text])
+        (network,) = transport.parse_networks([text])
     except ValueError:
         return False
     if any(map(network.overlaps, _of_version(network.version, NEVER_PROVIDERS))):

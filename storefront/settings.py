@@ -224,7 +224,7 @@ def _every(seconds, task):
 CELERY_BEAT_SCHEDULE = {
     "send what no nudge brought": _every(1, "messaging.tasks.sweep"),
     "see whether paused providers are back": _every(5, "messaging.tasks.probe"),
-    "tell staff when messages wait": _every(30, "messaging.tasks.watch"),
+    "tell staff when messages wait": _every(30, "messaging.tasks.alert_on_delays"),
     "drop old messages": _every(3600, "messaging.tasks.purge"),
     "erase accounts": _every(600, "accounts.tasks.erase"),
     "drop old rows": _every(3600, "accounts.tasks.purge"),

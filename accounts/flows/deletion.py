@@ -62,7 +62,7 @@ def _forget_traces(user: User) -> None:
     """Take the person out of rows that outlive the account; what stays is a kind, a time and a keyed hash."""
     prints = _prints(user)
     attempts = _attempts(user, prints)
-    outbox.forget(attempts)
+    outbox.erase(attempts)
     # Before the rows forget, so that this one does, too.
     contact = next(iter(user.contacts), None)
     audit.record("erased", client=ClientInfo(), identifier=contact)

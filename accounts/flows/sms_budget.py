@@ -43,7 +43,7 @@ def stopped(refusal: TextsStopped, *, client: ClientInfo) -> None:
     """Write down that texts were refused, outside the transaction that was rolled back, and tell staff (LOG-02)."""
     refusals.note("texts_stopped", client=client, identifier=refusal.to)
     TextCountry.objects.filter(code=refusal.scope).judge()
-    alerts.sound("texts_stopped", refusal.scope)
+    alerts.trigger("texts_stopped", refusal.scope)
 
 
 def _count_sign_up(country: TextCountry) -> bool:

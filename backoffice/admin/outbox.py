@@ -13,7 +13,7 @@ from backoffice.admin.providers import ProviderAdmin
 from backoffice.filters import ChoiceFilter
 from backoffice.modeladmin import ReadOnlyModelAdmin
 from backoffice.provider_names import NamesProvidersMixin
-from backoffice.support.timeline import LETTERS
+from backoffice.support.timeline import TEMPLATES
 from messaging import providers
 from messaging.models import Breaker, Channel, OutboxMessage, Provider
 
@@ -22,10 +22,15 @@ __all__ = ["AlertAdmin", "BreakerAdmin", "ChannelAdmin", "OutboxAdmin", "Provide
 admin.site.register(Provider, ProviderAdmin)
 
 
-class LetterFilter(ChoiceFilter):
-    """By letter."""
+class TemplateFilter(ChoiceFilter):
+    """By template."""
 
-    title, parameter_name, column, choices_of = _("letter"), "letter", "letter", LETTERS.items()
+    title, parameter_name, column, choices_of = (
+        _("template"),
+        "template",
+        "template",
+        TEMPLATES.items(),
+    )
 
 
 class ProviderFilter(ChoiceFilter):
@@ -50,7 +55,7 @@ class OutboxAdmin(NamesProvidersMixin, ReadOnlyModelAdmin):
 
     list_display = (
         "created_at",
-        "letter",
+        "template",
         "state",
         "channel",
         "provider",
@@ -58,7 +63,7 @@ class OutboxAdmin(NamesProvidersMixin, ReadOnlyModelAdmin):
         "error",
         "settled_at",
     )
-    list_filter = ("status", "channel", LetterFilter, ProviderFilter)
+    list_filter = ("status", "channel", TemplateFilter, ProviderFilter)
     date_hierarchy = "created_at"
     ordering = ("-created_at",)
     search_fields = ("id",)
@@ -86,7 +91,7 @@ class OutboxAdmin(NamesProvidersMixin, ReadOnlyModelAdmin):
 
 def _line(receipt):
     words = {
-        "what": receipt.words,
+        "what": receipt.summary,
         "at": _moment(receipt.at),
         "received": _moment(receipt.received_at),
     }

@@ -120,7 +120,7 @@ class ProviderForm(forms.ModelForm):
         if not field.secret:
             row.options[field.name] = typed
         elif typed:
-            row.keep(field.name, typed)
+            row.set_secret(field.name, typed)
         elif self.cleaned_data.get(CLEAR + field.name):
             row.sealed.pop(field.name, None)
 

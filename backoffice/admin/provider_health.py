@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from messaging import providers
 from messaging.credentials import vault
-from messaging.models import LOST, TAKEN, Breaker, OutboxMessage
+from messaging.models import ACCEPTED, UNDELIVERED, Breaker, OutboxMessage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -19,13 +19,13 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 def with_health(rows):
     """Add what happened lately to each row. It looks back a day at most: an outbox may hold many millions."""
     breaker = Breaker.objects.filter(provider_id=OuterRef("pk"), failures__gt=0)
-    newest = _of_row(DAY).filter(status__in=TAKEN).order_by("-settled_at")
+    newest = _of_row(DAY).filter(status__in=ACCEPTED).order_by("-settled_at")
     return rows.annotate(
         fails=Subquery(breaker.values("failures")),
         paused_until=Subquery(breaker.values("open_until")),
         handed_at=Subquery(newest.values("settled_at")[:1]),
         settled=_lately(Count("pk")),
-        lost=_lately(Count("pk", filter=Q(status__in=LOST))),
+        lost=_lately(Count("pk", filter=Q(status__in=UNDELIVERED))),
     )
 
 
@@ -57,7 +57,7 @@ def state(row):
 def _trouble(row):
     if not row.is_active:
         return _("not in use")
-    if row.kind not in providers.KINDS:
+    if row.kind not in providers.BACKENDS:
         return _("this kind is no longer known")
     try:
         row.values  # noqa: B018  opens them

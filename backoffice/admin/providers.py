@@ -106,7 +106,7 @@ class ProviderAdmin(LargeTableModelAdmin):
         """Say when nobody is left to carry a channel that has providers."""
         for channel, label in CHANNELS:
             has_rows = Provider.objects.filter(channel=channel).exists()
-            if has_rows and not providers.can_carry(channel, also_stopped=True):
+            if has_rows and not providers.can_send(channel, include_stopped=True):
                 told = _(
                     "No provider is in use for this channel: %(channel)s. Nothing can be sent."
                 )
@@ -115,7 +115,7 @@ class ProviderAdmin(LargeTableModelAdmin):
     @admin.display(description=gettext_lazy("kind"))
     def kind_label(self, row):
         """What the company calls itself."""
-        kind = providers.KINDS.get(row.kind)
+        kind = providers.BACKENDS.get(row.kind)
         return kind.label if kind else row.kind
 
     @admin.display(description=gettext_lazy("state"))
@@ -193,12 +193,12 @@ class ProviderAdmin(LargeTableModelAdmin):
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def _kind(self, request, row):
-        return providers.KINDS.get(row.kind if row else request.GET.get("kind", ""))
+        return providers.BACKENDS.get(row.kind if row else request.GET.get("kind", ""))
 
     def _choose(self, request):
         if not self.has_add_permission(request):
             raise PermissionDenied
-        kinds = sorted(providers.KINDS.values(), key=lambda kind: kind.label.casefold())
+        kinds = sorted(providers.BACKENDS.values(), key=lambda kind: kind.label.casefold())
         groups = [
             (label, [(kind.kind, kind.label) for kind in kinds if kind.channel == channel])
             for channel, label in CHANNELS
@@ -208,7 +208,7 @@ class ProviderAdmin(LargeTableModelAdmin):
     def save_model(self, request, obj, form, change):
         """Save, and let a provider that was paused try its luck with what was changed."""
         super().save_model(request, obj, form, change)
-        breaker.worked(obj.pk)
+        breaker.record_success(obj.pk)
         # For the entry in the log, which comes next.
         obj.leads_elsewhere = form.leads_elsewhere
 
@@ -249,7 +249,7 @@ class ProviderAdmin(LargeTableModelAdmin):
     @admin.display(description=gettext_lazy("settings"))
     def account(self, row):
         """What may be known, for those who may look and not change."""
-        kind = providers.KINDS.get(row.kind)
+        kind = providers.BACKENDS.get(row.kind)
         told = [(field.label, _told(field, row)) for field in (kind.fields if kind else ())]
         return format_html_join("", "{}: {}<br>", told)
 

@@ -21,7 +21,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from accounts.identifiers import PHONE, Identifier
 from accounts.models import Challenge, Purpose, RefusalCount, SecurityEvent
 from backoffice.models import KEY, STEPS, Key, Span, Tally, What
-from messaging.models import ARRIVED, EMAIL, SMS, TAKEN, OutboxMessage
+from messaging.models import ACCEPTED, ARRIVED, EMAIL, SMS, OutboxMessage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 # So many hours are counted with every tick; all of the last two days once an hour, one with each tick.
@@ -202,7 +202,7 @@ def _began(hour: datetime) -> models.QuerySet[Challenge]:
 def _sent(attempts: list[Challenge]) -> dict[UUID, int]:
     """The step to which messages alone have brought these attempts."""
     about = [attempt.pk for attempt in attempts]
-    taken = OutboxMessage.objects.filter(about_id__in=about, status__in=TAKEN)
+    taken = OutboxMessage.objects.filter(about_id__in=about, status__in=ACCEPTED)
     steps: dict[UUID, int] = {}
     for pk, status in taken.values_list("about_id", "status"):
         step = STEPS.index(What.DELIVERED if status in ARRIVED else What.HANDED)
@@ -239,7 +239,7 @@ def _messages(hour: datetime) -> Counts:
     for channel, number, provider_id, status, bound, count in groups:
         country, provider = country_of(number), str(provider_id or "")
         counts[What.MESSAGES, channel, country, provider, status] += count
-        if status in TAKEN:
+        if status in ACCEPTED:
             counts[What.HANDOVER, channel, country, provider, bound] += count
     return counts
 

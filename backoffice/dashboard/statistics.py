@@ -20,7 +20,7 @@ from backoffice.dashboard.rollups import (
     percentile,
 )
 from backoffice.models import KEY, STEPS, Span, Tally, What
-from messaging.models import LOST, TAKEN
+from messaging.models import ACCEPTED, UNDELIVERED
 
 MOST_REASONS = 10
 # Counting is late when the newest counted hour is older than this one and the one before.
@@ -128,8 +128,8 @@ class Figures:
                 times[key["detail"]] += number
         return Carried(
             all=sum(counts.values()),
-            sent=sum(counts[status] for status in TAKEN),
-            lost=sum(counts[status] for status in LOST),
+            sent=sum(counts[status] for status in ACCEPTED),
+            lost=sum(counts[status] for status in UNDELIVERED),
             half=percentile(times, 0.5),
             most=percentile(times, 0.95),
         )

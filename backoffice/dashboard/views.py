@@ -194,7 +194,7 @@ def _switch_provider(request, pk, on):
     if Provider.objects.filter(pk=row.pk, is_active=not on).update(is_active=on):
         told = _("Put in use.") if on else _("Taken out of use.")
         _note(request, row, told)
-        if not providers.can_carry(row.channel, also_stopped=True):
+        if not providers.can_send(row.channel, include_stopped=True):
             told = _("No provider is in use for this channel: %(channel)s. Nothing can be sent.")
             messages.warning(request, told % {"channel": row.get_channel_display()})
 

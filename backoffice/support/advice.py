@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 from accounts.errors import clock
 from accounts.identifiers import EMAIL
 from backoffice.support import challenge_status
-from messaging.models import WAITING, Status
+from messaging.models import PENDING, Status
 
 ACTIVE, CLOSED, OF_STAFF = "active", "closed", "staff"
 # Nothing more will reach this address, or whoever reads it wants nothing.
@@ -103,7 +103,7 @@ CASES = (
         ),
     ),
     (
-        lambda facts: facts.state == challenge_status.EXPIRED and facts.message not in WAITING,
+        lambda facts: facts.state == challenge_status.EXPIRED and facts.message not in PENDING,
         gettext_lazy(
             "The code was sent at %(sent)s and worked until %(ends)s. Ask for a new one, and use it soon."
         ),
@@ -113,13 +113,13 @@ CASES = (
         gettext_lazy("The newest attempt was withdrawn. Ask for a new code, and use only that."),
     ),
     (
-        lambda facts: facts.message in WAITING and facts.is_paused,
+        lambda facts: facts.message in PENDING and facts.is_paused,
         gettext_lazy(
             "The message waits: the provider is paused after failures. It leaves by itself when another try works."
         ),
     ),
     (
-        lambda facts: facts.message in WAITING,
+        lambda facts: facts.message in PENDING,
         gettext_lazy("The message waits to be sent, and we keep trying. It can take some minutes."),
     ),
     (

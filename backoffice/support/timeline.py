@@ -51,7 +51,7 @@ WORDS = EVENT_WORDS | {
     "staff_removed": gettext_lazy("Staff removed a row"),
     "keys_rotated": gettext_lazy("Credentials were sealed under a new key"),
 }
-LETTERS = {
+TEMPLATES = {
     "code": gettext_lazy("Code"),
     "reset": gettext_lazy("Link for a new password"),
     "notice": gettext_lazy("Notice of a change"),
@@ -113,9 +113,9 @@ def messages(challenges: Iterable[Challenge]):
 def written(message, names):
     """One message, with the names of providers: what, to whom, through whom, how it went."""
     kind = EMAIL if message.channel == "email" else PHONE
-    words = _("%(letter)s to %(address)s through %(provider)s")
+    words = _("%(message)s to %(address)s through %(provider)s")
     facts = {
-        "letter": LETTERS.get(message.letter, message.letter),
+        "message": TEMPLATES.get(message.template, message.template),
         "address": Identifier(kind, message.address, message.address).masked,
         "provider": names.of(
             message.provider_id, known=message.provider_name, nobody=_("nobody yet")
@@ -130,7 +130,7 @@ def _told(receipt, names):
     facts = {
         "at": f"{receipt.at:%Y-%m-%d %H:%M:%S}",
         "provider": names.of(receipt.provider_id, known=receipt.provider_name),
-        "what": receipt.words,
+        "what": receipt.summary,
     }
     return _("%(at)s UTC, %(provider)s said: %(what)s") % facts
 

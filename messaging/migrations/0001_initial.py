@@ -5,14 +5,14 @@ import django.db.models.functions.datetime
 import uuid
 from django.db import migrations, models
 
-# The filters of the list of messages, each in the list's own order: a status, provider or letter that hardly ever
+# The filters of the list of messages, each in the list's own order: a status, provider or template that hardly ever
 # occurs is found without reading the others.
 INDEXES = {
     "outbox_by_status": "(status, created_at DESC, id DESC)",
     "outbox_by_provider": "(provider_id, created_at DESC, id DESC)",
-    "outbox_by_letter": "(letter, created_at DESC, id DESC)",
+    "outbox_by_template": "(template, created_at DESC, id DESC)",
     # How each provider fared of late: from the index alone.
-    "outbox_by_carrier": "(provider_id, settled_at) INCLUDE (status, id)",
+    "outbox_by_outcome": "(provider_id, settled_at) INCLUDE (status, id)",
 }
 
 
@@ -83,7 +83,7 @@ class Migration(migrations.Migration):
                 ('times', models.PositiveIntegerField(default=0, verbose_name='times')),
                 ('first_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='first')),
                 ('last_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='last')),
-                ('heard_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
+                ('logged_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now())),
             ],
             options={
                 'verbose_name': 'alert',
@@ -95,7 +95,7 @@ class Migration(migrations.Migration):
             name='OutboxMessage',
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('letter', models.CharField(max_length=40, verbose_name='letter')),
+                ('template', models.CharField(max_length=40, verbose_name='template')),
                 ('about_id', models.UUIDField()),
                 ('part', models.CharField(blank=True, max_length=40)),
                 ('channel', models.CharField(choices=[('email', 'email'), ('sms', 'text message')], max_length=8, verbose_name='channel')),

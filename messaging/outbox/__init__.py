@@ -1,1 +1,1 @@
-"""The outbox: a row for each message, and the way it leaves."""
+"""The outbox: a row for each message, and how it is sent."""

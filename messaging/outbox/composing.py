@@ -1,4 +1,4 @@
-"""Who writes which letter. The app that queued a message supplies its facts as it leaves; templates make the words."""
+"""Which composer fills which template: the app that queued a message supplies the context as the message leaves."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,57 +9,60 @@ from django.template.loader import render_to_string
 
 from messaging.models import SMS, OutboxMessage
 
-Facts = dict[str, object]
-Writer = Callable[[UUID, str], Facts | None]
+Context = dict[str, object]
+Composer = Callable[[UUID, str], Context | None]
 
-_writers: dict[str, Writer] = {}
+_composers: dict[str, Composer] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
-    """The words of one message; `subject` and `html` are empty in a text message.
+class RenderedMessage:
+    """The text of one message; `subject` and `html` are empty in a text message.
 
-    `around` is the id of a provider that should not carry it while another one can: it is about that one.
+    `avoid_provider` is the id of a provider that should not carry the message while another one can: the message is
+    about that provider.
     """
 
     text: str
     subject: str = ""
     html: str = ""
-    around: UUID | None = None
+    avoid_provider: UUID | None = None
 
 
-def writes(name: str) -> Callable[[Writer], Writer]:
-    """Register a function that finds the facts of letter `name`, or None when nobody wants it.
+def composes(template: str) -> Callable[[Composer], Composer]:
+    """Register the function that makes the context of `template`, or None when nobody wants the message.
 
     It is called with the id of what the message is about, and which part of that.
     """
 
-    def register(writer: Writer) -> Writer:
-        _writers[name] = writer
-        return writer
+    def register(composer: Composer) -> Composer:
+        _composers[template] = composer
+        return composer
 
     return register
 
 
-def compose(message: OutboxMessage) -> Letter | None:
-    """Write the words of `message` now, or return None when it should not be sent any more."""
-    facts = _writers[message.letter](message.about_id, message.part)
-    if facts is None:
+def compose(message: OutboxMessage) -> RenderedMessage | None:
+    """Render `message` now, or return None when it should not be sent any more."""
+    context = _composers[message.template](message.about_id, message.part)
+    if context is None:
         return None
-    # A writer may find, as the message leaves, that other words are due.
-    name = str(facts.pop("letter", message.letter))
-    around = facts.pop("around", None)
-    around = around if isinstance(around, UUID) else None
-    facts["site_name"] = settings.SITE_NAME
+    # A composer may find, as the message leaves, that another template is due.
+    template = str(context.pop("template", message.template))
+    avoid = context.pop("avoid_provider", None)
+    avoid = avoid if isinstance(avoid, UUID) else None
+    context["site_name"] = settings.SITE_NAME
     if message.channel == SMS:
-        return Letter(text=_render(name, "sms.txt", facts).strip(), around=around)
-    return Letter(
-        around=around,
-        subject=" ".join(_render(name, "subject.txt", facts).split()),
-        text=_render(name, "text.txt", facts).strip() + "\n",
-        html=_render(name, "email.html", facts),
+        return RenderedMessage(
+            text=_render(template, "sms.txt", context).strip(), avoid_provider=avoid
+        )
+    return RenderedMessage(
+        subject=" ".join(_render(template, "subject.txt", context).split()),
+        text=_render(template, "text.txt", context).strip() + "\n",
+        html=_render(template, "email.html", context),
+        avoid_provider=avoid,
     )
 
 
-def _render(name: str, part: str, facts: Facts) -> str:
-    return render_to_string(f"messaging/{name}/{part}", facts)
+def _render(template: str, part: str, context: Context) -> str:
+    return render_to_string(f"messaging/{template}/{part}", context)

@@ -1,4 +1,4 @@
-"""One message leaves: claim, compose, try the providers, settle."""
+"""How one message is sent: claim, compose, try the providers, settle."""
 
 import logging
 import random
@@ -13,21 +13,21 @@ from django.utils.timezone import now
 from messaging import alerts, providers
 from messaging.models import MAX_TRIES, OutboxMessage, Status
 from messaging.outbox import breaker, composing
-from messaging.providers import Carrier, transport
-from messaging.providers.base import Envelope, Handed, Permanent, Temporary
+from messaging.providers import ConfiguredProvider, transport
+from messaging.providers.base import Envelope, PermanentFailure, TemporaryFailure
 
 logger = logging.getLogger(__name__)
 
-# A sweeper goes on for so long while there is work; with its last message that is less than a task may take.
+# How long a sweeper goes on while there is work; with its last message that is less than a task may take.
 SWEEP_SECONDS = 8
 # Between two tries a message waits a sixteenth of its age: a shopper may be waiting for the first ones (OUT-05).
 SHARE_OF_AGE = 16
-SHORTEST, LONGEST = timedelta(seconds=1), timedelta(minutes=10)
-# Faults that no waiting repairs (ADM-05, ADM-07).
-FOR_STAFF = {
+MIN_PAUSE, MAX_PAUSE = timedelta(seconds=1), timedelta(minutes=10)
+# Faults that only staff can repair (ADM-05, ADM-07).
+ALERTING_FAULTS = {
     "account refused",
     "address not allowed",
-    transport.OUTSIDE,
+    transport.NOT_PUBLIC,
     "certificate not trusted",
     "credentials cannot be opened",
     "credentials refused",
@@ -36,7 +36,7 @@ FOR_STAFF = {
     "settings not understood",
 }
 # Five seconds each: a worker is done with a message before its lease ends.
-MOST_PROVIDERS = 4
+MAX_PROVIDERS = 4
 
 
 def deliver(message_id: str) -> None:
@@ -63,71 +63,67 @@ def _deliver(message: OutboxMessage) -> None:
     if message.expires_at <= now():
         message.settle(Status.EXPIRED)
         return
-    letter = composing.compose(message)
-    if letter is None:
+    rendered = composing.compose(message)
+    if rendered is None:
         message.settle(Status.CANCELLED)
         return
-    _send(message, Envelope(id=message.pk, to=message.address, letter=letter))
+    _send(message, Envelope(id=message.pk, to=message.address, message=rendered))
 
 
 def _send(message: OutboxMessage, envelope: Envelope) -> None:
-    problem, wait = "no provider", None
+    problem, retry_after = "no provider", None
     failing = breaker.failing()
-    carriers = _in_turn(message.channel, failing, around=envelope.letter.around)
-    for carrier in islice(carriers, MOST_PROVIDERS):
+    candidates = _candidates(message.channel, failing, avoid=envelope.message.avoid_provider)
+    for provider in islice(candidates, MAX_PROVIDERS):
         try:
-            handed = _hand_over(envelope, carrier)
-        except Permanent as failure:
-            logger.warning("outbox %s: %s refused: %s", message.pk, carrier.name, failure)
-            message.settle(Status.FAILED, provider_id=carrier.id, error=str(failure))
+            result = provider.send(envelope)
+        except PermanentFailure as failure:
+            logger.warning("outbox %s: %s refused: %s", message.pk, provider.name, failure)
+            message.settle(Status.FAILED, provider_id=provider.id, error=str(failure))
             return
-        except Temporary as failure:
-            _note(message, carrier, failure)
-            problem, wait = f"{carrier.name}: {failure}", failure.wait
+        except TemporaryFailure as failure:
+            _record_failure(message, provider, failure)
+            problem, retry_after = f"{provider.name}: {failure}", failure.retry_after
         else:
-            message.settle(Status.SENT, provider_id=carrier.id, provider_ref=handed.id)
-            logger.info("outbox %s: handed to %s", message.pk, carrier.name)
-            if carrier.id in failing:
-                breaker.worked(carrier.id)
+            message.settle(Status.SENT, provider_id=provider.id, provider_ref=result.message_id)
+            logger.info("outbox %s: handed to %s", message.pk, provider.name)
+            if provider.id in failing:
+                breaker.record_success(provider.id)
             return
-    _try_later(message, problem, wait)
+    _retry_later(message, problem, retry_after)
 
 
-def _in_turn(
-    channel: str, failing: breaker.Failing, *, around: uuid.UUID | None
-) -> Iterator[Carrier]:
-    """The providers that may be tried now; when all of them are paused, all: a message always has somewhere to go.
+def _candidates(
+    channel: str, failing: breaker.Failing, *, avoid: uuid.UUID | None
+) -> Iterator[ConfiguredProvider]:
+    """The providers that may be tried now; when all of them are paused, all: a message can always be sent somewhere.
 
-    The one with the id `around` only when there is no other.
+    The one with the id `avoid` only when there is no other.
     """
-    every, admitted = providers.carrying(channel), False
-    carriers = [carrier for carrier in every if carrier.id != around] or every
-    for carrier in carriers:
-        if breaker.admits(carrier.id, failing):
-            admitted = True
-            yield carrier
-    if not admitted:
-        yield from carriers
+    every, allowed = providers.providers_for(channel), False
+    candidates = [provider for provider in every if provider.id != avoid] or every
+    for provider in candidates:
+        if breaker.allows(provider.id, failing):
+            allowed = True
+            yield provider
+    if not allowed:
+        yield from candidates
 
 
-def _hand_over(envelope: Envelope, carrier: Carrier) -> Handed:
-    if carrier.kind is None:
-        raise Temporary("credentials cannot be opened")
-    return carrier.kind.send(envelope)
-
-
-def _note(message: OutboxMessage, carrier: Carrier, failure: Temporary) -> None:
+def _record_failure(
+    message: OutboxMessage, provider: ConfiguredProvider, failure: TemporaryFailure
+) -> None:
     # Expected weather. The address and the text stay out of the log.
-    logger.warning("outbox %s: %s failed: %s", message.pk, carrier.name, failure)
-    breaker.failed(carrier.id, wait=failure.wait)
-    if str(failure) in FOR_STAFF:
-        alerts.sound("provider_refused", f"{carrier.name}: {failure}")
+    logger.warning("outbox %s: %s failed: %s", message.pk, provider.name, failure)
+    breaker.record_failure(provider.id, retry_after=failure.retry_after)
+    if str(failure) in ALERTING_FAULTS:
+        alerts.trigger("provider_refused", f"{provider.name}: {failure}")
 
 
-def _try_later(message: OutboxMessage, problem: str, wait: timedelta | None) -> None:
+def _retry_later(message: OutboxMessage, problem: str, retry_after: timedelta | None) -> None:
     if message.tries >= MAX_TRIES:
         message.settle(Status.FAILED, error=problem)
         return
-    pause = min(LONGEST, max(SHORTEST, (now() - message.created_at) / SHARE_OF_AGE))
+    pause = min(MAX_PAUSE, max(MIN_PAUSE, (now() - message.created_at) / SHARE_OF_AGE))
     jitter = random.uniform(0.8, 1.2)  # noqa: S311  not a secret
-    message.postpone(max(pause * jitter, wait or pause), error=problem)
+    message.postpone(max(pause * jitter, retry_after or pause), error=problem)

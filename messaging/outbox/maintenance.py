@@ -1,4 +1,4 @@
-"""What nobody asks for and somebody must do: look after paused providers, the queue's age and old rows."""
+"""Periodic work: ping paused providers, alert on delays, delete old messages."""
 
 from datetime import timedelta
 
@@ -8,30 +8,31 @@ from django.db.models.functions import Now
 from messaging import alerts, providers
 from messaging.models import CHANNELS, OutboxMessage
 from messaging.outbox import breaker
-from messaging.providers.base import Temporary
+from messaging.providers import ConfiguredProvider
+from messaging.providers.base import TemporaryFailure
 
 BATCH = 1000
-LATE = timedelta(seconds=60)
+LATE_AFTER = timedelta(seconds=60)
 
 
 def probe() -> None:
-    """Ask the servers of paused providers whether they are there; no message is risked on one that is not."""
+    """Ping paused providers, and pause those longer that do not answer: no message is risked on them."""
     failing = breaker.failing()
-    for channel, _words in CHANNELS:
-        for carrier in providers.carrying(channel):
-            if failing.get(carrier.id) and not _answers(carrier):
-                breaker.stay_paused(carrier.id)
+    for channel, _label in CHANNELS:
+        for provider in providers.providers_for(channel):
+            if failing.get(provider.id) and not _answers(provider):
+                breaker.extend_pause(provider.id)
 
 
-def watch() -> None:
-    """Sound an alert for messages that have waited a minute (OUT-07), and for each provider that is paused."""
+def alert_on_delays() -> None:
+    """Trigger an alert for messages that have waited a minute (OUT-07), and for each provider that is paused."""
     late = OutboxMessage.objects.due().filter(
-        created_at__lte=Now() - LATE, due_at__lte=Now() - LATE
+        created_at__lte=Now() - LATE_AFTER, due_at__lte=Now() - LATE_AFTER
     )
     if late.exists():
-        alerts.sound("messages_wait")
+        alerts.trigger("messages_wait")
     for name in breaker.paused():
-        alerts.sound("provider_paused", name)
+        alerts.trigger("provider_paused", name)
 
 
 def purge() -> int:
@@ -44,11 +45,9 @@ def purge() -> int:
     return deleted
 
 
-def _answers(carrier: providers.Carrier) -> bool:
-    if carrier.kind is None:
-        return False
+def _answers(provider: ConfiguredProvider) -> bool:
     try:
-        carrier.kind.reach()
-    except Temporary:
+        provider.ping()
+    except TemporaryFailure:
         return False
     return True

@@ -1,7 +1,7 @@
 """Wakes a worker without ever holding a request: publishing happens in a thread of its own.
 
 A broker that refuses takes half a second to say so, one that hangs takes minutes. The request waits for
-neither: it leaves the message's id in a short queue. What does not fit or does not arrive, the sweeper finds.
+neither: it puts the message's id into a short queue. The sweeper finds what does not fit or does not arrive.
 """
 
 import logging
@@ -15,21 +15,21 @@ from messaging.tasks import deliver
 
 logger = logging.getLogger(__name__)
 
-WAITING_MAX = 1000
+MAX_QUEUED = 1000
 
-_waiting: "queue.Queue[tuple[str, dict[str, str]]]" = queue.Queue(WAITING_MAX)
+_queued: "queue.Queue[tuple[str, dict[str, str]]]" = queue.Queue(MAX_QUEUED)
 _starting = threading.Lock()
 _publisher: threading.Thread | None = None
 
 
 def nudge(message_id: str) -> None:
-    """Ask a worker to deliver soon; without a broker, deliver here and now."""
+    """Ask a worker to deliver a message soon; without a broker, deliver it here and now."""
     if settings.CELERY_TASK_ALWAYS_EAGER:
         deliver.delay(message_id)
         return
     _ensure_publisher()
     try:
-        _waiting.put_nowait((message_id, _headers()))
+        _queued.put_nowait((message_id, _headers()))
     except queue.Full:
         logger.warning("outbox %s: no nudge, the broker is too slow", message_id)
 
@@ -51,7 +51,7 @@ def _ensure_publisher() -> None:
 
 def _publish() -> None:
     while True:
-        message_id, headers = _waiting.get()
+        message_id, headers = _queued.get()
         try:
             deliver.apply_async((message_id,), headers=headers, retry=False)
         except Exception as error:  # noqa: BLE001  whatever a broker does, the thread lives on

@@ -1,4 +1,4 @@
-"""Email through Amazon SES: anymail writes, boto3 signs, our guard carries."""
+"""Email through Amazon SES: anymail writes the request, boto3 signs it, our guarded session sends it."""
 
 import logging
 import threading
@@ -10,19 +10,19 @@ import requests
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext_lazy as _
 
-from messaging.providers.anymail import SENDER, Anymail, Wire
-from messaging.providers.base import WEBHOOK_SECRET, Field, Temporary
-from messaging.providers.http import ACCOUNT, Verdict, body
+from messaging.providers.anymail import SENDER, AnymailBackend, MessageSession
+from messaging.providers.base import WEBHOOK_SECRET, Field, TemporaryFailure
+from messaging.providers.http import ACCOUNT, Fault, json_object
 
 # At DEBUG, botocore logs the whole message and its signature.
 logging.getLogger("botocore").setLevel(logging.INFO)
 
 
-class AmazonSes(Anymail):
+class AmazonSes(AnymailBackend):
     """Amazon SES, by its second API."""
 
     kind, label = "amazon_ses", "Amazon SES"
-    backend = "anymail.backends.amazon_ses.EmailBackend"
+    email_backend = "anymail.backends.amazon_ses.EmailBackend"
     fields = (
         Field("access_key_id", _("Access key id")),
         Field("secret_access_key", _("Secret access key"), secret=True),
@@ -33,7 +33,7 @@ class AmazonSes(Anymail):
         SENDER,
     )
     # MessageRejected is what SES says of a sender that is not verified.
-    codes: ClassVar[Mapping[str, Verdict]] = dict.fromkeys(
+    error_codes: ClassVar[Mapping[str, Fault]] = dict.fromkeys(
         "AccountSuspendedException LimitExceededException MailFromDomainNotVerifiedException "
         "MessageRejected NotFoundException SendingPausedException".split(),
         ACCOUNT,
@@ -41,57 +41,57 @@ class AmazonSes(Anymail):
 
     def url(self, path: str) -> str:
         """The address of the region, unless another is named."""
-        return super().url(path) or self.route.address
+        return super().url(path) or self.client.address
 
-    def code(self, response: requests.Response) -> str:
-        """The kind of error, which AWS names in a header."""
-        kind = response.headers.get("x-amzn-ErrorType") or body(response).get("__type", "")
-        return str(kind).partition(":")[0].rpartition("#")[2]
+    def error_code(self, response: requests.Response) -> str:
+        """The type of the error, which AWS names in a header."""
+        name = response.headers.get("x-amzn-ErrorType") or json_object(response).get("__type", "")
+        return str(name).partition(":")[0].rpartition("#")[2]
 
-    def mailer(self, wire: Wire) -> Any:
-        """The backend with a client that sends over `wire`."""
-        route = self.route
-        route.wire = wire
-        mailer = self.make_backend(configuration_set_name=self.values["configuration_set"] or None)
-        mailer.client = route.client
-        return mailer
+    def connection(self, session: MessageSession) -> Any:
+        """An instance of the email backend whose client sends through `session`."""
+        self.client.session = session
+        configuration_set = self.values["configuration_set"] or None
+        connection = self.email_backend_class(configuration_set_name=configuration_set)
+        connection.client = self.client.boto3_client
+        return connection
 
     @property
-    def route(self) -> "Route":
-        """This thread's client for these settings. Raises Temporary when they make no sense to AWS."""
+    def client(self) -> "SesClient":
+        """This thread's client for these settings. Raises TemporaryFailure when they make no sense to AWS."""
         names = "access_key_id secret_access_key region api_url".split()
         try:
-            return _route(threading.get_ident(), *(self.values[name] for name in names))
+            return _client(threading.get_ident(), *(self.values[name] for name in names))
         except (ValueError, import_string("botocore.exceptions.BotoCoreError")):
-            raise Temporary("region or address not understood") from None
+            raise TemporaryFailure("region or address not understood") from None
 
 
-class Route:
-    """A boto3 client whose requests leave through our guard instead of botocore's own connections."""
+class SesClient:
+    """A boto3 client whose requests leave through our guarded session instead of botocore's own connections."""
 
-    wire: Wire
+    session: MessageSession
 
     def __init__(self, key: str, secret: str, region: str, api_url: str) -> None:
-        session = import_string("boto3.session.Session")
+        make_session = import_string("boto3.session.Session")
         # Never empty: boto3 would go and look for credentials elsewhere, past our guard.
-        self.client = session(key or "-", secret or "-", region_name=region).client(
+        self.boto3_client = make_session(key or "-", secret or "-", region_name=region).client(
             "sesv2",
             endpoint_url=api_url or None,
             config=import_string("botocore.config.Config")(
                 retries={"total_max_attempts": 1}, connect_timeout=2, read_timeout=5
             ),
         )
-        self.address: str = self.client.meta.endpoint_url
-        # What a handler of this event returns stands for the answer; botocore then opens no connection itself.
-        self.client.meta.events.register("before-send.sesv2", self._send)
+        self.address: str = self.boto3_client.meta.endpoint_url
+        # What a handler of this event returns stands for the response; botocore then opens no connection itself.
+        self.boto3_client.meta.events.register("before-send.sesv2", self._send)
 
     def _send(self, request: Any, **_more: Any) -> requests.Response:
-        return self.wire.request(
+        return self.session.request(
             request.method, request.url, data=request.body, headers=dict(request.headers)
         )
 
 
 @lru_cache(maxsize=16)
-def _route(thread: int, key: str, secret: str, region: str, api_url: str) -> Route:
-    """Made once: a client reads a description of the whole service."""
-    return Route(key, secret, region, api_url)
+def _client(thread: int, key: str, secret: str, region: str, api_url: str) -> SesClient:
+    # Made once: a client reads a description of the whole service.
+    return SesClient(key, secret, region, api_url)

@@ -1,4 +1,4 @@
-"""What a kind of provider is: the fields that staff fill in, and a translation table with two ways to fail."""
+"""What a backend is: the fields that staff fill in, and one call that ends in a result or in one of two failures."""
 
 import uuid
 from abc import ABC, abstractmethod
@@ -10,54 +10,70 @@ from typing import ClassVar
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from messaging.outbox.composing import Letter
+from messaging.outbox.composing import RenderedMessage
 
-LONGEST_ANSWER = 2000
+
+@dataclass(frozen=True, slots=True)
+class ResponseSummary:
+    """What staff may see of a provider's response: never its text, which may quote a credential or an address (OUT-07).
+
+    `error_code` is one that the provider documents, `request_id` what its support asks for.
+    """
+
+    status: str = ""
+    error_code: str = ""
+    request_id: str = ""
+
+
+NO_RESPONSE = ResponseSummary()
 
 
 class Failure(Exception):
-    """A provider did not take a message. The text names the fault and nothing else: it is kept and logged.
+    """A provider did not take a message. The text names the fault and nothing else: it is kept and logged."""
 
-    `answer` is what the provider said, for the eyes of staff alone and never kept (OUT-07).
-    """
-
-    def __init__(self, fault: str, *, answer: str = "") -> None:
+    def __init__(self, fault: str, *, response: ResponseSummary = NO_RESPONSE) -> None:
         super().__init__(fault)
-        self.answer = answer
+        self.response = response
 
 
-class Temporary(Failure):
-    """Not now, or not by this provider: try the next one, then later. `wait` is what it asked for, if it did."""
+class TemporaryFailure(Failure):
+    """Not now, or not by this provider: try the next one, then later, after `retry_after` if the provider said so."""
 
-    def __init__(self, fault: str, *, answer: str = "", wait: timedelta | None = None) -> None:
-        super().__init__(fault, answer=answer)
-        self.wait = wait
+    def __init__(
+        self,
+        fault: str,
+        *,
+        response: ResponseSummary = NO_RESPONSE,
+        retry_after: timedelta | None = None,
+    ) -> None:
+        super().__init__(fault, response=response)
+        self.retry_after = retry_after
 
 
-class Permanent(Failure):
+class PermanentFailure(Failure):
     """Not ever: this address or this message is refused."""
 
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """A letter and where it goes. `id` is the same for every try, so that a duplicate can be recognised (OUT-03)."""
+    """A message and where it goes. `id` is the same for every try, so that a duplicate can be recognised (OUT-03)."""
 
     id: uuid.UUID
     to: str
-    letter: Letter
+    message: RenderedMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Handed:
-    """A message the provider has taken: the provider's own id for it, if it gives one, and its answer."""
+class SendResult:
+    """A message that the provider has taken: the provider's own id for it, if it gives one, and its response."""
 
-    id: str = ""
-    answer: str = ""
+    message_id: str = ""
+    response: ResponseSummary = NO_RESPONSE
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One thing a kind needs to know. A secret is sealed and never shown again."""
+    """One setting of a backend. A secret is sealed and never shown again."""
 
     name: str
     label: str | Promise
@@ -80,8 +96,8 @@ WEBHOOK_SECRET = Field(
 )
 
 
-class Kind(ABC):
-    """One kind of provider, told its `fields`. Receipts for what it takes go to `receipts_url`, if there is one."""
+class Backend(ABC):
+    """Sends through one company, with the values of its `fields`; receipts go to `receipts_url`, if there is one."""
 
     kind: ClassVar[str]
     label: ClassVar[str]
@@ -92,18 +108,10 @@ class Kind(ABC):
         self.values = {field.name: values.get(field.name) or field.default for field in self.fields}
         self.receipts_url = receipts_url
 
-    def hush(self, answer: str) -> str:
-        """Make what a provider said fit to be shown: short, and without our secrets, should it repeat them."""
-        for field in self.fields:
-            secret = self.values[field.name]
-            if field.secret and secret:
-                answer = answer.replace(secret, "***")
-        return answer[:LONGEST_ANSWER]
+    @abstractmethod
+    def send(self, envelope: Envelope) -> SendResult:
+        """Send one message within five seconds. Raises TemporaryFailure or PermanentFailure, nothing else."""
 
     @abstractmethod
-    def send(self, envelope: Envelope) -> Handed:
-        """Hand one over within five seconds. Raises Temporary or Permanent, nothing else."""
-
-    @abstractmethod
-    def reach(self) -> None:
-        """Look whether the server answers at all, without sending anything. Raises Temporary."""
+    def ping(self) -> None:
+        """Check that the server answers, without sending anything. Raises TemporaryFailure."""

@@ -1,5 +1,6 @@
-"""Providers with an HTTP API: one request, and an answer that is judged by its status and the code in it."""
+"""Backends for an HTTP API: one request, and a response that fails by its status or by the error code in it."""
 
+import re
 from abc import abstractmethod
 from collections.abc import Mapping
 from datetime import UTC, timedelta
@@ -10,67 +11,84 @@ import requests
 from django.utils.timezone import now
 
 from messaging.providers import transport
-from messaging.providers.base import Envelope, Failure, Handed, Kind, Permanent, Temporary
+from messaging.providers.base import (
+    Backend,
+    Envelope,
+    Failure,
+    PermanentFailure,
+    ResponseSummary,
+    SendResult,
+    TemporaryFailure,
+)
 
-LONGEST_WAIT = timedelta(minutes=10)
+MAX_RETRY_AFTER = timedelta(minutes=10)
 
-Verdict = tuple[type[Failure], str]
-CREDENTIALS: Verdict = (Temporary, "credentials refused")
+# The headers in which providers give the id of a request, for their support.
+REQUEST_ID_HEADERS = "X-Request-Id X-Amzn-RequestId Twilio-Request-Id X-MJ-Request-GUID".split()
+# Nothing that could be text.
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,80}")
+NUMERIC_CODE = re.compile(r"[1-9][0-9]{0,5}")
+
+# The failure that a refusal is, and the text that names the fault.
+Fault = tuple[type[Failure], str]
+CREDENTIALS: Fault = (TemporaryFailure, "credentials refused")
 # Our account or our settings are at fault, not this message: another provider may take it.
-ACCOUNT: Verdict = (Temporary, "account refused")
-BUSY: Verdict = (Temporary, "too many messages")
+ACCOUNT: Fault = (TemporaryFailure, "account refused")
+BUSY: Fault = (TemporaryFailure, "too many messages")
 # Not the provider, perhaps: a page of something in between also says 200.
-UNCLEAR: Verdict = (Temporary, "answer not understood")
-ADDRESS: Verdict = (Permanent, "address refused")
+UNCLEAR: Fault = (TemporaryFailure, "answer not understood")
+ADDRESS: Fault = (PermanentFailure, "address refused")
 
-BY_STATUS: dict[int, Verdict] = {
+BY_STATUS: dict[int, Fault] = {
     401: CREDENTIALS,
     402: ACCOUNT,
     403: CREDENTIALS,
     404: ACCOUNT,
     405: ACCOUNT,
     # Two tries at once under one idempotency key, or too slow a line: nothing is wrong with the message.
-    408: (Temporary, "answered 408"),
-    409: (Temporary, "answered 409"),
+    408: (TemporaryFailure, "answered 408"),
+    409: (TemporaryFailure, "answered 409"),
     429: BUSY,
 }
 
 
-class Http(Kind):
+class HttpBackend(Backend):
     """A provider at the address `api_url`."""
 
-    # What a code in an answer means, where it tells more than the status.
-    codes: ClassVar[Mapping[str, Verdict]] = {}
+    # What an error code in a response means, where it tells more than the status.
+    error_codes: ClassVar[Mapping[str, Fault]] = {}
 
-    def send(self, envelope: Envelope) -> Handed:
-        """Hand one over within five seconds. Raises Temporary or Permanent."""
+    def send(self, envelope: Envelope) -> SendResult:
+        """Send one message within five seconds. Raises TemporaryFailure or PermanentFailure."""
         try:
-            return self.hand_over(envelope)
+            return self.submit(envelope)
         except transport.Unreachable as problem:
-            raise Temporary(str(problem)) from None
+            raise TemporaryFailure(str(problem)) from None
         except ValueError:
             # A sender that is no address, say. Never its text.
-            raise Temporary("settings not understood") from None
+            raise TemporaryFailure("settings not understood") from None
 
     @abstractmethod
-    def hand_over(self, envelope: Envelope) -> Handed:
-        """The same; may also raise outbound.Unreachable."""
+    def submit(self, envelope: Envelope) -> SendResult:
+        """Make the request that sends one message. Raises as `send`, Unreachable and ValueError."""
 
-    def reach(self) -> None:
-        """Ask for nothing; any answer will do but that of a broken server."""
+    def ping(self) -> None:
+        """Request nothing: any response will do but that of a broken server. Raises TemporaryFailure."""
         try:
             response = transport.session().request("HEAD", self.url(""))
         except transport.Unreachable as problem:
-            raise Temporary(str(problem)) from None
+            raise TemporaryFailure(str(problem)) from None
         if response.status_code >= requests.codes.server_error:
-            raise Temporary(f"answered {response.status_code}", answer=self.quote(response))
+            raise TemporaryFailure(
+                f"answered {response.status_code}", response=self.summarize(response)
+            )
 
     def url(self, path: str) -> str:
-        """An address of the API."""
+        """The address of `path` in the API."""
         return self.values["api_url"].rstrip("/") + path
 
     def post(self, url: str, *, key: object, **request: Any) -> requests.Response:
-        """Ask under an idempotency key and return what was not refused. Raises as `send`, and Unreachable."""
+        """Make a POST request under an idempotency key. Raises Unreachable, and the failure that a refusal means."""
         return self.request("POST", url, key=key, **request)
 
     def request(
@@ -82,67 +100,77 @@ class Http(Kind):
         headers: Mapping[str, Any] | None = None,
         **rest: Any,
     ) -> requests.Response:
-        """The same by any method."""
+        """Make a request by any method, and raise as `post`."""
         headers = {**(headers or {}), "Idempotency-Key": str(key)}
         response = transport.session().request(method, url, headers=headers, **rest)
-        self.judge(response)
+        self.raise_for_failure(response)
         return response
 
-    def judge(self, response: requests.Response) -> None:
-        """Raise what a refusal means."""
-        verdict = self.codes.get(self.code(response)) or _by_status(response.status_code)
-        if verdict:
-            raise self.failure(verdict, response)
+    def raise_for_failure(self, response: requests.Response) -> None:
+        """Raise the failure that a refusal means."""
+        fault = self.error_codes.get(self.error_code(response)) or _status_fault(
+            response.status_code
+        )
+        if fault:
+            raise self.failure(fault, response)
 
-    def handed(self, taken: object, response: requests.Response) -> Handed:
-        """A message that the provider took under an id; whoever says 200 without one is not believed."""
-        if not taken:
+    def accepted(self, message_id: object, response: requests.Response) -> SendResult:
+        """The result for a message that got an id. Raises TemporaryFailure without one: a 200 alone is not believed."""
+        if not message_id:
             raise self.failure(UNCLEAR, response)
-        return Handed(str(taken), self.quote(response))
+        return SendResult(str(message_id), self.summarize(response))
 
-    def code(self, response: requests.Response) -> str:
-        """The provider's own code in its answer, if it has any."""
+    def error_code(self, response: requests.Response) -> str:
+        """The provider's own error code in a response, if there is any."""
         return ""
 
-    def failure(self, verdict: Verdict, response: requests.Response) -> Failure:
-        """Make the failure that a verdict names."""
-        kind, words = verdict
-        if issubclass(kind, Temporary):
-            return kind(words, answer=self.quote(response), wait=_wait(response))
-        return kind(words, answer=self.quote(response))
+    def failure(self, fault: Fault, response: requests.Response) -> Failure:
+        """Make the failure of this fault."""
+        failure, text = fault
+        if issubclass(failure, TemporaryFailure):
+            wait = _retry_after(response)
+            return failure(text, response=self.summarize(response), retry_after=wait)
+        return failure(text, response=self.summarize(response))
 
-    def quote(self, response: requests.Response) -> str:
-        """What the provider said, for staff."""
-        return self.hush(f"HTTP {response.status_code}\n{response.text}")
+    def summarize(self, response: requests.Response) -> ResponseSummary:
+        """Take from a response what staff may see (OUT-07)."""
+        code = self.error_code(response)
+        is_known = code in self.error_codes or NUMERIC_CODE.fullmatch(code)
+        request_id = next(filter(None, map(response.headers.get, REQUEST_ID_HEADERS)), "")
+        return ResponseSummary(
+            status=f"HTTP {response.status_code}",
+            error_code=code if is_known else "",
+            request_id=request_id if REQUEST_ID.fullmatch(request_id) else "",
+        )
 
 
-def body(response: requests.Response) -> dict[str, Any]:
-    """The answer's JSON object; empty when it is anything else."""
+def json_object(response: requests.Response) -> dict[str, Any]:
+    """The JSON object in a response; empty when there is anything else."""
     try:
-        answer = response.json()
+        body = response.json()
     except ValueError:
         return {}
-    return answer if isinstance(answer, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
-def _by_status(status: int) -> Verdict | None:
+def _status_fault(status: int) -> Fault | None:
     if status in range(200, 300):
         return None
     if status in range(300, 400):
-        return Temporary, "redirected"
+        return TemporaryFailure, "redirected"
     if status in range(400, 500):
-        return BY_STATUS.get(status, (Permanent, f"refused with {status}"))
-    return Temporary, f"answered {status}"
+        return BY_STATUS.get(status, (PermanentFailure, f"refused with {status}"))
+    return TemporaryFailure, f"answered {status}"
 
 
-def _wait(response: requests.Response) -> timedelta | None:
-    """How long it asks us to stay away, in seconds or until a date."""
-    asked = response.headers.get("Retry-After", "").strip()
-    if asked.isascii() and asked.isdigit():
-        return timedelta(seconds=min(int(asked[:9]), LONGEST_WAIT.total_seconds()))
+def _retry_after(response: requests.Response) -> timedelta | None:
+    """The wait that the provider asks for, in seconds or until a date."""
+    header = response.headers.get("Retry-After", "").strip()
+    if header.isascii() and header.isdigit():
+        return timedelta(seconds=min(int(header[:9]), MAX_RETRY_AFTER.total_seconds()))
     try:
-        date = parsedate_to_datetime(asked)
+        date = parsedate_to_datetime(header)
     except ValueError:
         return None
     until = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return min(max(until - now(), timedelta(0)), LONGEST_WAIT)
+    return min(max(until - now(), timedelta(0)), MAX_RETRY_AFTER)

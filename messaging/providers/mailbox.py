@@ -8,28 +8,28 @@ from django.conf import settings
 from django.utils.timezone import now
 
 from messaging.models import EMAIL, SMS
-from messaging.providers.base import Envelope, Handed, Kind
-from messaging.providers.smtp import build
+from messaging.providers.base import Backend, Envelope, SendResult
+from messaging.providers.smtp import build_email
 
-KEPT = 500
+MAX_FILES = 500
 
 
-class Mailbox(Kind):
+class MailboxBackend(Backend):
     """Writes each message to a file of its own in MAILBOX_DIR."""
 
     kind = "mailbox"
     label = "Development mailbox"
 
-    def send(self, envelope: Envelope) -> Handed:
-        """Keep the message as a person would have received it."""
-        letter = envelope.letter
+    def send(self, envelope: Envelope) -> SendResult:
+        """Keep the message as a person would receive it."""
+        message = envelope.message
         kept = {
             "id": f"{time.time_ns()}-{envelope.id}",
             "channel": self.channel,
             "to": envelope.to,
-            "subject": letter.subject,
-            "text": letter.text,
-            "html": letter.html,
+            "subject": message.subject,
+            "text": message.text,
+            "html": message.html,
             "headers": self.headers(envelope),
             "sent_at": now().isoformat(),
         }
@@ -37,29 +37,28 @@ class Mailbox(Kind):
         path = settings.MAILBOX_DIR / f"{kept['id']}.json"
         path.with_suffix(".part").write_text(json.dumps(kept))
         path.with_suffix(".part").rename(path)
-        for old in files()[KEPT:]:
+        for old in files()[MAX_FILES:]:
             old.unlink(missing_ok=True)
-        return Handed()
+        return SendResult()
 
-    def reach(self) -> None:
-        """It is here."""
+    def ping(self) -> None:
+        """Do nothing: the mailbox is on this machine."""
 
     def headers(self, envelope: Envelope) -> dict[str, str]:
-        """What stands above the words."""
+        """The headers of an email; a text message has none."""
         return {}
 
 
-class EmailBox(Mailbox):
+class EmailMailbox(MailboxBackend):
     """The mailbox for emails."""
 
     channel = EMAIL
 
     def headers(self, envelope: Envelope) -> dict[str, str]:
-        """As a mail program would show them."""
-        return dict(build(envelope).message().items())
+        return dict(build_email(envelope).message().items())
 
 
-class TextBox(Mailbox):
+class SmsMailbox(MailboxBackend):
     """The mailbox for text messages."""
 
     channel = SMS
@@ -70,7 +69,7 @@ def files() -> list[Path]:
     return sorted(settings.MAILBOX_DIR.glob("*.json"), reverse=True)
 
 
-def read(to: str = "") -> list[dict]:
+def messages(to: str = "") -> list[dict]:
     """All kept messages, newest first, or those to one address."""
     kept = [json.loads(path.read_text()) for path in files()]
     return [message for message in kept if not to or message["to"].casefold() == to.casefold()]

@@ -1,6 +1,7 @@
 """Email over SMTP, to the server that EMAIL_URL or a row of staff names."""
 
 import os
+import re
 import select
 import smtplib
 import socket
@@ -18,37 +19,52 @@ from django.utils.translation import gettext_lazy as _
 
 from messaging.models import EMAIL
 from messaging.providers import transport
-from messaging.providers.base import Envelope, Failure, Field, Handed, Kind, Permanent, Temporary
+from messaging.providers.base import (
+    Backend,
+    Envelope,
+    Failure,
+    Field,
+    PermanentFailure,
+    ResponseSummary,
+    SendResult,
+    TemporaryFailure,
+)
 
-# An open line is asked whether it lives after a second of silence, and hung up after half a minute or so many messages.
-ASK_AFTER, KEEP_FOR, MOST_MESSAGES = 1, 30, 100
-# Answers (RFC 5321): it did as told, and from here on: never.
-DONE, NEVER = 250, 500
+# Seconds of silence after which an open connection is checked, and closed; and after how many messages it is closed.
+NOOP_AFTER, MAX_IDLE, MAX_MESSAGES = 1, 30, 100
+# Reply codes (RFC 5321): done; and the first of those that mean never.
+OK, PERMANENT = 250, 500
+# The codes of a reply; what follows is free text and may quote the address.
+REPLY_CODES = re.compile(
+    r"(?:^|[\s;:(])([45]\d\d)(?:[ -]([45]\.\d{1,3}\.\d{1,3}))?(?=[\s:;,.)-]|$)"
+)
+# The name that a mail server gives to a message that it has queued: Postfix says "queued as", Exim "id=".
+QUEUE_ID = re.compile(r"\b(?:queued as |id=)([A-Za-z0-9-]{4,40})\b")
 
 
-def build(envelope: Envelope, sender: str = "") -> EmailMultiAlternatives:
-    """Write the email: text and HTML saying the same, and the headers of an automatic answer (ux 79, 80)."""
+def build_email(envelope: Envelope, sender: str = "") -> EmailMultiAlternatives:
+    """The email: text and HTML saying the same, and the headers of an automatic answer (ux 79, 80)."""
     email = EmailMultiAlternatives(
-        subject=envelope.letter.subject,
-        body=envelope.letter.text,
+        subject=envelope.message.subject,
+        body=envelope.message.text,
         from_email=sender or None,
         to=[envelope.to],
         headers={
             # Auto-Submitted (RFC 3834) keeps out-of-office replies away. The id is the row's: the same at every try.
             "Auto-Submitted": "auto-generated",
-            "Message-ID": f"<{envelope.id}@{_our_name()}>",
+            "Message-ID": f"<{envelope.id}@{_host_name()}>",
         },
     )
-    email.attach_alternative(envelope.letter.html, "text/html")
+    email.attach_alternative(envelope.message.html, "text/html")
     return email
 
 
-def _our_name() -> str:
+def _host_name() -> str:
     return urlsplit(settings.SITE_URL).hostname or "localhost"
 
 
-class Smtp(Kind):
-    """A mail server, over a line that stays open between messages."""
+class Smtp(Backend):
+    """A mail server, over a connection that stays open between messages."""
 
     kind = "smtp"
     label = "SMTP"
@@ -70,7 +86,7 @@ class Smtp(Kind):
         self.by_operator = by_operator
 
     @classmethod
-    def of_settings(cls) -> "Smtp":
+    def from_settings(cls) -> "Smtp":
         """The server that EMAIL_URL names; its operator may leave encryption out."""
         unencrypted = "none" if not settings.EMAIL_USE_TLS else "starttls"
         return cls(
@@ -84,187 +100,200 @@ class Smtp(Kind):
             by_operator=True,
         )
 
-    def send(self, envelope: Envelope) -> Handed:
-        """Hand the email over."""
-        email = build(envelope, self.values["sender"])
-        with self._failures(), transport.within(transport.TOTAL_SECONDS):
+    def send(self, envelope: Envelope) -> SendResult:
+        email = build_email(envelope, self.values["sender"])
+        with _failures(), transport.deadline(transport.TOTAL_SECONDS):
             try:
-                said = _hand_over(email, self)
-            except Stale:
-                said = _hand_over(email, self)
-        return Handed(answer=self.hush(said))
+                reply = _submit(email, self)
+            except StaleConnection:
+                reply = _submit(email, self)
+        return SendResult(response=_summarize(*reply))
 
-    def reach(self) -> None:
-        """Open a connection and hang up."""
-        with self._failures(), transport.within(transport.TOTAL_SECONDS):
-            line = Line(self, login=False)
-            line.hang_up()
-
-    @contextmanager
-    def _failures(self) -> Iterator[None]:
-        """Translate. Never str(error): it may quote the address or the text."""
-        try:
-            yield
-        except transport.Unreachable as problem:
-            raise Temporary(str(problem)) from None
-        except smtplib.SMTPRecipientsRefused as error:
-            (code, text), *_others = error.recipients.values()
-            raise self._refused("address", code, text) from None
-        except smtplib.SMTPResponseException as error:
-            raise self._answered(error) from None
-        except OSError as error:
-            raise Temporary(transport.fault(error, otherwise=type(error).__name__)) from None
-        except ValueError:
-            # A port that is no number, a sender that is no address.
-            raise Temporary("settings not understood") from None
-
-    def _answered(self, error: smtplib.SMTPResponseException) -> Failure:
-        code, text = error.smtp_code, error.smtp_error
-        if isinstance(error, smtplib.SMTPDataError):
-            return self._refused("message", code, text)
-        auth = isinstance(error, smtplib.SMTPAuthenticationError)
-        fault = "credentials refused" if auth else type(error).__name__
-        return Temporary(fault, answer=self.hush(_words(code, text)))
-
-    def _refused(self, what: str, code: int, text: bytes | str) -> Failure:
-        answer = self.hush(_words(code, text))
-        if code >= NEVER:
-            return Permanent(f"{what} refused", answer=answer)
-        return Temporary(f"{what} deferred", answer=answer)
+    def ping(self) -> None:
+        with _failures(), transport.deadline(transport.TOTAL_SECONDS):
+            Connection(self, login=False).quit()
 
 
-def _words(code: int, text: bytes | str) -> str:
-    return f"{code} {text.decode(errors='replace') if isinstance(text, bytes) else text}"
+def reply_codes(reply: object) -> str:
+    """The codes of a refusal in a mail server's reply, as in "550 5.1.1", or nothing."""
+    found = REPLY_CODES.search(str(reply or ""))
+    return " ".join(filter(None, found.groups())) if found else ""
 
 
-class _Talk(smtplib.SMTP):
-    """smtplib over a socket of our guard, open from the start. It remembers how far the last message went."""
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Translate errors. Never str(error): it may quote the address or the text."""
+    try:
+        yield
+    except transport.Unreachable as problem:
+        raise TemporaryFailure(str(problem)) from None
+    except smtplib.SMTPRecipientsRefused as error:
+        (code, text), *_others = error.recipients.values()
+        raise _refusal("address", code, text) from None
+    except smtplib.SMTPResponseException as error:
+        raise _failure(error) from None
+    except OSError as error:
+        raise TemporaryFailure(
+            transport.fault_name(error, otherwise=type(error).__name__)
+        ) from None
+    except ValueError:
+        # A port that is no number, a sender that is no address.
+        raise TemporaryFailure("settings not understood") from None
 
-    has_begun, said = False, ""
+
+def _failure(error: smtplib.SMTPResponseException) -> Failure:
+    code, text = error.smtp_code, error.smtp_error
+    if isinstance(error, smtplib.SMTPDataError):
+        return _refusal("message", code, text)
+    is_login = isinstance(error, smtplib.SMTPAuthenticationError)
+    fault = "credentials refused" if is_login else type(error).__name__
+    return TemporaryFailure(fault, response=_summarize(code, text))
+
+
+def _refusal(what: str, code: int, text: bytes | str) -> Failure:
+    if code >= PERMANENT:
+        return PermanentFailure(f"{what} refused", response=_summarize(code, text))
+    return TemporaryFailure(f"{what} deferred", response=_summarize(code, text))
+
+
+def _summarize(code: int, text: bytes | str) -> ResponseSummary:
+    """Take from a reply what staff may see (OUT-07)."""
+    reply = text.decode(errors="replace") if isinstance(text, bytes) else text
+    queued = QUEUE_ID.search(reply)
+    return ResponseSummary(
+        status=f"SMTP {reply_codes(f'{code} {reply}') or code}",
+        request_id=queued[1] if queued else "",
+    )
+
+
+class _Client(smtplib.SMTP):
+    """smtplib over a guarded socket, open from the start. It remembers how far the last message went."""
+
+    has_begun = False
+    reply: tuple[int, bytes | str] = (0, "")
 
     def __init__(self, server: Smtp) -> None:
         self.server = server
         # A name of ours: by default the resolver is asked for it, for as long as it takes.
         super().__init__(
-            server.values["host"], int(server.values["port"]), local_hostname=_our_name()
+            server.values["host"], int(server.values["port"]), local_hostname=_host_name()
         )
 
     def _get_socket(self, host: str, port: int, timeout: Any) -> socket.socket:
         security, by_operator = self.server.values["security"], self.server.by_operator
-        line = transport.connect(host, port, plain=security == "none", anywhere=by_operator)
+        sock = transport.connect(host, port, plain=security == "none", anywhere=by_operator)
         if security == "tls":
-            return transport.tls().wrap_socket(line, server_hostname=host)
-        return line
+            return transport.tls_context().wrap_socket(sock, server_hostname=host)
+        return sock
 
     def data(self, msg: Any) -> tuple[int, bytes]:
-        """Hand over the text."""
         self.has_begun = True
-        code, text = super().data(msg)
-        self.said = _words(code, text)
-        return code, text
+        self.reply = super().data(msg)
+        return self.reply
 
 
-class Stale(Exception):
-    """A line that was kept turned out to be dead before the server heard any of the text: a new one may be tried."""
+class StaleConnection(Exception):
+    """A connection that was kept was dead before the server heard any of the text: a new one may be tried."""
 
 
-class Line:
-    """An open connection to one server. Raises what smtplib and the guard raise."""
+class Connection:
+    """An open connection to one server. Raises what smtplib and transport raise."""
 
     def __init__(self, server: Smtp, *, login: bool = True) -> None:
         self.messages, self.used = 0, time.monotonic()
-        self.talk = _Talk(server)
+        self.client = _Client(server)
         try:
             self._open(server, login=login)
         except BaseException:
-            self.drop()
+            self.close()
             raise
-        # Django's backend writes and hands over; we open and close.
-        self.mailer = EmailBackend(fail_silently=False)
-        self.mailer.connection = self.talk
+        # Django's backend writes and submits; we open and close.
+        self.email_backend = EmailBackend(fail_silently=False)
+        self.email_backend.connection = self.client
 
     @property
     def was_stale(self) -> bool:
-        """Whether a failure is that of a line kept too long: only while the text was not begun is that certain."""
-        return self.messages > 0 and not self.talk.has_begun
+        """Whether a failure is due to a connection kept too long: certain only while the text was not begun."""
+        return self.messages > 0 and not self.client.has_begun
 
     def _open(self, server: Smtp, *, login: bool) -> None:
-        values, talk = server.values, self.talk
-        talk.ehlo_or_helo_if_needed()
+        values, client = server.values, self.client
+        client.ehlo_or_helo_if_needed()
         if values["security"] == "starttls":
-            if not talk.has_extn("starttls"):
+            if not client.has_extn("starttls"):
                 raise transport.Unreachable("no encryption offered")
-            talk.starttls(context=transport.tls())
+            client.starttls(context=transport.tls_context())
         if login and values["username"]:
-            talk.login(values["username"], values["password"])
+            client.login(values["username"], values["password"])
 
-    def is_open(self) -> bool:
-        """Whether it may carry one more message: nothing but the server's word is believed after a silence."""
+    def is_usable(self) -> bool:
+        """Whether one more message may be sent: after a silence nothing but the server's reply is believed."""
         idle = time.monotonic() - self.used
-        if idle > KEEP_FOR or self.messages >= MOST_MESSAGES:
-            self.hang_up()
+        if idle > MAX_IDLE or self.messages >= MAX_MESSAGES:
+            self.quit()
             return False
-        # A server that has something to say unasked is saying goodbye.
-        if self.talk.sock is None or select.select([self.talk.sock], [], [], 0)[0]:
+        # A server that says something unasked is closing the connection.
+        if self.client.sock is None or select.select([self.client.sock], [], [], 0)[0]:
             return False
-        return idle < ASK_AFTER or self._answers()
+        return idle < NOOP_AFTER or self._answers()
 
     def _answers(self) -> bool:
         try:
-            with transport.within(1):
-                return self.talk.noop()[0] == DONE
+            with transport.deadline(1):
+                return self.client.noop()[0] == OK
         except (OSError, smtplib.SMTPException):
             return False
 
-    def hang_up(self) -> None:
-        """Say goodbye, if anybody listens."""
-        with suppress(OSError, smtplib.SMTPException), transport.within(1):
-            self.talk.quit()
-        self.drop()
+    def quit(self) -> None:
+        """Say goodbye, if the server still listens, and close."""
+        with suppress(OSError, smtplib.SMTPException), transport.deadline(1):
+            self.client.quit()
+        self.close()
 
-    def drop(self) -> None:
-        """Close it without a word."""
-        self.talk.close()
+    def close(self) -> None:
+        """Close without a word."""
+        self.client.close()
 
 
-class _Here(threading.local):
-    """The open lines of this thread, by server and login."""
+class _ThreadState(threading.local):
+    """The open connections of this thread, by server and login."""
 
     def __init__(self) -> None:
-        self.lines: dict[tuple[object, ...], Line] = {}
+        self.connections: dict[tuple[object, ...], Connection] = {}
 
 
-_here = _Here()
-os.register_at_fork(after_in_child=lambda: _here.lines.clear())
+_local = _ThreadState()
+os.register_at_fork(after_in_child=lambda: _local.connections.clear())
 
 
-def _hand_over(email: EmailMultiAlternatives, server: Smtp) -> str:
-    """Send over a kept or a new line; returns what the server said. A line is kept unless it fails."""
+def _submit(email: EmailMultiAlternatives, server: Smtp) -> tuple[int, bytes | str]:
+    """Send over a kept or a new connection; returns the server's reply. A connection is kept unless it fails."""
     key = (server.by_operator, *server.values.values())
-    line = _kept(key) or Line(server)
+    connection = _take_idle(key) or Connection(server)
     try:
-        line.mailer.send_messages([email])
+        connection.email_backend.send_messages([email])
     except smtplib.SMTPRecipientsRefused:
-        _keep(key, line)
+        _keep_open(key, connection)
         raise
     except BaseException as error:
         # From the text on nobody knows what the server heard: it is tried again later, under the same id.
-        line.drop()
-        if isinstance(error, smtplib.SMTPException) and line.was_stale:
-            raise Stale from None
+        connection.close()
+        if isinstance(error, smtplib.SMTPException) and connection.was_stale:
+            raise StaleConnection from None
         raise
-    _keep(key, line)
-    return line.talk.said
+    _keep_open(key, connection)
+    return connection.client.reply
 
 
-def _kept(key: tuple[object, ...]) -> Line | None:
-    line = _here.lines.pop(key, None)
-    if line is None or line.is_open():
-        return line
-    line.drop()
+def _take_idle(key: tuple[object, ...]) -> Connection | None:
+    connection = _local.connections.pop(key, None)
+    if connection is None or connection.is_usable():
+        return connection
+    connection.close()
     return None
 
 
-def _keep(key: tuple[object, ...], line: Line) -> None:
-    line.messages, line.used, line.talk.has_begun = line.messages + 1, time.monotonic(), False
-    _here.lines[key] = line
+def _keep_open(key: tuple[object, ...], connection: Connection) -> None:
+    connection.messages, connection.used = connection.messages + 1, time.monotonic()
+    connection.client.has_begun = False
+    _local.connections[key] = connection

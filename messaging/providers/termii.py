@@ -3,11 +3,11 @@
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import SMS
-from messaging.providers.base import Envelope, Field, Handed
-from messaging.providers.http import Http, body
+from messaging.providers.base import Envelope, Field, SendResult
+from messaging.providers.http import HttpBackend, json_object
 
 
-class Termii(Http):
+class Termii(HttpBackend):
     """Termii, which knows messages by its own ids only."""
 
     kind, label, channel = "termii", "Termii", SMS
@@ -18,8 +18,7 @@ class Termii(Http):
         Field("webhook_key", _("Webhook secret key"), secret=True, required=False),
     )
 
-    def hand_over(self, envelope: Envelope) -> Handed:
-        """Post a JSON object."""
+    def submit(self, envelope: Envelope) -> SendResult:
         response = self.post(
             self.url("/api/sms/send"),
             key=envelope.id,
@@ -27,9 +26,9 @@ class Termii(Http):
                 "api_key": self.values["api_key"],
                 "to": envelope.to.removeprefix("+"),
                 "from": self.values["sender"],
-                "sms": envelope.letter.text,
+                "sms": envelope.message.text,
                 "type": "plain",
                 "channel": "generic",
             },
         )
-        return self.handed(body(response).get("message_id"), response)
+        return self.accepted(json_object(response).get("message_id"), response)

@@ -8,11 +8,19 @@ import requests
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import SMS
-from messaging.providers.base import Envelope, Field, Handed
-from messaging.providers.http import ACCOUNT, ADDRESS, BUSY, CREDENTIALS, Http, Verdict, body
+from messaging.providers.base import Envelope, Field, SendResult
+from messaging.providers.http import (
+    ACCOUNT,
+    ADDRESS,
+    BUSY,
+    CREDENTIALS,
+    Fault,
+    HttpBackend,
+    json_object,
+)
 
 
-class Twilio(Http):
+class Twilio(HttpBackend):
     """Twilio; the sender is a number, a name or a messaging service."""
 
     kind, label, channel = "twilio", "Twilio", SMS
@@ -23,7 +31,7 @@ class Twilio(Http):
         Field("api_url", _("API address"), default="https://api.twilio.com"),
     )
     # https://www.twilio.com/docs/api/errors
-    codes: ClassVar[Mapping[str, Verdict]] = {
+    error_codes: ClassVar[Mapping[str, Fault]] = {
         # No such number, a landline, unreachable, or somebody who answered STOP.
         **dict.fromkeys(
             "21211 21214 21217 21265 21421 21610 21612 21614 30003 30005 30006".split(), ADDRESS
@@ -37,8 +45,7 @@ class Twilio(Http):
         ),
     }
 
-    def hand_over(self, envelope: Envelope) -> Handed:
-        """Post a form."""
+    def submit(self, envelope: Envelope) -> SendResult:
         sid = self.values["account_sid"]
         response = self.post(
             self.url(f"/2010-04-01/Accounts/{quote(sid, safe='')}/Messages.json"),
@@ -46,18 +53,17 @@ class Twilio(Http):
             data=self._form(envelope),
             auth=(sid, self.values["auth_token"]),
         )
-        return self.handed(body(response).get("sid"), response)
+        return self.accepted(json_object(response).get("sid"), response)
 
-    def code(self, response: requests.Response) -> str:
-        """Twilio's error code."""
-        return str(body(response).get("code") or "")
+    def error_code(self, response: requests.Response) -> str:
+        return str(json_object(response).get("code") or "")
 
     def _form(self, envelope: Envelope) -> dict[str, str]:
         sender = self.values["sender"]
         form = {
             "To": envelope.to,
             "MessagingServiceSid" if sender.startswith("MG") else "From": sender,
-            "Body": envelope.letter.text,
+            "Body": envelope.message.text,
         }
         if self.receipts_url:
             form["StatusCallback"] = f"{self.receipts_url}?message={envelope.id}"

@@ -7,8 +7,16 @@ import requests
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import SMS
-from messaging.providers.base import Envelope, Field, Handed, Permanent, Temporary
-from messaging.providers.http import ACCOUNT, ADDRESS, BUSY, CREDENTIALS, Http, Verdict, body
+from messaging.providers.base import Envelope, Field, PermanentFailure, SendResult, TemporaryFailure
+from messaging.providers.http import (
+    ACCOUNT,
+    ADDRESS,
+    BUSY,
+    CREDENTIALS,
+    Fault,
+    HttpBackend,
+    json_object,
+)
 
 # What a text may hold without `type=unicode` (GSM 03.38 and its extension).
 GSM = set(
@@ -17,8 +25,8 @@ GSM = set(
 )
 
 
-class Vonage(Http):
-    """Vonage, which answers 200 and says in the body how it went."""
+class Vonage(HttpBackend):
+    """Vonage, which answers 200 whatever happened; the status of the message is in the body."""
 
     kind, label, channel = "vonage", "Vonage", SMS
     fields = (
@@ -29,29 +37,29 @@ class Vonage(Http):
         Field("signature_secret", _("Signature secret"), secret=True, required=False),
     )
     # https://developer.vonage.com/en/messaging/sms/guides/troubleshooting-sms
-    codes: ClassVar[Mapping[str, Verdict]] = {
+    error_codes: ClassVar[Mapping[str, Fault]] = {
         "1": BUSY,
-        "5": (Temporary, "server trouble"),
+        "5": (TemporaryFailure, "server trouble"),
         **dict.fromkeys("4 14 32".split(), CREDENTIALS),
         **dict.fromkeys("2 8 9 10 11 13 23".split(), ACCOUNT),
         **dict.fromkeys("3 6 7 22 29 33".split(), ADDRESS),
-        **dict.fromkeys("12 15".split(), (Permanent, "message refused")),
+        **dict.fromkeys("12 15".split(), (PermanentFailure, "message refused")),
     }
 
-    def hand_over(self, envelope: Envelope) -> Handed:
-        """Post a form, and believe only a message with status 0."""
+    def submit(self, envelope: Envelope) -> SendResult:
+        """Send, and accept only a message with status 0."""
         response = self.post(self.url("/sms/json"), key=envelope.id, data=self._form(envelope))
         message = _message(response)
-        return self.handed(
+        return self.accepted(
             message.get("message-id") if message.get("status") == "0" else "", response
         )
 
-    def code(self, response: requests.Response) -> str:
+    def error_code(self, response: requests.Response) -> str:
         """The status of the message; of a long text, that of its first part."""
         return str(_message(response).get("status", ""))
 
     def _form(self, envelope: Envelope) -> dict[str, str]:
-        text = envelope.letter.text
+        text = envelope.message.text
         form = {
             "api_key": self.values["api_key"],
             "api_secret": self.values["api_secret"],
@@ -68,6 +76,6 @@ class Vonage(Http):
 
 def _message(response: requests.Response) -> dict[str, Any]:
     try:
-        return dict(body(response)["messages"][0])
+        return dict(json_object(response)["messages"][0])
     except (KeyError, IndexError, TypeError, ValueError):
         return {}

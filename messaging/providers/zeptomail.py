@@ -11,17 +11,17 @@ from anymail.message import AnymailRecipientStatus
 from anymail.utils import EmailAddress
 from django.utils.translation import gettext_lazy as _
 
-from messaging.providers.anymail import SENDER, Anymail
+from messaging.providers.anymail import SENDER, AnymailBackend
 from messaging.providers.base import Field
-from messaging.providers.http import ACCOUNT, CREDENTIALS, Verdict, body
+from messaging.providers.http import ACCOUNT, CREDENTIALS, Fault, json_object
 
 
-class ZeptoMail(Anymail):
+class ZeptoMail(AnymailBackend):
     """ZeptoMail."""
 
     kind, label = "zeptomail", "ZeptoMail"
-    backend = "messaging.providers.zeptomail.EmailBackend"
-    told = ("token", "api_url")
+    email_backend = "messaging.providers.zeptomail.EmailBackend"
+    backend_arguments = ("token", "api_url")
     fields = (
         Field("token", _("Send mail token"), secret=True),
         Field("api_url", _("API address"), default="https://api.zeptomail.com/v1.1/"),
@@ -29,17 +29,16 @@ class ZeptoMail(Anymail):
         SENDER,
     )
     # https://www.zoho.com/zeptomail/help/api/error-codes.html
-    codes: ClassVar[Mapping[str, Verdict]] = {
+    error_codes: ClassVar[Mapping[str, Fault]] = {
         **dict.fromkeys(
             "LE_101 LE_102 SERR_156 SM_111 SM_128 SM_133 SMI_115 AE_101".split(), ACCOUNT
         ),
         "SERR_157": CREDENTIALS,
     }
 
-    def code(self, response: requests.Response) -> str:
-        """The sub-code of the first detail."""
+    def error_code(self, response: requests.Response) -> str:
         try:
-            return str(body(response)["error"]["details"][0]["code"])
+            return str(json_object(response)["error"]["details"][0]["code"])
         except (KeyError, IndexError, TypeError):
             return ""
 
@@ -54,7 +53,6 @@ class EmailBackend(AnymailRequestsBackend):
         super().__init__(api_url.rstrip("/") + "/", **kwargs)
 
     def build_message_payload(self, message: Any, defaults: Any) -> "Payload":
-        """Write the request."""
         return Payload(message, defaults, self)
 
     def parse_recipient_status(

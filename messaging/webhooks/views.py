@@ -1,4 +1,4 @@
-"""Where providers tell us what became of a message. Only what they signed is believed."""
+"""The webhook that providers report delivery events to."""
 
 from django.http import HttpResponse
 from django.utils.decorators import method_decorator
@@ -10,27 +10,27 @@ from messaging import webhooks
 
 @method_decorator(csrf_exempt, "dispatch")
 class ReceiptsView(View):
-    """Receipts of one provider. Nobody reads the answers but machines: they are empty, and all refusals are one."""
+    """Receipts of one provider. Only machines read the responses: they are empty, and all refusals are the same."""
 
     http_method_names = ["post"]
 
     def post(self, request, provider_id):
-        """Take them in. A message we do not know is no fault: it would be told again and again."""
-        if _is_sns_asking(request):
+        """Record the events. An unknown message is no fault: the provider would report it again and again."""
+        if _is_sns_without_password(request):
             return HttpResponse(status=401, headers={"WWW-Authenticate": 'Basic realm="receipts"'})
         try:
             webhooks.receive(provider_id, request)
-        except webhooks.Unproved as refusal:
+        except webhooks.InvalidSignature as refusal:
             return self.refuse(refusal.provider)
-        except webhooks.Unreadable:
+        except webhooks.InvalidPayload:
             return HttpResponse(status=400)
         return HttpResponse()
 
     def refuse(self, provider):
-        """Answer whoever could not prove to be `provider` (None when we know none); the project counts them here."""
+        """Refuse a call in the name of `provider` (None when there is none); the project overrides this to count."""
         return HttpResponse(status=403)
 
 
-def _is_sns_asking(request):
+def _is_sns_without_password(request):
     # Amazon SNS keeps its password back until it is asked. It is asked everywhere, so that this tells nothing of a row.
     return "x-amz-sns-message-type" in request.headers and "authorization" not in request.headers

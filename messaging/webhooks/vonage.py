@@ -1,9 +1,17 @@
-"""Receipts of Vonage's SMS API: a form or JSON, signed parameter by parameter."""
+"""Webhooks of Vonage's SMS API: a form or JSON, signed parameter by parameter."""
 
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 
 from messaging.models import Status
-from messaging.webhooks.base import Said, Scheme, digest, is_fresh, json_of, matches, our_id
+from messaging.webhooks.base import (
+    DeliveryEvent,
+    WebhookScheme,
+    hmac_digest,
+    is_recent,
+    json_object,
+    parse_message_id,
+)
 
 STATUSES = {
     "delivered": Status.DELIVERED,
@@ -14,35 +22,36 @@ STATUSES = {
 CLEAN = str.maketrans("&=", "__")
 
 
-def proves(secret: str, request: HttpRequest) -> bool:
-    """Whether the account's signature secret signed it, by HMAC-SHA-256, in the last minutes."""
-    told = _told(request)
-    mark = told.pop("sig")
-    signed = "".join(f"&{name}={told[name].translate(CLEAN)}" for name in sorted(told))
-    ours = digest(secret, signed, "sha256").hex()
-    return is_fresh(told["timestamp"]) and matches(mark.lower(), ours)
+def verify(secret: str, request: HttpRequest) -> bool:
+    """Whether the account's signature secret signed the call, by HMAC-SHA-256, in the last minutes."""
+    payload = _parameters(request)
+    signature = payload.pop("sig")
+    signed = "".join(f"&{name}={payload[name].translate(CLEAN)}" for name in sorted(payload))
+    ours = hmac_digest(secret, signed, "sha256").hex()
+    return is_recent(payload["timestamp"]) and constant_time_compare(signature.lower(), ours)
 
 
-def read(request: HttpRequest) -> list[Said]:
-    """What became of the message; client-ref is our own id."""
-    told = _told(request)
-    status, code = STATUSES.get(told["status"]), int(told.get("err-code", 0))
+def parse(request: HttpRequest) -> list[DeliveryEvent]:
+    """One event; client-ref is our own id."""
+    payload = _parameters(request)
+    status, code = STATUSES.get(payload["status"]), int(payload.get("err-code", 0))
     if status is None:
         return []
     return [
-        Said(
-            key=f"{told['messageId']} {status}",
+        DeliveryEvent(
+            key=f"{payload['messageId']} {status}",
             status=status,
-            message_id=our_id(told.get("client-ref")),
-            provider_ref=told["messageId"],
+            message_id=parse_message_id(payload.get("client-ref")),
+            provider_ref=payload["messageId"],
             detail=f"error {code}" if code else "",
         )
     ]
 
 
-def _told(request: HttpRequest) -> dict[str, str]:
-    told = json_of(request) if request.content_type == "application/json" else request.POST.dict()
-    return {name: str(value) for name, value in told.items()}
+def _parameters(request: HttpRequest) -> dict[str, str]:
+    is_json = request.content_type == "application/json"
+    payload = json_object(request) if is_json else request.POST.dict()
+    return {name: str(value) for name, value in payload.items()}
 
 
-SCHEMES = {"vonage": Scheme(secret="signature_secret", proves=proves, read=read)}  # noqa: S106  a field's name
+SCHEMES = {"vonage": WebhookScheme(secret="signature_secret", verify=verify, parse=parse)}  # noqa: S106  a field's name

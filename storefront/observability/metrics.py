@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from accounts.models import Challenge, Purpose, SecurityEvent
 from messaging import providers
-from messaging.models import TAKEN, WAITING, Breaker, OutboxMessage
+from messaging.models import ACCEPTED, PENDING, Breaker, OutboxMessage
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
 HOUR, LATELY = timedelta(hours=1), timedelta(minutes=10)
@@ -86,7 +86,7 @@ def _handover() -> Metric:
     """Half, and nineteen of twenty, of the newest messages were with a provider after so many seconds."""
     found = _gauge("handover_seconds", "From queued to handed over", "channel", "quantile")
     took = defaultdict(list)
-    handed = OutboxMessage.objects.filter(settled_at__gt=Now() - LATELY, status__in=TAKEN)
+    handed = OutboxMessage.objects.filter(settled_at__gt=Now() - LATELY, status__in=ACCEPTED)
     times = handed.order_by("-settled_at").values_list("channel", F("settled_at") - F("created_at"))
     for channel, span in times[:SAMPLE]:
         took[channel].append(span.total_seconds())
@@ -98,7 +98,7 @@ def _handover() -> Metric:
 
 
 def _queue() -> Iterator[Metric]:
-    waiting = OutboxMessage.objects.filter(status__in=WAITING)
+    waiting = OutboxMessage.objects.filter(status__in=PENDING)
     facts = waiting.aggregate(number=Count("pk"), oldest=Min("created_at"))
     age = (now() - facts["oldest"]).total_seconds() if facts["oldest"] else 0
     queued = _gauge("queued_messages", "Messages that are not handed over yet")

@@ -154,13 +154,13 @@ def test_a_new_code_begins_anew(db):
 
 def test_the_newest_message_about_a_thing_counts(db):
     how = {"channel": outbox.EMAIL, "address": EMAIL, "lifetime": timedelta(minutes=10)}
-    assert outbox.where(uuid.uuid4(), "1") is None
+    assert outbox.status_of(uuid.uuid4(), "1") is None
     older = outbox.queue("code", about_id=SOMEBODY, part="1", **how)
     becomes("bounced")
     time_passes(seconds=1)
     outbox.queue("code", about_id=SOMEBODY, part="1", **how)
 
-    assert outbox.where(SOMEBODY, "1") == Status.QUEUED
+    assert outbox.status_of(SOMEBODY, "1") == Status.QUEUED
     assert OutboxMessage.objects.get(pk=older.pk).status == Status.BOUNCED
 
 

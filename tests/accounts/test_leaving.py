@@ -231,7 +231,7 @@ def test_a_number_that_was_somebody_elses_tells_nothing_of_them(ana, bea, postbo
     told = file_of(ana.post(DOWNLOAD))
 
     about = [row for row in told["messages"] + told["confirmations"] if row["address"] == PHONE]
-    assert [row.get("letter", row.get("purpose")) for row in about] == ["code", "contact"]
+    assert [row.get("template", row.get("purpose")) for row in about] == ["code", "contact"]
 
 
 # Asking to leave

@@ -31,7 +31,7 @@ def _no_texts(db):
 
 def told(what):
     """To where a notice was promised, and which of its links work."""
-    rows = OutboxMessage.objects.filter(letter="notice", part=what)
+    rows = OutboxMessage.objects.filter(template="notice", part=what)
     links = Challenge.objects.live().filter(purpose="not_me")
     alive = set(links.values_list("pk", flat=True))
     return [(row.address, row.about_id in alive) for row in rows]
@@ -81,5 +81,5 @@ def test_the_clock_of_a_worker_decides_on_no_link(trusted, monkeypatch, hours):
     off = now() + timedelta(hours=hours)
     sign_in(trusted)
     monkeypatch.setattr(composers, "now", lambda: off, raising=False)
-    row = OutboxMessage.objects.get(letter="notice")
+    row = OutboxMessage.objects.get(template="notice")
     assert composers.notice(row.about_id, row.part)["link"]

@@ -470,7 +470,7 @@ def test_many_workers_send_one_message_once():  # OUT-02, I6
     at_once(*[lambda: delivery.deliver(str(message.pk))] * 30)
 
     message.refresh_from_db()
-    assert (len(mailbox.read()), message.status, message.tries) == (1, Status.SENT, 1)
+    assert (len(mailbox.messages()), message.status, message.tries) == (1, Status.SENT, 1)
 
 
 def test_many_sweepers_send_every_message_once():  # OUT-02
@@ -478,7 +478,7 @@ def test_many_sweepers_send_every_message_once():  # OUT-02
 
     at_once(*[sweep] * 8)
 
-    assert sorted(message["to"] for message in mailbox.read()) == sorted(
+    assert sorted(message["to"] for message in mailbox.messages()) == sorted(
         f"ana{number}@example.com" for number in range(12)
     )
 
@@ -492,5 +492,5 @@ def test_a_message_left_behind_is_taken_over_once():  # OUT-02, OUT-03
 
     at_once(*[sweep] * 10)
 
-    assert len(mailbox.read()) == 1
+    assert len(mailbox.messages()) == 1
     assert OutboxMessage.objects.get().tries == 2

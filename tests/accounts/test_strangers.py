@@ -165,7 +165,7 @@ def test_a_notice_that_may_not_be_texted_goes_by_email(owner, helper, monkeypatc
     sign_in(somebody(), PHONE)
 
     assert sent_by_text() == before
-    notice = OutboxMessage.objects.filter(letter="notice").latest("created_at")
+    notice = OutboxMessage.objects.filter(template="notice").latest("created_at")
     assert (notice.channel, notice.address) == ("email", EMAIL)
 
 
@@ -175,7 +175,7 @@ def test_a_notice_to_both_is_not_sent_to_the_email_address_twice(trusted):  # AB
 
     trusted.post("/account/password/", current=PASSWORD, password="purple monkey dishwasher")
 
-    told = OutboxMessage.objects.filter(letter="notice", part="password_changed")
+    told = OutboxMessage.objects.filter(template="notice", part="password_changed")
     assert [message.address for message in told] == [EMAIL]
 
 

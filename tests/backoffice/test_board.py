@@ -143,7 +143,7 @@ def test_messages_count_for_who_carried_them_and_how_they_ended(traffic):
 
     settled = OutboxMessage.objects.exclude(settled_at=None)
     assert numbers(What.MESSAGES, "provider_id") == {
-        str(providers.id_named("mailbox")): settled.count()
+        str(providers.environment_id("mailbox")): settled.count()
     }
     assert numbers(What.MESSAGES, "detail") == dict(
         Counter(settled.values_list("status", flat=True))
@@ -678,7 +678,7 @@ def test_states_are_of_this_moment(sam):
     ill = provider("Ill")
     provider("Off", is_active=False)
     for _failure in range(3):
-        breaker.failed(ill.pk)
+        breaker.record_failure(ill.pk)
 
     told = words(sam.get(BOARD))
 

@@ -26,8 +26,8 @@ from backoffice.admin.provider_test import redact
 from messaging.credentials import vault
 from messaging.models import Breaker, OutboxMessage, Provider, Receipt, Status
 from messaging.outbox import breaker
-from messaging.providers import KINDS
-from messaging.providers.base import Field, Handed, Kind, Permanent, Temporary
+from messaging.providers import BACKENDS
+from messaging.providers.base import Backend, Field, PermanentFailure, SendResult, TemporaryFailure
 from tests.backoffice.test_admin import crawl, sign_in
 from tests.support.pages import Page, words
 from tests.support.people import Shopper
@@ -40,7 +40,7 @@ SECRETS = (KEY, HOOK, NEWER)
 LETTERS = {"email": "ana.boss@example.com", "sms": "+12025550177"}
 
 
-class Pigeon(Kind):
+class Pigeon(Backend):
     """A kind of our own for these tests: it carries an email over HTTP, to a server on this machine."""
 
     kind, label, channel = "pigeon", "Pigeon Post", "email"
@@ -54,15 +54,15 @@ class Pigeon(Kind):
 
     def send(self, envelope):
         """Post the letter, and raise or return as the server answers."""
-        body = json.dumps({"to": envelope.to, "text": envelope.letter.text}).encode()
+        body = json.dumps({"to": envelope.to, "text": envelope.message.text}).encode()
         headers = {"Authorization": self.values.get("api_key", "")}
         with urlopen(Request(self.values["api_url"], body, headers)) as answer:  # noqa: S310
             said = json.load(answer)
-        if failure := {"later": Temporary, "never": Permanent}.get(said["say"]):
+        if failure := {"later": TemporaryFailure, "never": PermanentFailure}.get(said["say"]):
             raise failure(said["fault"], answer=said["answer"])
-        return Handed(id=said["id"], answer=said["answer"])
+        return SendResult(message_id=said["id"], answer=said["answer"])
 
-    def reach(self):
+    def ping(self):
         """Nobody asks."""
 
 
@@ -85,7 +85,7 @@ class Loft:
 def _vault(settings, monkeypatch):
     settings.VAULT_KEYS = [Fernet.generate_key().decode()]
     for kind in (Pigeon, Crow):
-        monkeypatch.setitem(KINDS, kind.kind, kind)
+        monkeypatch.setitem(BACKENDS, kind.kind, kind)
 
 
 @pytest.fixture
@@ -174,8 +174,8 @@ def pigeon(name="Main loft", *, secrets=True, **more):
     }
     row = Provider(name=name, **columns | more)
     if secrets:
-        row.keep("api_key", KEY)
-        row.keep("webhook_key", HOOK)
+        row.set_secret("api_key", KEY)
+        row.set_secret("webhook_key", HOOK)
     row.save()
     return row
 
@@ -218,7 +218,7 @@ def test_a_new_provider_begins_with_its_kind(staff):
     page = Page(staff.get(f"{LIST}add/"))
 
     links = {link.get("href") for link in page.all("a")}
-    assert {f"?kind={kind}" for kind in KINDS} <= links
+    assert {f"?kind={kind}" for kind in BACKENDS} <= links
     assert (
         page.html.index("Pigeon Post") < page.html.index("Text message") < page.html.index("Crow")
     )
@@ -242,15 +242,15 @@ def test_the_form_asks_for_what_the_kind_declares_and_for_nothing_else(staff):  
     assert "From the loft." in page.html
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", BACKENDS)
 def test_every_kind_has_its_form(staff, kind):
     shown = Page(staff.get(f"{LIST}add/?kind={kind}"))
-    names = [field.name for field in KINDS[kind].fields]
+    names = [field.name for field in BACKENDS[kind].fields]
 
     asked = {*shown.inputs, *(choice["name"] for choice in shown.all("select"))}
     assert asked >= set(names)
     assert not set(names) & {"name", "kind", "channel", "is_active", "rank", "weight"}
-    secret = [field.name for field in KINDS[kind].fields if field.secret]
+    secret = [field.name for field in BACKENDS[kind].fields if field.secret]
     assert all(shown.inputs[name]["type"] == "password" for name in secret)
 
 
@@ -459,7 +459,7 @@ def test_deleting_asks_first_and_keeps_the_history(staff):
     staff.post(ADD, typed())
     row = Provider.objects.get()
     sent(row)
-    breaker.failed(row.pk)
+    breaker.record_failure(row.pk)
 
     assert "Are you sure" in words(staff.get(page_of(row, "delete")))
     assert Provider.objects.exists()
@@ -469,7 +469,7 @@ def test_deleting_asks_first_and_keeps_the_history(staff):
     assert not Breaker.objects.exists()
     assert [entry.action_flag for entry in LogEntry.objects.order_by("pk")] == [1, 3]
     # Besides the warning to superusers that there is a provider.
-    assert OutboxMessage.objects.exclude(letter="warning").get().provider_id == row.pk
+    assert OutboxMessage.objects.exclude(template="warning").get().provider_id == row.pk
     assert "Main loft (deleted)" in words(staff.get("/admin/messaging/outboxmessage/"))
 
 
@@ -617,7 +617,7 @@ def sent(row, status=Status.SENT, **more):
     expires = now() + timedelta(hours=1)
     columns = {"settled_at": now(), "expires_at": expires} | more
     return OutboxMessage.objects.create(
-        letter="code", about_id=uuid.uuid4(), channel=row.channel, address="a@b.example", status=status,
+        template="code", about_id=uuid.uuid4(), channel=row.channel, address="a@b.example", status=status,
         provider_id=row.pk, **columns,
     )  # fmt: skip
 
@@ -629,7 +629,7 @@ def test_the_list_says_how_each_provider_fares(staff):
         sent(well, status)
     sent(well, Status.FAILED, settled_at=now() - timedelta(hours=2))
     for _ in range(3):
-        breaker.failed(tired.pk)
+        breaker.record_failure(tired.pk)
 
     shown = words(staff.get(LIST))
 
@@ -650,7 +650,7 @@ def test_the_list_costs_the_same_for_one_and_for_many(staff):
     for number in range(1, 9):
         row = pigeon(str(number))
         sent(row)
-        breaker.failed(row.pk)
+        breaker.record_failure(row.pk)
 
     assert queries() == few
 
@@ -723,7 +723,7 @@ def test_nobody_deletes_in_bulk(staff):
 def test_a_provider_that_was_paused_is_tried_again_after_an_edit(staff):
     row = pigeon()
     for _ in range(3):
-        breaker.failed(row.pk, wait=timedelta(hours=5))
+        breaker.record_failure(row.pk, retry_after=timedelta(hours=5))
 
     edit(staff, row, api_key=NEWER)
 
@@ -934,7 +934,7 @@ def test_the_page_of_a_message_tells_what_the_provider_said_later(staff):
 
 def test_breakers_are_a_window(staff):  # ADM-03
     main = pigeon("main")
-    breaker.failed(main.pk)
+    breaker.record_failure(main.pk)
     page = f"/admin/messaging/breaker/{main.pk}"
 
     assert "main" in words(staff.get("/admin/messaging/breaker/"))

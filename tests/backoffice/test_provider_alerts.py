@@ -27,7 +27,7 @@ def _here(settings):
     """Providers of staff on this machine, and no open lines."""
     settings.PROVIDER_NETWORKS = ["127.0.0.0/8"]
     settings.VAULT_KEYS = [Fernet.generate_key().decode()]
-    transport._here.__dict__.clear()
+    transport._local.__dict__.clear()
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def typed(**more):
 
 def warnings():
     """What was written to whom about it."""
-    sent = OutboxMessage.objects.filter(letter="warning").order_by("pk")
+    sent = OutboxMessage.objects.filter(template="warning").order_by("pk")
     return sorted(sent.values_list("channel", "address"))
 
 
@@ -152,7 +152,7 @@ def test_the_provider_it_is_about_does_not_carry_the_warning_while_another_can(e
         day = Provider(name="Day post", kind="postmark", channel="email", rank=5)
         day.options = good.options("postmark")
         for field, secret in good.secrets("postmark").items():
-            day.keep(field, secret)
+            day.set_secret(field, secret)
         day.save()
 
         options = {**bad.secrets("postmark"), **bad.options("postmark"), "webhook_secret": ""}

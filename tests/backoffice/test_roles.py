@@ -56,7 +56,7 @@ def shop(ana, postbox):
     ana.signs_up("ana@example.com", username="ana")
     ana.client.cookies.clear()
     Provider.objects.create(name="Post", kind="smtp", channel="sms", options={}, is_active=False)
-    Breaker.objects.create(provider_id=providers.id_named("mailbox"), failures=1)
+    Breaker.objects.create(provider_id=providers.environment_id("mailbox"), failures=1)
     Channel.objects.create(name="email")
     Alert.objects.create(kind="messages_wait", about="x", times=1)
     Group.objects.get_or_create(name="Support")

@@ -308,7 +308,7 @@ def test_the_timeline_tells_everything_newest_first(staff, shopper, postbox):  #
     locked()
     Shopper(ip="198.51.100.11").post("/password-reset/", identifier=WHO)
     len(postbox)
-    sent = OutboxMessage.objects.filter(letter="reset").get()
+    sent = OutboxMessage.objects.filter(template="reset").get()
     post = entered("Post & Co").pk
     OutboxMessage.objects.filter(pk=sent.pk).update(status=Status.BOUNCED, provider_id=post)
     Receipt.objects.create(

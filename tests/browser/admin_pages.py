@@ -42,7 +42,7 @@ class Till:
     def sounds_an_alert(self, kind="many_codes_sent", about="so many"):
         """Let something be wrong."""
         self.write(
-            "INSERT OR REPLACE INTO messaging_alert (kind, about, times, first_at, last_at, heard_at)"
+            "INSERT OR REPLACE INTO messaging_alert (kind, about, times, first_at, last_at, logged_at)"
             " VALUES (?, ?, 1, datetime('now'), datetime('now'), datetime('now'))",
             kind,
             about,

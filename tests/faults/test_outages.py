@@ -142,8 +142,8 @@ def test_after_fifteen_minutes_no_code_is_sent_and_every_notice_is(  # OUT-04, F
     wait_for(lambda: how_many(sql, TERMINAL) == BACKLOG + 20, 60)
     worker.kill()
 
-    assert how_many(sql, "status = 'expired' AND letter = 'code'") == BACKLOG
-    assert how_many(sql, "status = 'sent' AND letter = 'notice'") == 20
+    assert how_many(sql, "status = 'expired' AND template = 'code'") == BACKLOG
+    assert how_many(sql, "status = 'sent' AND template = 'notice'") == 20
     assert {letter.subject for letter in post_office.letters} == {
         "Storefront: Your password was changed"
     }

@@ -46,11 +46,11 @@ def use(ask):
 
 USE = """
 from messaging.models import Provider
-from messaging.providers import KINDS
+from messaging.providers import BACKENDS
 row = Provider(name=name, kind="twilio", channel="sms", rank=rank)
-for field in KINDS["twilio"].fields:
+for field in BACKENDS["twilio"].fields:
     if field.secret:
-        row.keep(field.name, values[field.name])
+        row.set_secret(field.name, values[field.name])
     else:
         row.options[field.name] = values.get(field.name) or field.default
 row.save()

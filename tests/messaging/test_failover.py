@@ -15,14 +15,14 @@ from messaging import providers
 from messaging.models import EMAIL, Alert, Breaker, OutboxMessage, Provider, Receipt, Status
 from messaging.outbox import api as outbox
 from messaging.outbox import breaker, composing
-from messaging.providers.base import Field, Handed, Kind, Permanent, Temporary
-from messaging.tasks import probe, purge, sweep, watch
+from messaging.providers.base import Backend, Field, PermanentFailure, SendResult, TemporaryFailure
+from messaging.tasks import alert_on_delays, probe, purge, sweep
 from tests.support.people import time_passes
 
 ANA = "ana@example.com"
 
 
-class Pigeon(Kind):
+class Pigeon(Backend):
     """A provider that does what its row says, and keeps what it took."""
 
     kind = "pigeon"
@@ -36,15 +36,17 @@ class Pigeon(Kind):
         Pigeon.asked.append(self.values["secret"])
         mood, _space, seconds = self.values["mood"].partition(" ")
         if mood == "ill":
-            raise Temporary("ill", wait=timedelta(seconds=int(seconds)) if seconds else None)
+            raise TemporaryFailure(
+                "ill", retry_after=timedelta(seconds=int(seconds)) if seconds else None
+            )
         if mood == "stern":
-            raise Permanent("address refused")
+            raise PermanentFailure("address refused")
         Pigeon.taken.append((self.values["secret"], envelope.to))
-        return Handed(id=f"ref-{envelope.id}")
+        return SendResult(message_id=f"ref-{envelope.id}")
 
-    def reach(self):
+    def ping(self):
         if self.values["mood"] != "well":
-            raise Temporary("ill")
+            raise TemporaryFailure("ill")
 
 
 @pytest.fixture(autouse=True)
@@ -52,7 +54,7 @@ def loft(db, settings, monkeypatch):
     """Pigeons are the only providers there are."""
     settings.MAILBOX = False
     settings.VAULT_KEYS = [Fernet.generate_key().decode()]
-    monkeypatch.setitem(providers.KINDS, "pigeon", Pigeon)
+    monkeypatch.setitem(providers.BACKENDS, "pigeon", Pigeon)
     Pigeon.taken, Pigeon.asked = [], []
 
 
@@ -67,7 +69,7 @@ def pigeon(name, mood="well", *, rank=1, weight=1, **columns):
         options={"mood": mood},
         **columns,
     )
-    row.keep("secret", name)
+    row.set_secret("secret", name)
     row.save()
     return row
 
@@ -91,12 +93,12 @@ def queue(number=1, *, lifetime=timedelta(hours=1)):
 def greeting(monkeypatch):
     """A letter that is always wanted, on the templates of another one."""
     facts = {
-        "letter": "unknown",
+        "template": "unknown",
         "link": "https://shop.example/",
         "requested_at": None,
         "device": "",
     }
-    monkeypatch.setitem(composing._writers, "greeting", lambda about_id, part: dict(facts))
+    monkeypatch.setitem(composing._composers, "greeting", lambda about_id, part: dict(facts))
 
 
 def due_again():
@@ -131,7 +133,7 @@ def test_within_a_rank_the_weight_is_the_share():
     row = dict.fromkeys(("much", "less", "none"), 0)
 
     for _ in range(2000):
-        row[providers.carrying(EMAIL)[0].name] += 1
+        row[providers.providers_for(EMAIL)[0].name] += 1
 
     assert row["none"] == 0
     assert 0.70 < row["much"] / 2000 < 0.80
@@ -162,7 +164,7 @@ def test_what_the_environment_names_comes_first(settings):  # promise 0.18
     pigeon("row")
     settings.EMAIL_URL = "smtp://127.0.0.1:1"
 
-    assert [carrier.name for carrier in providers.carrying(EMAIL)] == ["smtp", "row"]
+    assert [provider.name for provider in providers.providers_for(EMAIL)] == ["smtp", "row"]
 
 
 # Failures
@@ -242,7 +244,7 @@ def test_three_failures_pause_a_provider(failures, paused):  # OUT-05
 def test_failures_far_apart_do_not_add_up():  # OUT-05
     ill = uuid.uuid4()
     for _ in range(5):
-        breaker.failed(ill)
+        breaker.record_failure(ill)
         Breaker.objects.update(failing_since=F("failing_since") - timedelta(seconds=16))
 
     assert Breaker.objects.get().open_until is None
@@ -251,9 +253,9 @@ def test_failures_far_apart_do_not_add_up():  # OUT-05
 def test_a_success_in_between_wipes_the_slate():  # OUT-05
     moody = uuid.uuid4()
     for _ in range(5):
-        breaker.failed(moody)
-        breaker.failed(moody)
-        breaker.worked(moody)
+        breaker.record_failure(moody)
+        breaker.record_failure(moody)
+        breaker.record_success(moody)
 
     assert Breaker.objects.get().open_until is None
 
@@ -291,7 +293,7 @@ def test_when_it_is_well_again_it_is_first_again():  # OUT-05
 def test_a_provider_that_asks_for_a_long_pause_is_left_alone_as_long():  # OUT-05
     busy = uuid.uuid4()
     for _ in range(3):
-        breaker.failed(busy, wait=timedelta(minutes=5))
+        breaker.record_failure(busy, retry_after=timedelta(minutes=5))
 
     left = Breaker.objects.annotate(left=F("open_until") - Now()).get().left
     assert left > timedelta(minutes=4)
@@ -341,7 +343,7 @@ def test_staff_hear_of_messages_that_wait(seconds, alerts):  # OUT-07
     queue()
     time_passes(seconds=seconds)
 
-    watch()
+    alert_on_delays()
 
     assert Alert.objects.filter(kind="messages_wait").count() == alerts
 
@@ -349,9 +351,9 @@ def test_staff_hear_of_messages_that_wait(seconds, alerts):  # OUT-07
 def test_staff_hear_of_a_provider_that_is_paused():  # OUT-05, OUT-07
     ill = pigeon("ill")
     for _ in range(3):
-        breaker.failed(ill.pk)
+        breaker.record_failure(ill.pk)
 
-    watch()
+    alert_on_delays()
 
     assert Alert.objects.get().about == "ill"
 
@@ -421,7 +423,7 @@ def test_many_workers_count_failures_together():  # OUT-05
 
     def fail():
         try:
-            breaker.failed(ill)
+            breaker.record_failure(ill)
         finally:
             connection.close()
 

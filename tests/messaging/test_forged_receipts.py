@@ -11,7 +11,7 @@ from django.test import Client
 from accounts import conf
 from accounts.models import SecurityEvent
 from messaging.models import Alert, Provider, Status
-from messaging.providers import KINDS
+from messaging.providers import BACKENDS
 from ratelimits.models import Bucket
 from tests.messaging.test_receipts import carried, provider, status_of, written
 from tests.support.pages import Page
@@ -51,7 +51,7 @@ def guesses(row, times, *, ip="203.0.113.9"):
 
 def test_a_password_may_have_colons_and_a_part_of_it_opens_nothing(db):  # ADM-05
     row = provider("postmark")
-    row.keep("webhook_secret", COLONS)
+    row.set_secret("webhook_secret", COLONS)
     row.save()
     message = carried(row)
     posted = written(row, message, "delivered")
@@ -75,7 +75,7 @@ def test_a_password_may_have_colons_and_a_part_of_it_opens_nothing(db):  # ADM-0
 )
 def test_what_is_no_name_and_password_opens_nothing(db, kept):  # ADM-05
     row = provider("postmark")
-    row.keep("webhook_secret", kept)
+    row.set_secret("webhook_secret", kept)
     row.save()
     message = carried(row)
 
@@ -105,7 +105,7 @@ def test_the_form_takes_a_name_and_a_long_password_and_says_so(client, db, kind,
     row = Provider.objects.create(name="One", kind=kind, channel="email")
     url = f"/admin/messaging/provider/{row.pk}/change/"
     page = Page(client.get(url))
-    needed = [field for field in KINDS[kind].fields if field.required]
+    needed = [field for field in BACKENDS[kind].fields if field.required]
     asked = {field.name: field.default or "0123456789" for field in needed}
     fields = {"name": "One", "rank": "1", "weight": "1", **asked, "sender": ""}
 

@@ -131,7 +131,7 @@ def test_a_mailbox_of_another_browser_shows_words_as_words(client, db, settings)
 
 
 def test_a_mailbox_keeps_the_newest_only(postbox, client, monkeypatch):
-    monkeypatch.setattr("messaging.providers.mailbox.KEPT", 2)
+    monkeypatch.setattr("messaging.providers.mailbox.MAX_FILES", 2)
     for who in (ANA, PHONE, BEA):
         Shopper().identify(who)
         len(postbox)

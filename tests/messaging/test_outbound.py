@@ -16,7 +16,7 @@ from tests.support.provider_server import Answer, ProviderServer, certificate
 @pytest.fixture(autouse=True)
 def _fresh():
     """Every test begins without open connections."""
-    transport._here.__dict__.clear()
+    transport._local.__dict__.clear()
 
 
 @pytest.fixture
@@ -45,10 +45,10 @@ def trusted(monkeypatch):
 
     def trust(path):
         monkeypatch.setenv("SSL_CERT_FILE", str(path))
-        transport.tls.cache_clear()
+        transport.tls_context.cache_clear()
 
     yield trust
-    transport.tls.cache_clear()
+    transport.tls_context.cache_clear()
 
 
 @pytest.fixture
@@ -87,7 +87,7 @@ def ask(url, method="POST", **kwargs):
 )  # fmt: skip
 @pytest.mark.parametrize("scheme", ["http", "https"])
 def test_this_machine_is_not_called(server, scheme, host):  # ADM-07
-    assert ask(f"{scheme}://{host}:{server.port}/") == transport.OUTSIDE
+    assert ask(f"{scheme}://{host}:{server.port}/") == transport.NOT_PUBLIC
     assert server.connections == 0
 
 
@@ -136,9 +136,9 @@ def test_what_is_not_public_is_not_called_unless_the_operator_says_so(
 
     told = ask(_url(address, scheme))
 
-    assert told == ("timed out" if allowed else transport.OUTSIDE)
+    assert told == ("timed out" if allowed else transport.NOT_PUBLIC)
     assert bool(dialled) is bool(allowed)
-    assert "PROVIDER_NETWORKS" in transport.OUTSIDE
+    assert "PROVIDER_NETWORKS" in transport.NOT_PUBLIC
 
 
 @pytest.mark.parametrize("address", PUBLIC)
@@ -163,7 +163,7 @@ def test_a_network_of_the_shop_s_own_is_open_as_far_as_it_goes(
     settings.PROVIDER_NETWORKS = [network]
 
     assert ask(_url(inside)) == ask(_url(inside, "http")) == "timed out"
-    assert ask(_url(outside)) == transport.OUTSIDE
+    assert ask(_url(outside)) == transport.NOT_PUBLIC
 
 
 @pytest.mark.parametrize(
@@ -187,7 +187,7 @@ def test_nonsense_is_a_fault_and_not_a_crash(url):  # ADM-07
 def test_a_name_of_this_machine_is_no_way_in(server, names):  # ADM-07
     names["provider.example"] = ["127.0.0.1"]
 
-    assert ask(f"https://provider.example:{server.port}/") == transport.OUTSIDE
+    assert ask(f"https://provider.example:{server.port}/") == transport.NOT_PUBLIC
     assert server.connections == 0
 
 
@@ -346,7 +346,7 @@ def test_a_name_service_that_sleeps_is_not_waited_for(monkeypatch, hurry):  # OU
 def test_of_an_endless_answer_the_beginning_is_read(server, at_home):  # OUT-05
     server.behave = lambda request: "endless"
 
-    assert len(ask(server.url).content) == transport.MOST_BYTES
+    assert len(ask(server.url).content) == transport.MAX_BYTES
 
 
 def test_a_call_after_a_fault_gets_a_line_of_its_own(server, at_home, hurry):  # OUT-05
@@ -382,12 +382,12 @@ def test_a_forked_process_opens_lines_of_its_own(server, at_home):  # OUT-05
     near, far = os.pipe()
     child = os.fork()
     if not child:
-        os.write(far, pickle.dumps(transport._here.session is None))
+        os.write(far, pickle.dumps(transport._local.session is None))
         os._exit(0)
     os.waitpid(child, 0)
 
     assert pickle.loads(os.read(near, 100))  # noqa: S301  from our own child
-    assert transport._here.session
+    assert transport._local.session
 
 
 def test_every_thread_has_a_line_of_its_own(server, at_home):  # OUT-05

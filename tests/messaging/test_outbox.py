@@ -27,7 +27,7 @@ from messaging import providers
 from messaging.models import EMAIL, MAX_TRIES, SMS, OutboxMessage, Status
 from messaging.outbox import api as outbox
 from messaging.providers import mailbox
-from messaging.providers.mailbox import EmailBox, TextBox
+from messaging.providers.mailbox import EmailMailbox, SmsMailbox
 from messaging.providers.smtp import Smtp
 from messaging.tasks import deliver, sweep
 from storefront import celery_app
@@ -123,14 +123,14 @@ def test_a_message_leaves_as_soon_as_the_answer_does():  # OUT-01
     Shopper().identify(ANA)
 
     assert OutboxMessage.objects.get().status == Status.SENT
-    assert len(mailbox.read(ANA)) == 1
+    assert len(mailbox.messages(ANA)) == 1
 
 
 def test_a_lost_hint_is_found_by_the_sweeper(message):  # OUT-02, OUT-03
     sweep()
 
     assert fresh(message).status == Status.SENT
-    assert len(mailbox.read(ANA)) == 1
+    assert len(mailbox.messages(ANA)) == 1
 
 
 @pytest.mark.parametrize("tries", [1, 2, 5])
@@ -139,7 +139,7 @@ def test_a_message_is_sent_once_however_often_it_is_asked_for(message, tries):  
         deliver(str(message.pk))
         sweep()
 
-    assert len(mailbox.read()) == 1
+    assert len(mailbox.messages()) == 1
     assert fresh(message).tries == 1
 
 
@@ -152,7 +152,7 @@ def test_an_expired_code_is_not_sent(message):  # OUT-04
     sweep()
 
     assert fresh(message).status == Status.EXPIRED
-    assert mailbox.read() == []
+    assert mailbox.messages() == []
 
 
 def test_a_used_code_is_not_sent(message):  # OUT-04
@@ -162,7 +162,7 @@ def test_a_used_code_is_not_sent(message):  # OUT-04
     sweep()
 
     assert fresh(message).status == Status.CANCELLED
-    assert mailbox.read() == []
+    assert mailbox.messages() == []
 
 
 def test_a_withdrawn_code_is_not_sent(message):  # OUT-04
@@ -188,7 +188,9 @@ def test_only_the_newest_code_goes_out(message):  # OUT-04
     sweep()
 
     assert statuses() == [Status.CANCELLED, Status.CANCELLED, Status.SENT]
-    assert [Challenge.objects.get().code in kept["subject"] for kept in mailbox.read()] == [True]
+    assert [Challenge.objects.get().code in kept["subject"] for kept in mailbox.messages()] == [
+        True
+    ]
 
 
 @pytest.mark.parametrize("fate", ["deleted", "switched off"])
@@ -200,7 +202,7 @@ def test_a_message_to_somebody_who_left_is_not_sent(db, fate):  # OUT-04
     sweep()
 
     assert statuses() == [Status.CANCELLED]
-    assert mailbox.read() == []
+    assert mailbox.messages() == []
 
 
 # Who sends it: OUT-02
@@ -219,7 +221,7 @@ def test_a_message_that_is_being_sent_is_left_alone(message):  # OUT-02
     deliver(str(message.pk))
     sweep()
 
-    assert mailbox.read() == []
+    assert mailbox.messages() == []
     assert fresh(message).status == Status.SENDING
 
 
@@ -230,7 +232,7 @@ def test_a_worker_that_died_is_replaced_when_its_lease_ends(message, seconds, se
 
     sweep()
 
-    assert len(mailbox.read()) == sent
+    assert len(mailbox.messages()) == sent
 
 
 def test_a_lease_is_short(message):  # OUT-02
@@ -273,7 +275,7 @@ def test_the_second_worker_sends_the_same_code_under_the_same_id(message):  # OU
 
     sweep()
 
-    first, second = mailbox.read()
+    first, second = mailbox.messages()
     assert first["subject"] == second["subject"]
     assert first["headers"]["Message-ID"] == second["headers"]["Message-ID"]
 
@@ -290,7 +292,7 @@ def test_a_hint_that_names_nothing_does_nothing(message, bogus):  # OUT-06
     deliver(bogus)
 
     assert fresh(message).status == Status.QUEUED
-    assert mailbox.read() == []
+    assert mailbox.messages() == []
 
 
 @pytest.mark.parametrize("bogus", [None, 7, {}, [], ["x"]], ids=repr)
@@ -309,7 +311,7 @@ def test_what_is_settled_stays_settled(message, status):  # OUT-06
     sweep()
 
     assert fresh(message).status == status
-    assert mailbox.read() == []
+    assert mailbox.messages() == []
 
 
 def test_a_pickle_in_the_queue_is_not_opened():  # OUT-06
@@ -343,7 +345,7 @@ def test_mail_is_handed_over_with_both_parts_and_our_headers(port, message):  # 
     assert mail.content.count(b"Content-Type: text/") == 2
     assert (fresh(message).status, fresh(message).provider_id) == (
         Status.SENT,
-        providers.id_named("smtp"),
+        providers.environment_id("smtp"),
     )
 
 
@@ -447,21 +449,21 @@ def test_a_down_server_is_told_without_the_address(port, message, caplog):  # OU
 
 
 @pytest.mark.parametrize(
-    ("channel", "email_url", "box", "carriers"),
+    ("channel", "email_url", "box", "backends"),
     [
         (EMAIL, "smtp://mail.example", True, [Smtp]),
         (EMAIL, "smtp://mail.example", False, [Smtp]),
-        (EMAIL, "", True, [EmailBox]),
+        (EMAIL, "", True, [EmailMailbox]),
         (EMAIL, "", False, []),
-        (SMS, "smtp://mail.example", True, [TextBox]),
+        (SMS, "smtp://mail.example", True, [SmsMailbox]),
         (SMS, "smtp://mail.example", False, []),
     ],
 )
-def test_the_environment_names_the_carrier(db, settings, channel, email_url, box, carriers):
+def test_the_environment_names_the_provider(db, settings, channel, email_url, box, backends):
     settings.EMAIL_URL, settings.MAILBOX = email_url, box
 
-    assert [type(carrier.kind) for carrier in providers.carrying(channel)] == carriers
-    assert outbox.can_send(channel) is bool(carriers)
+    assert [type(provider.backend) for provider in providers.providers_for(channel)] == backends
+    assert outbox.can_send(channel) is bool(backends)
 
 
 @pytest.mark.parametrize(
@@ -500,12 +502,12 @@ def test_a_shopper_may_try_again_when_it_is_carried(ana, postbox, settings):  # 
 
 
 def test_the_mailbox_keeps_the_newest_and_no_more(message, monkeypatch):  # promise 2.11
-    monkeypatch.setattr(mailbox, "KEPT", 3)
+    monkeypatch.setattr(mailbox, "MAX_FILES", 3)
 
     for _ in range(5):
         OutboxMessage.objects.update(status=Status.QUEUED)
         sweep()
-        newest = mailbox.read()[0]
+        newest = mailbox.messages()[0]
 
-    assert len(mailbox.read()) == 3
-    assert mailbox.read()[0] == newest
+    assert len(mailbox.messages()) == 3
+    assert mailbox.messages()[0] == newest

@@ -15,12 +15,21 @@ from accounts.models import Challenge, Purpose
 from accounts.sessions.client import ClientInfo
 from backoffice.dashboard import rollups
 from messaging import providers
-from messaging.models import EMAIL, LOST, Alert, Breaker, OutboxMessage, Provider, Receipt, Status
+from messaging.models import (
+    EMAIL,
+    UNDELIVERED,
+    Alert,
+    Breaker,
+    OutboxMessage,
+    Provider,
+    Receipt,
+    Status,
+)
 from messaging.outbox import api as outbox
 from messaging.outbox import breaker
-from messaging.tasks import sweep, watch
-from messaging.webhooks import take
-from messaging.webhooks.base import Said
+from messaging.tasks import alert_on_delays, sweep
+from messaging.webhooks import record_event
+from messaging.webhooks.base import DeliveryEvent
 from storefront.observability import metrics
 from tests.support.pages import words
 from tests.support.staff import make_staff, sign_in_staff
@@ -59,7 +68,7 @@ def renamed(row, name):
 
 def carried(row, status=Status.SENT):
     return OutboxMessage.objects.create(
-        letter="code",
+        template="code",
         about_id=uuid.uuid4(),
         part="1",
         channel=EMAIL,
@@ -73,7 +82,7 @@ def carried(row, status=Status.SENT):
 
 def pauses(row):
     for _failure in range(3):
-        breaker.failed(row.pk)
+        breaker.record_failure(row.pk)
 
 
 def its_pause_is_over():
@@ -89,8 +98,8 @@ def test_receipts_land_although_the_provider_was_renamed_meanwhile():  # demands
     OutboxMessage.objects.filter(pk=by_theirs.pk).update(provider_ref="their-7")
     renamed(row, "Old loft")
 
-    take(row, Said(key="a", status=Status.DELIVERED, message_id=by_our_id.pk))
-    take(row, Said(key="b", status=Status.BOUNCED, provider_ref="their-7"))
+    record_event(row, DeliveryEvent(key="a", status=Status.DELIVERED, message_id=by_our_id.pk))
+    record_event(row, DeliveryEvent(key="b", status=Status.BOUNCED, provider_ref="their-7"))
 
     assert OutboxMessage.objects.get(pk=by_our_id.pk).status == Status.DELIVERED
     assert OutboxMessage.objects.get(pk=by_theirs.pk).status == Status.BOUNCED
@@ -104,24 +113,24 @@ def test_whoever_takes_over_the_name_takes_over_nothing_else():  # OUT-05, ADM-0
     renamed(row, "Old loft")
     heir = provider("Main loft")
 
-    take(heir, Said(key="a", status=Status.BOUNCED, message_id=message.pk))
+    record_event(heir, DeliveryEvent(key="a", status=Status.BOUNCED, message_id=message.pk))
 
     assert OutboxMessage.objects.get().status == Status.SENT
     assert breaker.paused().keys() == {"Old loft"}
-    assert breaker.admits(heir.pk, breaker.failing())
-    assert not breaker.admits(row.pk, breaker.failing())
+    assert breaker.allows(heir.pk, breaker.failing())
+    assert not breaker.allows(row.pk, breaker.failing())
 
 
 def test_the_alert_of_a_renamed_provider_bears_its_name_of_today_and_ends():  # OUT-07
     row = provider()
     pauses(row)
-    watch()
+    alert_on_delays()
     renamed(row, "Old loft")
-    watch()
+    alert_on_delays()
     assert set(Alert.objects.values_list("about", "times")) == {("Main loft", 1), ("Old loft", 1)}
 
-    breaker.worked(row.pk)
-    watch()
+    breaker.record_success(row.pk)
+    alert_on_delays()
 
     assert set(Alert.objects.values_list("times", flat=True)) == {1}
 
@@ -162,7 +171,7 @@ def test_the_board_has_one_line_for_a_provider_whatever_it_was_called(boss):
 
 def nobody_is_told_of(row):
     """Neither an alert, nor the figures, nor the look-up take it for paused."""
-    watch()
+    alert_on_delays()
     figures = metrics.text().decode()
     return (
         not Alert.objects.filter(kind="provider_paused").exists()
@@ -182,9 +191,9 @@ def test_a_provider_that_is_used_and_paused_is_told_of():  # OUT-07
 
 def test_a_provider_taken_out_of_use_while_it_was_paused_is_no_phantom(boss):  # OUT-07
     row = provider()
-    breaker.failed(row.pk)
-    breaker.failed(row.pk)
-    breaker.failed(row.pk, wait=timedelta(hours=5))
+    breaker.record_failure(row.pk)
+    breaker.record_failure(row.pk)
+    breaker.record_failure(row.pk, retry_after=timedelta(hours=5))
     boss.post(LIST, {"take_out": str(row.pk)})
 
     assert nobody_is_told_of(row)
@@ -215,9 +224,9 @@ def test_what_a_deleted_provider_carried_is_still_told_by_its_last_name(boss):
 
 def test_what_the_environment_names_has_one_id_whenever_it_is_asked(settings):  # promise 0.18
     settings.EMAIL_URL = "smtp://127.0.0.1:1"
-    (first,), (second,) = providers.carrying(EMAIL), providers.carrying(EMAIL)
+    (first,), (second,) = providers.providers_for(EMAIL), providers.providers_for(EMAIL)
 
-    assert first.id == second.id == providers.id_named("smtp")
+    assert first.id == second.id == providers.environment_id("smtp")
     assert providers.names()[first.id] == "smtp"
     # For ever: messages of last month have it.
     assert str(first.id) == "c3cfbd87-946e-59c6-ab18-35e50a4ae695"
@@ -233,9 +242,9 @@ def test_the_board_and_the_list_agree_on_what_was_lost(boss):
     carried(row, Status.FAILED)
     rollups.tally(now())
 
-    share = round(100 * (len(LOST) + 1) / (len(Status) + 1))
+    share = round(100 * (len(UNDELIVERED) + 1) / (len(Status) + 1))
     assert f"{share} % of {len(Status) + 1}" in words(boss.get(LIST))
-    assert f"{len(LOST) + 1} ({share} %)" in words(boss.get(BOARD))
+    assert f"{len(UNDELIVERED) + 1} ({share} %)" in words(boss.get(BOARD))
 
 
 # What a message is about
@@ -248,9 +257,9 @@ def test_a_message_says_what_it_is_about_in_two_columns(settings):
     message = OutboxMessage.objects.get()
     assert (message.about_id, message.part) == (Challenge.objects.get().pk, "1")
     sweep()
-    assert outbox.where(message.about_id, "1") == Status.SENT
-    assert outbox.where(message.about_id, "2") is None
+    assert outbox.status_of(message.about_id, "1") == Status.SENT
+    assert outbox.status_of(message.about_id, "2") is None
     (told,) = outbox.history([message.about_id])
     assert (told["address"], told["provider"]) == (ANA, "mailbox")
-    outbox.forget([message.about_id])
+    outbox.erase([message.about_id])
     assert not OutboxMessage.objects.exists()

@@ -25,9 +25,9 @@ from accounts.models import Challenge, Purpose
 from accounts.sessions.client import ClientInfo
 from messaging import providers
 from messaging.models import EMAIL, SMS, OutboxMessage, Provider, Status
-from messaging.outbox.composing import Letter
-from messaging.providers import KINDS, smtp, transport
-from messaging.providers.base import Envelope, Permanent, Temporary
+from messaging.outbox.composing import RenderedMessage
+from messaging.providers import BACKENDS, smtp, transport
+from messaging.providers.base import Envelope, PermanentFailure, TemporaryFailure
 from messaging.providers.smtp import Smtp
 from messaging.tasks import sweep
 from tests.support.people import time_passes
@@ -55,8 +55,8 @@ def _fresh(settings, monkeypatch):
     """Providers of staff on this machine, nothing else, and no open lines."""
     settings.PROVIDER_NETWORKS, settings.MAILBOX = ["127.0.0.0/8"], False
     settings.VAULT_KEYS = [Fernet.generate_key().decode()]
-    transport._here.__dict__.clear()
-    smtp._here.lines.clear()
+    transport._local.__dict__.clear()
+    smtp._local.connections.clear()
 
 
 @pytest.fixture
@@ -70,26 +70,28 @@ def enter(kind, channel, options, secrets):
     """Staff enter a provider."""
     row = Provider(name="One", kind=kind, channel=channel, options=options)
     for name, secret in secrets.items():
-        row.keep(name, secret)
+        row.set_secret(name, secret)
     row.save()
     return row
 
 
 def hired(server, kind):
     """The kind, with what staff would enter."""
-    return KINDS[kind](server.values(kind), receipts_url=RECEIPTS)
+    return BACKENDS[kind](server.values(kind), receipts_url=RECEIPTS)
 
 
 def envelope(kind, text=f"Your code is {CODE}"):
     """A message for Ana or Bea."""
-    if KINDS[kind].channel == SMS:
-        return Envelope(uuid.uuid4(), BEA, Letter(text=text))
-    return Envelope(uuid.uuid4(), ANA, Letter(text, f"{CODE} is your code", f"<p>{text}</p>"))
+    if BACKENDS[kind].channel == SMS:
+        return Envelope(uuid.uuid4(), BEA, RenderedMessage(text=text))
+    return Envelope(
+        uuid.uuid4(), ANA, RenderedMessage(text, f"{CODE} is your code", f"<p>{text}</p>")
+    )
 
 
 def failure(kind, message):
     """How it fails to send."""
-    with pytest.raises((Temporary, Permanent)) as caught:
+    with pytest.raises((TemporaryFailure, PermanentFailure)) as caught:
         kind.send(message)
     return caught.value
 
@@ -136,7 +138,7 @@ def test_a_provider_of_the_environment_needs_no_row(db, server, settings):  # pr
     sweep()
 
     assert server.messages[0].to == BEA
-    assert OutboxMessage.objects.get().provider_id == providers.id_named("vonage")
+    assert OutboxMessage.objects.get().provider_id == providers.environment_id("vonage")
 
 
 @pytest.mark.parametrize("kind", sorted({*EMAIL_KINDS} - {"mailjet"}))
@@ -156,7 +158,7 @@ def test_every_try_has_the_same_message_id(server, kind):  # OUT-03
 def test_a_row_may_name_its_own_sender(server, kind):
     values = {**server.values(kind), "sender": "Shop <desk@shop.example>"}
 
-    KINDS[kind](values).send(envelope(kind))
+    BACKENDS[kind](values).send(envelope(kind))
 
     assert server.messages[0].sender == "desk@shop.example"
 
@@ -178,7 +180,7 @@ def test_many_messages_share_a_connection(server, kind):  # OUT-05
 
 
 def test_a_messaging_service_is_a_sender_too(server):
-    KINDS["twilio"]({**server.values("twilio"), "sender": "MG1"}).send(envelope("twilio"))
+    BACKENDS["twilio"]({**server.values("twilio"), "sender": "MG1"}).send(envelope("twilio"))
 
     assert "From" not in server.requests[0].form
     assert server.messages[0].sender == "MG1"
@@ -207,18 +209,18 @@ def test_vonage_is_told_when_a_text_needs_unicode(server, text, type_):
 @pytest.mark.parametrize(
     ("action", "outcome", "fault"),
     [
-        (400, Permanent, ("refused with 400", "address refused")),
-        (422, Permanent, ("refused with 422",)),
-        (401, Temporary, ("credentials refused",)),
-        (403, Temporary, ("credentials refused",)),
-        (402, Temporary, ("account refused",)),
-        (404, Temporary, ("account refused",)),
-        (429, Temporary, ("too many messages",)),
-        (500, Temporary, ("answered 500",)),
-        (503, Temporary, ("answered 503",)),
-        (302, Temporary, ("redirected",)),
-        ("reset", Temporary, ("ConnectionResetError", "no connection")),
-        ("garbage", Temporary, ("answer not understood",)),
+        (400, PermanentFailure, ("refused with 400", "address refused")),
+        (422, PermanentFailure, ("refused with 422",)),
+        (401, TemporaryFailure, ("credentials refused",)),
+        (403, TemporaryFailure, ("credentials refused",)),
+        (402, TemporaryFailure, ("account refused",)),
+        (404, TemporaryFailure, ("account refused",)),
+        (429, TemporaryFailure, ("too many messages",)),
+        (500, TemporaryFailure, ("answered 500",)),
+        (503, TemporaryFailure, ("answered 503",)),
+        (302, TemporaryFailure, ("redirected",)),
+        ("reset", TemporaryFailure, ("ConnectionResetError", "no connection")),
+        ("garbage", TemporaryFailure, ("answer not understood",)),
     ],
     ids=str,
 )
@@ -250,9 +252,9 @@ def test_the_wrong_secret_is_a_fault_of_ours(server, kind):  # OUT-05
     if kind == "amazon_ses":
         values["access_key_id"] = "AKIAWRONG"
 
-    failed = failure(KINDS[kind](values), envelope(kind))
+    failed = failure(BACKENDS[kind](values), envelope(kind))
 
-    assert (type(failed), str(failed)) == (Temporary, "credentials refused")
+    assert (type(failed), str(failed)) == (TemporaryFailure, "credentials refused")
     assert failed.answer.startswith("HTTP 401")
 
 
@@ -309,15 +311,15 @@ def _date(seconds):
 @pytest.mark.parametrize(
     ("code", "outcome", "fault"),
     [
-        (21211, Permanent, "address refused"),
-        (21610, Permanent, "address refused"),
-        (21614, Permanent, "address refused"),
-        (30005, Permanent, "address refused"),
-        (30006, Permanent, "address refused"),
-        (21602, Permanent, "refused with 400"),
-        (20003, Temporary, "credentials refused"),
-        (20429, Temporary, "too many messages"),
-        (21606, Temporary, "account refused"),
+        (21211, PermanentFailure, "address refused"),
+        (21610, PermanentFailure, "address refused"),
+        (21614, PermanentFailure, "address refused"),
+        (30005, PermanentFailure, "address refused"),
+        (30006, PermanentFailure, "address refused"),
+        (21602, PermanentFailure, "refused with 400"),
+        (20003, TemporaryFailure, "credentials refused"),
+        (20429, TemporaryFailure, "too many messages"),
+        (21606, TemporaryFailure, "account refused"),
     ],
 )
 def test_twilio_says_why(server, code, outcome, fault):  # OUT-05
@@ -331,15 +333,15 @@ def test_twilio_says_why(server, code, outcome, fault):  # OUT-05
 @pytest.mark.parametrize(
     ("status", "outcome", "fault"),
     [
-        ("1", Temporary, "too many messages"),
-        ("4", Temporary, "credentials refused"),
-        ("5", Temporary, "server trouble"),
-        ("6", Permanent, "address refused"),
-        ("7", Permanent, "address refused"),
-        ("9", Temporary, "account refused"),
-        ("15", Permanent, "message refused"),
-        ("99", Temporary, "answer not understood"),
-        (None, Temporary, "answer not understood"),
+        ("1", TemporaryFailure, "too many messages"),
+        ("4", TemporaryFailure, "credentials refused"),
+        ("5", TemporaryFailure, "server trouble"),
+        ("6", PermanentFailure, "address refused"),
+        ("7", PermanentFailure, "address refused"),
+        ("9", TemporaryFailure, "account refused"),
+        ("15", PermanentFailure, "message refused"),
+        ("99", TemporaryFailure, "answer not understood"),
+        (None, TemporaryFailure, "answer not understood"),
     ],
 )
 def test_vonage_says_200_and_means_otherwise(server, status, outcome, fault):  # OUT-05
@@ -358,51 +360,51 @@ def test_vonage_says_200_and_means_otherwise(server, status, outcome, fault):  #
         (
             "postmark",
             Answer(422, {"ErrorCode": 406, "Message": "Inactive"}),
-            Permanent,
+            PermanentFailure,
             "address refused",
         ),
         (
             "postmark",
             Answer(422, {"ErrorCode": 405, "Message": "Credits"}),
-            Temporary,
+            TemporaryFailure,
             "account refused",
         ),
         (
             "postmark",
             Answer(422, {"ErrorCode": 300, "Message": "Invalid"}),
-            Permanent,
+            PermanentFailure,
             "refused with 422",
         ),
         (
             "zeptomail",
             Answer(500, {"error": {"code": "TM_3501", "details": [{"code": "LE_101"}]}}),
-            Temporary,
+            TemporaryFailure,
             "account refused",
         ),
         (
             "amazon_ses",
             Answer(400, {}, {"x-amzn-ErrorType": "MessageRejected"}),
-            Temporary,
+            TemporaryFailure,
             "account refused",
         ),
         (
             "amazon_ses",
             Answer(400, {"__type": "ns#SendingPausedException"}),
-            Temporary,
+            TemporaryFailure,
             "account refused",
         ),
         (
             "resend",
             Answer(409, {"name": "concurrent_idempotent_requests"}),
-            Temporary,
+            TemporaryFailure,
             "answered 409",
         ),
-        ("termii", Answer(200, {"code": "ok"}), Temporary, "answer not understood"),
-        ("brevo", Answer(200, ""), Temporary, "answer not understood"),
-        ("sendgrid", Answer(200, ""), Temporary, "answer not understood"),
-        ("termii", Answer(200, "[]"), Temporary, "answer not understood"),
-        ("resend", Answer(200, {"no": "id"}), Temporary, "answer not understood"),
-        ("zeptomail", Answer(200, {"data": []}), Temporary, "answer not understood"),
+        ("termii", Answer(200, {"code": "ok"}), TemporaryFailure, "answer not understood"),
+        ("brevo", Answer(200, ""), TemporaryFailure, "answer not understood"),
+        ("sendgrid", Answer(200, ""), TemporaryFailure, "answer not understood"),
+        ("termii", Answer(200, "[]"), TemporaryFailure, "answer not understood"),
+        ("resend", Answer(200, {"no": "id"}), TemporaryFailure, "answer not understood"),
+        ("zeptomail", Answer(200, {"data": []}), TemporaryFailure, "answer not understood"),
     ],
     ids=lambda value: value if isinstance(value, str) else None,
 )
@@ -435,12 +437,12 @@ def test_others_have_words_of_their_own(server, kind, answer, outcome, fault):  
 )
 def test_what_staff_mistype_is_a_fault_and_not_a_crash(server, kind, wrong):  # OUT-05, ADM-07
     known = server.values(kind) if kind in APIS else {}
-    mistyped = KINDS[kind]({**known, **wrong})
+    mistyped = BACKENDS[kind]({**known, **wrong})
 
     told = ""
     try:
         mistyped.send(envelope(kind))
-    except (Temporary, Permanent) as failed:
+    except (TemporaryFailure, PermanentFailure) as failed:
         told = str(failed)
 
     assert not any(value in told for value in wrong.values() if value)
@@ -459,7 +461,7 @@ def test_no_secret_address_or_code_is_told(server, caplog, kind, action):  # OUT
     try:
         hired(server, kind).send(envelope(kind))
         told = ""
-    except (Temporary, Permanent) as failed:
+    except (TemporaryFailure, PermanentFailure) as failed:
         told = "".join(traceback.format_exception(failed))
 
     for secret in [SECRET, ANA, BEA, BEA[1:], CODE]:
@@ -493,7 +495,7 @@ def test_the_row_names_the_fault_alone(db, server):  # OUT-07
 
 @pytest.mark.parametrize("kind", APIS)
 def test_a_server_that_answers_is_within_reach(server, kind):
-    hired(server, kind).reach()
+    hired(server, kind).ping()
 
     assert server.messages == []
     assert [request.method for request in server.requests] == ["HEAD"]
@@ -502,12 +504,12 @@ def test_a_server_that_answers_is_within_reach(server, kind):
 @pytest.mark.parametrize("kind", APIS)
 def test_a_server_in_trouble_or_gone_is_not(server, kind):
     server.behave = lambda request: 500
-    with pytest.raises(Temporary, match="answered 500"):
-        hired(server, kind).reach()
+    with pytest.raises(TemporaryFailure, match="answered 500"):
+        hired(server, kind).ping()
 
     server.close()
-    with pytest.raises(Temporary):
-        hired(server, kind).reach()
+    with pytest.raises(TemporaryFailure):
+        hired(server, kind).ping()
 
 
 # Mail servers
@@ -569,7 +571,7 @@ def mail_server(**how):
     try:
         yield office
     finally:
-        smtp._here.lines.clear()
+        smtp._local.connections.clear()
         office.close()
 
 
@@ -578,9 +580,9 @@ def papers(monkeypatch):
     """A trusted certificate for this machine."""
     path = certificate("127.0.0.1")
     monkeypatch.setenv("SSL_CERT_FILE", str(path))
-    transport.tls.cache_clear()
+    transport.tls_context.cache_clear()
     yield _papers(path)
-    transport.tls.cache_clear()
+    transport.tls_context.cache_clear()
 
 
 def _papers(path):
@@ -634,7 +636,7 @@ def test_a_mail_server_with_a_certificate_of_its_own_making_is_told_nothing(secu
             mailer(office, security, username="shop", password=SECRET), envelope("smtp")
         )
 
-    assert (type(failed), str(failed)) == (Temporary, "certificate not trusted")
+    assert (type(failed), str(failed)) == (TemporaryFailure, "certificate not trusted")
     assert (office.mails, office.logins) == ([], [])
 
 
@@ -643,7 +645,7 @@ def test_when_encryption_is_stripped_nothing_is_sent():  # ADM-07
         row = mailer(office, "starttls", username="shop", password=SECRET)
         failed = failure(row, envelope("smtp"))
 
-    assert (type(failed), str(failed)) == (Temporary, "no encryption offered")
+    assert (type(failed), str(failed)) == (TemporaryFailure, "no encryption offered")
     assert (office.mails, office.logins) == ([], [])
 
 
@@ -655,7 +657,7 @@ def test_staff_cannot_send_mail_in_the_clear_or_into_the_house(settings):  # ADM
             for security in ["none", "starttls", "tls"]
         ]
 
-    assert faults == [transport.OUTSIDE] * 3
+    assert faults == [transport.NOT_PUBLIC] * 3
     assert office.mails == []
 
 
@@ -663,7 +665,7 @@ def test_the_operator_can(settings):  # ADM-07
     with mail_server() as office:
         settings.PROVIDER_NETWORKS = []
         settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", office.port
-        Smtp.of_settings().send(envelope("smtp"))
+        Smtp.from_settings().send(envelope("smtp"))
 
     assert len(office.mails) == 1
 
@@ -675,17 +677,17 @@ def test_the_operator_can(settings):  # ADM-07
 def test_the_operator_s_encryption_is_used(settings, use_tls, use_ssl, security):  # ADM-07
     settings.EMAIL_USE_TLS, settings.EMAIL_USE_SSL = use_tls, use_ssl
 
-    assert Smtp.of_settings().values["security"] == security
+    assert Smtp.from_settings().values["security"] == security
 
 
 @pytest.mark.parametrize(
     ("rcpt", "data", "outcome", "fault"),
     [
-        ("550 no such user", "250", Permanent, "address refused"),
-        ("450 greylisted", "250", Temporary, "address deferred"),
-        ("250 OK", "554 spam", Permanent, "message refused"),
-        ("250 OK", "451 later", Temporary, "message deferred"),
-        ("250 OK", "421 closing", Temporary, "message deferred"),
+        ("550 no such user", "250", PermanentFailure, "address refused"),
+        ("450 greylisted", "250", TemporaryFailure, "address deferred"),
+        ("250 OK", "554 spam", PermanentFailure, "message refused"),
+        ("250 OK", "451 later", TemporaryFailure, "message deferred"),
+        ("250 OK", "421 closing", TemporaryFailure, "message deferred"),
     ],
 )
 def test_what_a_mail_server_answers_is_understood(rcpt, data, outcome, fault):  # OUT-05
@@ -702,7 +704,7 @@ def test_a_wrong_password_is_told(db):  # OUT-05, OUT-07
         row = mailer(office, username="shop", password="wrong-secret")
         failed = failure(row, envelope("smtp"))
 
-    assert (type(failed), str(failed)) == (Temporary, "credentials refused")
+    assert (type(failed), str(failed)) == (TemporaryFailure, "credentials refused")
     assert failed.answer.startswith("535 ")
     assert "wrong-secret" not in "".join(traceback.format_exception(failed)) + failed.answer
 
@@ -717,7 +719,7 @@ def test_a_mail_server_that_falls_silent_is_left(monkeypatch, said):  # OUT-05
         failed = failure(row, envelope("smtp"))
         caller.close()
 
-    assert (type(failed), str(failed)) == (Temporary, "timed out")
+    assert (type(failed), str(failed)) == (TemporaryFailure, "timed out")
     assert time.monotonic() - start < 1
 
 
@@ -758,11 +760,11 @@ class _answer:  # noqa: N801  reads like a verb
 
 def test_a_mail_server_within_reach_is_greeted_and_left():
     with mail_server() as office:
-        mailer(office, username="shop", password=SECRET).reach()
+        mailer(office, username="shop", password=SECRET).ping()
 
     assert (office.mails, office.logins) == ([], [])
-    with pytest.raises(Temporary, match="ConnectionRefusedError"):
-        mailer(office).reach()
+    with pytest.raises(TemporaryFailure, match="ConnectionRefusedError"):
+        mailer(office).ping()
 
 
 # One line for many mails
@@ -827,7 +829,7 @@ def test_a_line_that_died_is_replaced_and_nothing_is_sent_twice(monkeypatch, how
     with mail_server() as office:
         row = mailer(office)
         row.send(envelope("smtp"))
-        (line,) = smtp._here.lines.values()
+        (line,) = smtp._local.connections.values()
         if how == "cut":
             line.talk.sock.shutdown(socket.SHUT_RDWR)
         else:
@@ -854,7 +856,7 @@ def test_a_line_that_dies_over_a_mail_is_not_tried_again_at_once():  # OUT-03
         office.data = "421 closing"
         failure(mailer(office), envelope("smtp"))
 
-        assert smtp._here.lines == {}
+        assert smtp._local.connections == {}
         office.data = "250 kept"
         mailer(office).send(envelope("smtp"))
 
@@ -866,7 +868,7 @@ def test_mail_goes_on_after_the_server_was_restarted(db):  # OUT-05
     enter("smtp", EMAIL, {"host": "127.0.0.1", "port": str(first.port), "security": "none"}, {})
     challenges.issue(Purpose.REGISTER, parse(ANA), client=HERE)
     sweep()
-    (line,) = smtp._here.lines.values()
+    (line,) = smtp._local.connections.values()
     line.talk.sock.shutdown(socket.SHUT_RDWR)
     first.close()
     second = PostOffice().open(first.port)
@@ -892,7 +894,7 @@ def test_a_forked_worker_opens_lines_of_its_own(db):  # OUT-03
         mailer(office).send(envelope("smtp"))
         child = os.fork()
         if not child:
-            os._exit(len(smtp._here.lines))
+            os._exit(len(smtp._local.connections))
         _, status = os.waitpid(child, 0)
         mailer(office).send(envelope("smtp"))
 

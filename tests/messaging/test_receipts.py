@@ -24,8 +24,9 @@ from hypothesis import strategies as st
 
 from accounts import conf
 from messaging.models import EMAIL, SMS, OutboxMessage, Provider, Receipt, Status
-from messaging.webhooks import SCHEMES, anymail, take
-from messaging.webhooks.base import Said, smtp_code
+from messaging.providers.smtp import reply_codes
+from messaging.webhooks import SCHEMES, anymail, record_event
+from messaging.webhooks.base import DeliveryEvent
 from ratelimits.rates import parse_rates
 from tests.accounts.test_races import at_once
 from tests.support.people import Shopper, time_passes
@@ -58,7 +59,7 @@ def provider(kind, name=None, *, key=None, **more):
     if kind == "sendgrid":  # a public key is no secret
         row.options = {company.secret: row.key.entered}
     else:
-        row.keep(company.secret, row.key.entered)
+        row.set_secret(company.secret, row.key.entered)
     row.save()
     return row
 
@@ -67,7 +68,7 @@ def carried(row, *, status=Status.SENT, **more):
     """A message that this provider took."""
     number = str(uuid.uuid4().int)[:18]
     values = {
-        "letter": "code",
+        "template": "code",
         "about_id": uuid.uuid4(),
         "channel": row.channel,
         "address": ADDRESS if row.channel == EMAIL else f"+{NUMBER}",
@@ -542,7 +543,7 @@ def test_a_row_without_its_secret_believes_nobody(db, kind):  # ADM-05
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "sendgrid"])
 def test_an_empty_secret_is_none(db, kind):  # ADM-05
     row = provider(kind)
-    row.keep(COMPANIES[kind].secret, "")
+    row.set_secret(COMPANIES[kind].secret, "")
     row.save()
     message = carried(row)
     signs = b"" if kind == "resend" else ""
@@ -729,7 +730,7 @@ def test_a_bounce_after_a_delivery_is_a_note(db):  # demands 11
 
 def said(status, moment):
     """An event as it stands after the signature is checked."""
-    return Said(key=f"{status} {moment}", status=status, at=now())
+    return DeliveryEvent(key=f"{status} {moment}", status=status, at=now())
 
 
 EVENTS = st.tuples(st.sampled_from([Status(what) for what in OUTCOMES]), st.integers(0, 2))
@@ -754,7 +755,7 @@ def test_any_order_and_repetition_ends_in_the_same_state(db, start, events, shuf
     for order in [events, again]:
         message = carried(row, status=start)
         for status, moment in order:
-            take(row, replace(said(status, moment), message_id=message.pk))
+            record_event(row, replace(said(status, moment), message_id=message.pk))
         ends.append((status_of(message), message.receipts.count()))
 
     best = max((status for status, _moment in events), key=WEIGHT.get)
@@ -817,7 +818,7 @@ def test_staff_see_why_it_bounced(db, kind, detail):  # OUT-07, demands 10
     ],
 )
 def test_of_a_mail_servers_answer_only_the_code_is_kept(answer, code):  # OUT-07
-    assert smtp_code(answer) == code
+    assert reply_codes(answer) == code
 
 
 def test_the_providers_time_is_kept(db):
@@ -893,7 +894,7 @@ def test_what_the_provider_says_reaches_the_shopper(settings, what, said):  # ux
         row = provider("postmark")
         row.options = server.options("postmark")
         for field, secret in server.secrets("postmark").items():
-            row.keep(field, secret)
+            row.set_secret(field, secret)
         row.save()
 
         ana = Shopper("json")

@@ -30,7 +30,7 @@ def row(name="main", **secrets):
     """A provider with these secrets, sealed now."""
     provider = Provider(name=name, kind="smtp", channel="email")
     for field, secret in secrets.items():
-        provider.keep(field, secret)
+        provider.set_secret(field, secret)
     provider.save()
     return provider
 
@@ -227,7 +227,7 @@ def test_what_staff_save_during_a_rotation_stands(db, settings, capsys, monkeypa
         # Between what the command read and what it writes, staff save.
         for secret in edits:
             edited = Provider.objects.get(pk=main.pk)
-            edited.keep("api_key", secret)
+            edited.set_secret("api_key", secret)
             edited.save()
             break
         return replace(read, sealed)
@@ -260,8 +260,8 @@ def test_rotation_and_many_edits_at_once_lose_nothing(settings):  # ADM-05
     for number in range(1, 40):
         # Staff type both again, at once.
         edited = Provider(pk=main.pk)
-        edited.keep("api_key", str(number))
-        edited.keep("webhook_key", "hook")
+        edited.set_secret("api_key", str(number))
+        edited.set_secret("webhook_key", "hook")
         Provider.objects.filter(pk=main.pk).update(sealed=edited.sealed)
         assert Provider.objects.get().values == {"api_key": str(number), "webhook_key": "hook"}
     done.set()

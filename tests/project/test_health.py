@@ -64,7 +64,7 @@ def silent():
 def message(status=Status.QUEUED, **values):
     """Put a message into the outbox."""
     values = {
-        "letter": "code", "about_id": uuid.uuid4(), "channel": "email", "address": "ana@example.com",
+        "template": "code", "about_id": uuid.uuid4(), "channel": "email", "address": "ana@example.com",
         "expires_at": Now() + timedelta(hours=1), "status": status, **values,
     }  # fmt: skip
     return OutboxMessage.objects.create(**values)
@@ -254,11 +254,13 @@ def test_sign_ups_are_counted_by_step(prometheus, postbox):
 
 def test_sends_are_counted_by_provider_and_result(prometheus, db):  # OUT-07
     for _number in range(3):
-        message(Status.SENT, provider_id=providers.id_named("smtp"))
-    message(Status.FAILED, provider_id=providers.id_named("smtp"), channel="sms")
+        message(Status.SENT, provider_id=providers.environment_id("smtp"))
+    message(Status.FAILED, provider_id=providers.environment_id("smtp"), channel="sms")
     message()
     message(
-        Status.SENT, provider_id=providers.id_named("smtp"), created_at=Now() - timedelta(hours=2)
+        Status.SENT,
+        provider_id=providers.environment_id("smtp"),
+        created_at=Now() - timedelta(hours=2),
     )
 
     assert prometheus()["sends"] == {

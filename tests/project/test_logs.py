@@ -321,7 +321,7 @@ def test_the_id_goes_along_with_the_hint(settings):
 
     try:
         wakeup.nudge("5f0c3a52-1234-4678-9abc-123456789012")
-        assert wakeup._waiting.get_nowait()[1] == {"request_id": ID}
+        assert wakeup._queued.get_nowait()[1] == {"request_id": ID}
     finally:
         wakeup._publisher = before
 

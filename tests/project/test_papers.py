@@ -12,7 +12,7 @@ import pytest
 from django.core.management import get_commands, load_command_class
 
 from accounts import conf
-from messaging.providers import KINDS
+from messaging.providers import BACKENDS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = [
@@ -158,7 +158,7 @@ def test_the_readme_is_one_screen():
 
 def test_the_papers_name_every_provider():
     operations = (ROOT / "docs" / "operations.md").read_text().replace(" ", "").lower()
-    assert not {name for name in KINDS if name.replace("_", "") not in operations}
+    assert not {name for name in BACKENDS if name.replace("_", "") not in operations}
 
 
 def test_the_papers_tell_the_numbers_of_the_shop():

@@ -71,7 +71,7 @@ PAGES = {
         f"{MESSAGES}?provider={Provider.objects.get(name='Main post').pk}"
     ),
     "messages, by nobody": lambda: f"{MESSAGES}?provider=Nobody",
-    "messages, notices": lambda: f"{MESSAGES}?letter=notice",
+    "messages, notices": lambda: f"{MESSAGES}?template=notice",
     "a message": lambda: f"{MESSAGES}{OutboxMessage.objects.latest('created_at').pk}/change/",
     "providers": lambda: "/admin/messaging/provider/",
     "countries": lambda: "/admin/accounts/textcountry/",

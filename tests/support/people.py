@@ -118,7 +118,7 @@ class Postbox:
     def messages(self, to=""):
         """All messages, or those to one address, newest first."""
         sweep()
-        return mailbox.read(to)
+        return mailbox.messages(to)
 
     def __len__(self):
         return len(self.messages())

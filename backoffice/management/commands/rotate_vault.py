@@ -21,7 +21,7 @@ class Command(BaseCommand):
         if renewed:
             # Whoever did not expect it should hear of it (LOG-01, LOG-06).
             audit.record("keys_rotated", client=ClientInfo())
-            alerts.sound("keys_rotated")
+            alerts.trigger("keys_rotated")
         self.stdout.write(f"{renewed} sealed anew")
         if shut:
             raise CommandError(f"No key of VAULT_KEYS opens all credentials of: {', '.join(shut)}")
