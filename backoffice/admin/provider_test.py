@@ -29,6 +29,7 @@ MOST, WITHIN = 5, timedelta(minutes=1)
 
 # Faults that whoever runs the site can repair: what to do.
 HINTS = {
+    providers.LOCKED: gettext_lazy("Not sent: the credentials cannot be opened."),
     transport.NOT_PUBLIC: gettext_lazy(
         "Not called: the server's address is not public. Whoever runs the site can allow its network "
         "with the setting PROVIDER_NETWORKS."

@@ -29,7 +29,7 @@ ALERTING_FAULTS = {
     "address not allowed",
     transport.NOT_PUBLIC,
     "certificate not trusted",
-    "credentials cannot be opened",
+    providers.LOCKED,
     "credentials refused",
     "no encryption",
     "no encryption offered",

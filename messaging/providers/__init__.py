@@ -29,13 +29,17 @@ _ALL: list[type[Backend]] = [
 BACKENDS = {backend.kind: backend for backend in _ALL}
 
 
+NAMESPACE = uuid.UUID("5f0c9a52-2d0e-4a3b-9f0e-6a8c1f6d7b10")
+SMTP, MAILBOX = "smtp", "mailbox"
+# The fault of a provider without a key to its secrets.
+LOCKED = "credentials cannot be opened"
+
+
 def environment_id(name: str) -> uuid.UUID:
     """The id, ever the same, of a provider that is no row: what EMAIL_URL or SMS_URL names, and the mailbox."""
     return uuid.uuid5(NAMESPACE, name)
 
 
-NAMESPACE = uuid.UUID("5f0c9a52-2d0e-4a3b-9f0e-6a8c1f6d7b10")
-SMTP, MAILBOX = "smtp", "mailbox"
 ENVIRONMENT_PROVIDERS = {environment_id(name): name for name in (*BACKENDS, MAILBOX)}
 
 
@@ -60,7 +64,7 @@ class ConfiguredProvider:
 
     def _opened(self) -> Backend:
         if self.backend is None:
-            raise TemporaryFailure("credentials cannot be opened")
+            raise TemporaryFailure(LOCKED)
         return self.backend
 
 

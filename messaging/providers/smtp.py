@@ -32,8 +32,8 @@ from messaging.providers.base import (
 
 # Seconds of silence after which an open connection is checked, and closed; and after how many messages it is closed.
 NOOP_AFTER, MAX_IDLE, MAX_MESSAGES = 1, 30, 100
-# Reply codes (RFC 5321): done; and the first of those that mean never.
-OK, PERMANENT = 250, 500
+# Reply codes (RFC 5321): done; and the first of those that mean not now, and never.
+OK, TEMPORARY, PERMANENT = 250, 400, 500
 # The codes of a reply; what follows is free text and may quote the address.
 REPLY_CODES = re.compile(
     r"(?:^|[\s;:(])([45]\d\d)(?:[ -]([45]\.\d{1,3}\.\d{1,3}))?(?=[\s:;,.)-]|$)"
@@ -159,11 +159,9 @@ def _refusal(what: str, code: int, text: bytes | str) -> Failure:
 def _summarize(code: int, text: bytes | str) -> ResponseSummary:
     """Take from a reply what staff may see (OUT-07)."""
     reply = text.decode(errors="replace") if isinstance(text, bytes) else text
+    codes = reply_codes(f"{code} {reply}") if code >= TEMPORARY else code
     queued = QUEUE_ID.search(reply)
-    return ResponseSummary(
-        status=f"SMTP {reply_codes(f'{code} {reply}') or code}",
-        request_id=queued[1] if queued else "",
-    )
+    return ResponseSummary(status=f"SMTP {codes}", request_id=queued[1] if queued else "")
 
 
 class _Client(smtplib.SMTP):

@@ -9,6 +9,7 @@ import time
 import traceback
 import uuid
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes, policy
 from email.utils import format_datetime, parseaddr
@@ -27,7 +28,12 @@ from messaging import providers
 from messaging.models import EMAIL, SMS, OutboxMessage, Provider, Status
 from messaging.outbox.composing import RenderedMessage
 from messaging.providers import BACKENDS, smtp, transport
-from messaging.providers.base import Envelope, PermanentFailure, TemporaryFailure
+from messaging.providers.base import (
+    Envelope,
+    PermanentFailure,
+    ResponseSummary,
+    TemporaryFailure,
+)
 from messaging.providers.smtp import Smtp
 from messaging.tasks import sweep
 from tests.support.people import time_passes
@@ -164,11 +170,15 @@ def test_a_row_may_name_its_own_sender(server, kind):
 
 
 @pytest.mark.parametrize("kind", APIS)
-def test_staff_see_what_the_provider_said(server, kind):  # OUT-07
-    handed = hired(server, kind).send(envelope(kind))
+def test_staff_see_the_status_and_the_id_of_the_request(server, kind):  # OUT-07
+    server.behave = lambda request: replace(
+        server.answer(request), headers={"X-Request-Id": "req_5f-1"}
+    )
 
-    assert handed.answer.startswith("HTTP 20")
-    assert SECRET not in handed.answer
+    sent = hired(server, kind).send(envelope(kind))
+
+    assert sent.response.status.startswith("HTTP 20")
+    assert (sent.response.error_code, sent.response.request_id) == ("", "req_5f-1")
 
 
 @pytest.mark.parametrize("kind", APIS)
@@ -255,7 +265,7 @@ def test_the_wrong_secret_is_a_fault_of_ours(server, kind):  # OUT-05
     failed = failure(BACKENDS[kind](values), envelope(kind))
 
     assert (type(failed), str(failed)) == (TemporaryFailure, "credentials refused")
-    assert failed.answer.startswith("HTTP 401")
+    assert failed.response.status == "HTTP 401"
 
 
 @pytest.mark.parametrize(
@@ -296,7 +306,7 @@ def test_a_provider_may_ask_for_a_pause(server, status, header, seconds):  # OUT
         status, "", {"Retry-After": asked.encode().decode("latin-1")}
     )
 
-    wait = failure(hired(server, "twilio"), envelope("twilio")).wait
+    wait = failure(hired(server, "twilio"), envelope("twilio")).retry_after
 
     if seconds is None:
         assert wait is None
@@ -471,13 +481,37 @@ def test_no_secret_address_or_code_is_told(server, caplog, kind, action):  # OUT
 
 @pytest.mark.parametrize("kind", APIS)
 def test_a_secret_that_a_provider_repeats_is_not_shown(server, kind):  # ADM-05
-    server.behave = lambda request: Answer(500, f"Wrong key {SECRET}! " + "x" * 9000)
+    said = f"Wrong key {SECRET}!"
+    codes = {
+        "code": said,
+        "ErrorCode": said,
+        "__type": said,
+        "error": {"details": [{"code": said}]},
+    }
+    server.behave = lambda request: Answer(500, codes, {"X-Request-Id": said})
 
-    answer = failure(hired(server, kind), envelope(kind)).answer
+    response = failure(hired(server, kind), envelope(kind)).response
 
-    assert "Wrong key ***!" in answer
-    assert SECRET not in answer
-    assert len(answer) <= 2000
+    assert response == ResponseSummary(status="HTTP 500")
+
+
+@pytest.mark.parametrize(
+    ("kind", "answer", "code"),
+    [
+        ("twilio", Answer(400, {"code": 21211}), "21211"),
+        ("twilio", Answer(400, {"code": 21602}), "21602"),
+        ("vonage", Answer(200, {"messages": [{"status": "4"}]}), "4"),
+        ("postmark", Answer(422, {"ErrorCode": 406}), "406"),
+        ("amazon_ses", Answer(400, {"__type": "MessageRejected"}), "MessageRejected"),
+        ("amazon_ses", Answer(400, {"__type": "SomethingNew"}), ""),
+    ],
+)
+def test_staff_see_the_error_code_that_the_provider_documents(server, kind, answer, code):  # OUT-07
+    server.behave = lambda request: answer
+
+    failed = failure(hired(server, kind), envelope(kind))
+
+    assert failed.response.error_code == code
 
 
 def test_the_row_names_the_fault_alone(db, server):  # OUT-07
@@ -624,9 +658,20 @@ def test_mail_goes_out_encrypted_with_our_name_and_password(
     assert (row.status, row.provider_id) == (Status.SENT, Provider.objects.get().pk)
 
 
-def test_staff_see_what_the_mail_server_said():  # OUT-07
+@pytest.mark.parametrize(
+    ("reply", "queue_id"),
+    [
+        ("250 2.0.0 Ok: queued as 4F2A1", "4F2A1"),
+        ("250 OK id=1abC-0004-x", "1abC-0004-x"),
+        ("250 kept", ""),
+    ],
+)
+def test_staff_see_under_which_name_the_mail_server_queued_it(reply, queue_id):  # OUT-07
     with mail_server() as office:
-        assert mailer(office).send(envelope("smtp")).answer == "250 kept as 4711"
+        office.data = reply
+        sent = mailer(office).send(envelope("smtp"))
+
+    assert sent.response == ResponseSummary(status="SMTP 250", request_id=queue_id)
 
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
@@ -681,22 +726,22 @@ def test_the_operator_s_encryption_is_used(settings, use_tls, use_ssl, security)
 
 
 @pytest.mark.parametrize(
-    ("rcpt", "data", "outcome", "fault"),
+    ("rcpt", "data", "status", "outcome", "fault"),
     [
-        ("550 no such user", "250", PermanentFailure, "address refused"),
-        ("450 greylisted", "250", TemporaryFailure, "address deferred"),
-        ("250 OK", "554 spam", PermanentFailure, "message refused"),
-        ("250 OK", "451 later", TemporaryFailure, "message deferred"),
-        ("250 OK", "421 closing", TemporaryFailure, "message deferred"),
+        ("550 5.1.1 no such user", "250", "550 5.1.1", PermanentFailure, "address refused"),
+        ("450 greylisted", "250", "450", TemporaryFailure, "address deferred"),
+        ("250 OK", "554 spam", "554", PermanentFailure, "message refused"),
+        ("250 OK", "451 later", "451", TemporaryFailure, "message deferred"),
+        ("250 OK", "421 closing", "421", TemporaryFailure, "message deferred"),
     ],
 )
-def test_what_a_mail_server_answers_is_understood(rcpt, data, outcome, fault):  # OUT-05
+def test_what_a_mail_server_answers_is_understood(rcpt, data, status, outcome, fault):  # OUT-05
     with mail_server() as office:
         office.rcpt, office.data = rcpt, data
         failed = failure(mailer(office), envelope("smtp"))
 
     assert (type(failed), str(failed)) == (outcome, fault)
-    assert failed.answer == (data if rcpt == "250 OK" else rcpt)
+    assert failed.response.status == f"SMTP {status}"
 
 
 def test_a_wrong_password_is_told(db):  # OUT-05, OUT-07
@@ -705,8 +750,8 @@ def test_a_wrong_password_is_told(db):  # OUT-05, OUT-07
         failed = failure(row, envelope("smtp"))
 
     assert (type(failed), str(failed)) == (TemporaryFailure, "credentials refused")
-    assert failed.answer.startswith("535 ")
-    assert "wrong-secret" not in "".join(traceback.format_exception(failed)) + failed.answer
+    assert failed.response.status.startswith("SMTP 535")
+    assert "wrong-secret" not in "".join(traceback.format_exception(failed))
 
 
 @pytest.mark.parametrize("said", [b"", b"220 hello\r\n", b"2"], ids=["mute", "greets", "stammers"])
@@ -801,7 +846,7 @@ def test_lines_are_not_shared_between_logins():  # OUT-05
 
 
 def test_a_line_ends_after_enough_mails(monkeypatch):  # OUT-05
-    monkeypatch.setattr(smtp, "MOST_MESSAGES", 2)
+    monkeypatch.setattr(smtp, "MAX_MESSAGES", 2)
     with mail_server() as office:
         for _ in range(5):
             mailer(office).send(envelope("smtp"))
@@ -810,13 +855,13 @@ def test_a_line_ends_after_enough_mails(monkeypatch):  # OUT-05
 
 
 @pytest.mark.parametrize(
-    ("ask_after", "keep_for", "lines"), [(0, 30, 1), (0, 0, 2)], ids=["asked", "ended"]
+    ("noop_after", "max_idle", "lines"), [(0, 30, 1), (0, 0, 2)], ids=["asked", "ended"]
 )
 def test_a_line_is_asked_after_a_silence_and_ended_after_a_long_one(
-    monkeypatch, ask_after, keep_for, lines
+    monkeypatch, noop_after, max_idle, lines
 ):  # OUT-05
-    monkeypatch.setattr(smtp, "ASK_AFTER", ask_after)
-    monkeypatch.setattr(smtp, "KEEP_FOR", keep_for)
+    monkeypatch.setattr(smtp, "NOOP_AFTER", noop_after)
+    monkeypatch.setattr(smtp, "MAX_IDLE", max_idle)
     with mail_server() as office:
         mailer(office).send(envelope("smtp"))
         mailer(office).send(envelope("smtp"))
@@ -829,11 +874,11 @@ def test_a_line_that_died_is_replaced_and_nothing_is_sent_twice(monkeypatch, how
     with mail_server() as office:
         row = mailer(office)
         row.send(envelope("smtp"))
-        (line,) = smtp._local.connections.values()
+        (connection,) = smtp._local.connections.values()
         if how == "cut":
-            line.talk.sock.shutdown(socket.SHUT_RDWR)
+            connection.client.sock.shutdown(socket.SHUT_RDWR)
         else:
-            monkeypatch.setattr(smtp, "ASK_AFTER", 0)
+            monkeypatch.setattr(smtp, "NOOP_AFTER", 0)
             office.noop = "421 closing"
         row.send(envelope("smtp"))
 
@@ -868,8 +913,8 @@ def test_mail_goes_on_after_the_server_was_restarted(db):  # OUT-05
     enter("smtp", EMAIL, {"host": "127.0.0.1", "port": str(first.port), "security": "none"}, {})
     challenges.issue(Purpose.REGISTER, parse(ANA), client=HERE)
     sweep()
-    (line,) = smtp._local.connections.values()
-    line.talk.sock.shutdown(socket.SHUT_RDWR)
+    (connection,) = smtp._local.connections.values()
+    connection.client.sock.shutdown(socket.SHUT_RDWR)
     first.close()
     second = PostOffice().open(first.port)
     time_passes(minutes=1)

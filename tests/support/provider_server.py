@@ -111,7 +111,7 @@ class Api:
     options: dict = {}
     secrets: dict = {}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         """Whether the credentials are right."""
         raise NotImplementedError
 
@@ -145,7 +145,7 @@ class Mailgun(Api):
     path = r"/shop\.example/messages"
     options, secrets = {"sender_domain": "shop.example"}, {"api_key": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         return request.basic == ("api", SECRET)
 
     def read(self, request):
@@ -163,7 +163,7 @@ class SendGrid(Api):
     path = r"/mail/send"
     secrets = {"api_key": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         return request.bearer == SECRET
 
     def read(self, request):
@@ -188,7 +188,7 @@ class Postmark(Api):
     path = r"/email"
     secrets = {"server_token": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         return request.headers["X-Postmark-Server-Token"] == SECRET
 
     def read(self, request):
@@ -212,7 +212,7 @@ class Resend(Api):
     path = r"/emails"
     secrets = {"api_key": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         return request.bearer == SECRET
 
     def read(self, request):
@@ -228,7 +228,7 @@ class Brevo(Api):
     path = r"/smtp/email"
     secrets = {"api_key": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         return request.headers["api-key"] == SECRET
 
     def read(self, request):
@@ -247,7 +247,7 @@ class Mailjet(Api):
     path = r"/send"
     options, secrets = {"api_key": "mailjet-key"}, {"secret_key": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         return request.basic == ("mailjet-key", SECRET)
 
     def read(self, request):
@@ -272,7 +272,7 @@ class ZeptoMail(Api):
     path = r"/email"
     secrets = {"token": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         return request.headers["Authorization"] == f"Zoho-enczapikey {SECRET}"
 
     def read(self, request):
@@ -301,7 +301,7 @@ class AmazonSes(Api):
     options = {"access_key_id": "AKIAEXAMPLE", "region": "eu-west-1"}
     secrets = {"secret_access_key": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         signed = re.match(
             r"AWS4-HMAC-SHA256 Credential=AKIAEXAMPLE/\d{8}/eu-west-1/ses/aws4_request, "
             r"SignedHeaders=\S+, Signature=[0-9a-f]{64}$",
@@ -333,7 +333,7 @@ class Twilio(Api):
     options = {"account_sid": "AC1", "sender": "+15005550006"}
     secrets = {"auth_token": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         return request.basic == ("AC1", SECRET)
 
     def read(self, request):
@@ -358,7 +358,7 @@ class Vonage(Api):
     path = r"/sms/json"
     options, secrets = {"api_key": "vonage-key", "sender": "Shop"}, {"api_secret": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         return (request.form.get("api_key"), request.form.get("api_secret")) == (
             "vonage-key",
             SECRET,
@@ -380,7 +380,7 @@ class Termii(Api):
     path = r"/api/sms/send"
     options, secrets = {"sender": "Shop"}, {"api_key": SECRET}
 
-    def trusted_browser_id(self, request):
+    def accepts(self, request):
         return request.json.get("api_key") == SECRET
 
     def read(self, request):
@@ -456,7 +456,7 @@ class ProviderServer:
         api = APIS.get(request.kind)
         if request.method != "POST" or not api or not re.fullmatch(api.path, request.path):
             return Answer(404, {"message": "not found"})
-        if not api.trusted_browser_id(request):
+        if not api.accepts(request):
             return Answer(401, api.refused(401))
         message = api.read(request)
         message.to, message.sender = (
