@@ -17,7 +17,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from accounts import conf
 from ratelimits.rates import Rate, parse_rates
-from storefront.checks import BOUNDS, DAY, RATES, TAG, refuse_unsafe_start
+from storefront.checks import TAG, refuse_unsafe_start
+from storefront.checks.values import BOUNDS, DAY, RATES
 
 ROOT = Path(__file__).parents[2]
 
@@ -482,7 +483,8 @@ def test_while_developing_mail_may_be_printed_and_rows_forgotten(settings):
 def test_every_fault_has_a_number_of_its_own():
     numbers = [
         node.value.removeprefix("storefront.")
-        for node in ast.walk(ast.parse((ROOT / "storefront" / "checks.py").read_text()))
+        for path in (ROOT / "storefront" / "checks").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant)
         and re.fullmatch(r"(storefront\.)?[EW]\d+", str(node.value))
     ]
@@ -491,7 +493,7 @@ def test_every_fault_has_a_number_of_its_own():
     assert sorted(numbers) == sorted(set(numbers))
 
 
-def test_all_checks_of_ours_stand_in_one_file():
+def test_all_checks_of_ours_stand_in_one_folder():
     ours = [check for check in checks.registry.registry.registered_checks if TAG in check.tags]
 
-    assert {check.__module__ for check in ours} == {"storefront.checks"}
+    assert {check.__module__.rpartition(".")[0] for check in ours} == {"storefront.checks"}
