@@ -1,7 +1,7 @@
 """All tables of accounts, and what PostgreSQL alone has: indexes of lists, and a trail that stands as it was written."""
 
 import accounts.codes
-import accounts.sessions.store
+import accounts.models.sessions
 import django.db.models.deletion
 import django.db.models.functions.datetime
 import django.db.models.functions.text
@@ -225,7 +225,7 @@ class Migration(migrations.Migration):
                 ('last_used_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='last used')),
                 ('signed_in_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='signed in')),
                 ('confirmed_at', models.DateTimeField(null=True, verbose_name='last proved who is there')),
-                ('name', models.CharField(default=accounts.sessions.store.new_name, editable=False, max_length=16, verbose_name='name')),
+                ('name', models.CharField(default=accounts.models.sessions.new_name, editable=False, max_length=16, verbose_name='name')),
                 ('confirmed_by', models.CharField(blank=True, db_default='', max_length=8, verbose_name='verified by')),
                 ('challenge', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sessions', to='accounts.challenge', verbose_name='challenge')),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL, verbose_name='user')),

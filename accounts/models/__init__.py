@@ -8,9 +8,9 @@ from accounts.models.security_events import (
     SecurityEventQuerySet,
     WrittenOnce,
 )
+from accounts.models.sessions import Session
 from accounts.models.sms_countries import EVERYWHERE, TextCountry
 from accounts.models.users import FormerUsername, User
-from accounts.sessions.store import Session
 
 __all__ = [
     "ANYBODY",

@@ -1,21 +1,17 @@
-"""Sessions as rows of our own: whose, from where, since when. They work without Redis and end one by one."""
+"""The store of sessions in rows of our own: they work without Redis and end one by one."""
 
 import re
 import secrets
 
-from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
-from django.contrib.sessions.base_session import AbstractBaseSession
 from django.core import signing
-from django.db import models
-from django.db.models import F
-from django.db.models.functions import Least, Now
-from django.utils.timezone import now
-from django.utils.translation import gettext_lazy as _
+from django.db.models.functions import Now
 
 from accounts import conf
+from accounts.models import Session
+from accounts.models.sessions import session_end
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.prepared import Compiled
 
@@ -29,65 +25,6 @@ PASSWORD = "password"  # noqa: S105  the word, not one
 STAFF_DOOR = "password and code of the staff pages"
 
 OUR_KEY = re.compile(r"[0-9a-f]{40}")
-
-
-def new_name() -> str:
-    """Make up a name for a session."""
-    return secrets.token_hex(8)
-
-
-class Session(AbstractBaseSession):
-    """One browser that is signed in, or in the middle of a journey."""
-
-    user = models.ForeignKey(
-        settings.AUTH_USER_MODEL,
-        models.CASCADE,
-        null=True,
-        related_name="sessions",
-        verbose_name=_("user"),
-    )
-    challenge = models.ForeignKey(
-        "accounts.Challenge",
-        models.SET_NULL,
-        null=True,
-        related_name="sessions",
-        verbose_name=_("challenge"),
-    )
-    ip = models.GenericIPAddressField(_("IP address"), null=True)
-    agent = models.CharField(_("browser"), max_length=200, blank=True)
-    created_at = models.DateTimeField(_("began"), db_default=Now())
-    last_used_at = models.DateTimeField(_("last used"), db_default=Now())
-    # A new key for the same person begins the row anew, but not the time until it ends.
-    signed_in_at = models.DateTimeField(_("signed in"), db_default=Now())
-    confirmed_at = models.DateTimeField(_("last proved who is there"), null=True)
-    # A name that may stand on a page: the key itself signs its holder in (SES-05).
-    name = models.CharField(_("name"), max_length=16, default=new_name, editable=False)
-    # By PASSWORD, or by a code or link to the contact of this kind.
-    confirmed_by = models.CharField(_("verified by"), max_length=8, blank=True, db_default="")
-
-    class Meta:
-        verbose_name = _("session")
-        verbose_name_plural = _("sessions")
-
-    @classmethod
-    def get_session_store_class(cls):
-        """Name the store that reads and writes these rows."""
-        return SessionStore
-
-    def touch(self):
-        """Note that the session is in use, so that it idles from now (SES-07)."""
-        ends = _ends(staff=bool(self.user and self.user.is_staff))
-        Session.objects.filter(pk=self.pk).update(last_used_at=Now(), expire_date=ends)
-
-    @property
-    def device(self):
-        """The browser in words of ours."""
-        return ClientInfo(agent=self.agent).device
-
-    @property
-    def is_fresh(self):
-        """Whether the owner reauthenticated a short while ago (REC-08)."""
-        return bool(self.confirmed_at and self.confirmed_at > now() - conf.REAUTH_WINDOW)
 
 
 BY_KEY = Compiled(
@@ -163,7 +100,7 @@ class SessionStore(DatabaseStore):
         if former != self.session_key:
             values |= {"session_key": self.session_key, "created_at": Now()}
         if values["user_id"] and not self.signed_in:
-            values["expire_date"] = _ends(staff=self.staff)
+            values["expire_date"] = session_end(staff=self.staff)
         if not Session.objects.filter(session_key=former).update(**values):
             raise UpdateError
         return None
@@ -184,10 +121,3 @@ class SessionStore(DatabaseStore):
             "last_used_at": Now(),
             "expire_date": Now() + (idle if user_id else conf.LINK_TTL),
         }
-
-
-def _ends(*, staff):
-    """When a session ends that is used now: after its idle time, and so long after the sign-in at most (SES-07)."""
-    idle = conf.STAFF_SESSION_IDLE if staff else conf.SESSION_IDLE
-    whole = conf.STAFF_SESSION_ABSOLUTE if staff else conf.SESSION_ABSOLUTE
-    return Least(Now() + idle, F("signed_in_at") + whole)
