@@ -41,7 +41,7 @@ def record(
     }
     if identifier:
         key, country = fingerprint(identifier.key), identifier.country
-        shared |= {"fingerprint": key, "channel": identifier.kind, "country": country}
+        shared |= {"fingerprint": key, "identifier_kind": identifier.kind, "country": country}
     rows = [SecurityEvent(kind=kind, **shared) for kind in kinds]
     try:
         _write(rows)
@@ -54,7 +54,7 @@ def record(
         _write(rows)
 
 
-def browsers(events: QuerySet[SecurityEvent]) -> list[str]:
+def trusted_browsers(events: QuerySet[SecurityEvent]) -> list[str]:
     """The names of the trusted browsers in which these events happened."""
     about = events.filter(about__startswith=BROWSER).values_list("about", flat=True)
     return sorted({each.removeprefix(BROWSER) for each in about})

@@ -31,7 +31,7 @@ def current_key_id() -> str:
     return key_id(settings.CODE_KEYS[0])
 
 
-def code(seed: bytes, key_name: str, *facts: str) -> str:
+def derive_code(seed: bytes, key_name: str, *facts: str) -> str:
     """Work out the digits for `seed` and `facts` (RFC 4226 5.3 over HMAC-SHA-256)."""
     return truncate(_mac(seed, key_name, "code", *facts), conf.CODE_LENGTH)
 
@@ -43,25 +43,25 @@ def truncate(digest: bytes, digits: int) -> str:
     return f"{number % 10**digits:0{digits}d}"
 
 
-def token(row: uuid.UUID, seed: bytes, key_name: str, *facts: str) -> str:
+def derive_token(row: uuid.UUID, seed: bytes, key_name: str, *facts: str) -> str:
     """Work out the token of an emailed link: which row, and 144 bits to prove it (REC-03)."""
     proof = _mac(seed, key_name, "link", *facts)[:TOKEN_BYTES]
     return base64.urlsafe_b64encode(row.bytes + proof).rstrip(b"=").decode()
 
 
-def token_row(text: str) -> uuid.UUID | None:
+def challenge_id(text: str) -> uuid.UUID | None:
     """Read which row a token speaks of; proves nothing yet."""
     if not re.fullmatch(r"[A-Za-z0-9_-]{46}", text):
         return None
     return uuid.UUID(bytes=base64.urlsafe_b64decode(text + "==")[:16])
 
 
-def same(one: str, other: str) -> bool:
+def is_same(one: str, other: str) -> bool:
     """Compare two secrets in constant time (COD-12)."""
     return constant_time_compare(one, other)
 
 
-def read(text: str) -> str:
+def extract_digits(text: str) -> str:
     """Pick the code out of what was typed or pasted: "123 456", "Code: 123456", "١٢٣٤٥٦" (ux 26, 28, IDN-10).
 
     Our own text message holds it twice, beside a number of minutes: it is the one run of that length. Returns "" when

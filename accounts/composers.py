@@ -16,7 +16,14 @@ from django.utils.translation import gettext_lazy
 
 from accounts import conf
 from accounts.identifiers import EMAIL
-from accounts.models import ANYBODY, TYPED, Challenge, Purpose, SecurityEvent, User
+from accounts.models import (
+    ANONYMOUS_PURPOSES,
+    TYPED_PURPOSES,
+    Challenge,
+    Purpose,
+    SecurityEvent,
+    User,
+)
 from messaging.models import Provider
 from messaging.outbox.composing import composes
 
@@ -161,11 +168,11 @@ def notice(about_id: UUID, what: str) -> Facts | None:
     owner = sent.owner if sent else None
     if sent is None or owner is None or not owner.is_active:
         return None
-    if what == "new_device" and _is_one_of_many(sent, owner):
+    if what == "new_device" and _is_notice_over_limit(sent, owner):
         return None
     title, sentence = NEWS[what]
     # A link that was ended, or never began, does not take the news along.
-    has_link = sent.closed_at is None and sent.link_life > timedelta()
+    has_link = sent.cancelled_at is None and sent.link_life > timedelta()
     return {
         "title": title,
         "sentence": sentence,
@@ -206,7 +213,7 @@ def _asked(challenge: Challenge) -> Facts:
 
 def _owner(challenge: Challenge) -> User | None:
     """Whose account the identifier of an attempt already opens, if it is not the one that asks."""
-    if challenge.purpose not in (Purpose.REGISTER, *TYPED):
+    if challenge.purpose not in (Purpose.REGISTER, *TYPED_PURPOSES):
         return None
     found = User.objects.for_identifier(challenge.identifier).first()
     return None if found is None or found.pk == challenge.user_id else found
@@ -222,7 +229,9 @@ def _unknown(challenge: Challenge) -> Facts | None:
     account = User.objects.for_identifier(challenge.identifier).first()
     if account and not (account.is_staff and account.is_active):
         return None
-    if _was_told(challenge, [*ANYBODY, Purpose.REGISTER] if account else ANYBODY):
+    if _was_written_to(
+        challenge, [*ANONYMOUS_PURPOSES, Purpose.REGISTER] if account else ANONYMOUS_PURPOSES
+    ):
         return None
     if account:
         return _asked(challenge) | {"template": "staff"}
@@ -230,7 +239,7 @@ def _unknown(challenge: Challenge) -> Facts | None:
     return _asked(challenge) | {"template": "unknown", "link": link}
 
 
-def _was_told(challenge: Challenge, purposes: Iterable[Purpose]) -> bool:
+def _was_written_to(challenge: Challenge, purposes: Iterable[Purpose]) -> bool:
     """Whether an attempt for one of these purposes reached the address lately."""
     others = Challenge.objects.filter(
         recipient=challenge.recipient, user=None, purpose__in=purposes
@@ -241,7 +250,7 @@ def _was_told(challenge: Challenge, purposes: Iterable[Purpose]) -> bool:
     return recent.exclude(pk=challenge.pk).exists()
 
 
-def _is_one_of_many(sent: Challenge, owner: User) -> bool:
+def _is_notice_over_limit(sent: Challenge, owner: User) -> bool:
     """Whether the hour up to this notice had as many new devices as anybody wants to read of."""
     hour = SecurityEvent.objects.filter(
         user=owner,

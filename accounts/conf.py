@@ -31,10 +31,10 @@ RESENDS_PER_RECIPIENT = parse_rates(env.str("RESENDS_PER_RECIPIENT", "3/h"))
 # What texts may cost (ABU-02, ABU-05, ABU-08): budgets for all, for one country and for the first eight digits of a
 # number, each once for sign-ups, for sign-in and recovery, and for owners. A country in which fewer than one in ten of
 # so many codes came back within a day gets none for sign-ups for a day.
-TEXTS = parse_rates(env.str("TEXTS", "500/h"))
-TEXTS_PER_COUNTRY = parse_rates(env.str("TEXTS_PER_COUNTRY", "200/h"))
-TEXTS_PER_PREFIX = parse_rates(env.str("TEXTS_PER_PREFIX", "10/h"))
-TEXTS_BEFORE_JUDGING = env.int("TEXTS_BEFORE_JUDGING", 50)
+SMS_TOTAL = parse_rates(env.str("SMS_TOTAL", "500/h"))
+SMS_PER_COUNTRY = parse_rates(env.str("SMS_PER_COUNTRY", "200/h"))
+SMS_PER_PREFIX = parse_rates(env.str("SMS_PER_PREFIX", "10/h"))
+SMS_BEFORE_JUDGING = env.int("SMS_BEFORE_JUDGING", 50)
 
 # Registration.
 REGISTER_PER_IP = parse_rates(env.str("REGISTER_PER_IP", "20/h"))
@@ -52,7 +52,7 @@ SIGN_INS_PER_BROWSER = parse_rates(env.str("SIGN_INS_PER_BROWSER", "60/h"))
 CODES_PER_IP = parse_rates(env.str("CODES_PER_IP", "30/10m"))
 # How many usernames one household may find out to be taken or free.
 USERNAME_PROBES_PER_IP = parse_rates(env.str("USERNAME_PROBES_PER_IP", "20/m"))
-FAMILIAR_TTL = _seconds("FAMILIAR_TTL", 365 * 86400)
+TRUSTED_BROWSER_TTL = _seconds("TRUSTED_BROWSER_TTL", 365 * 86400)
 
 # Recovery, and the account.
 RESET_TTL = _seconds("RESET_TTL", 3600)

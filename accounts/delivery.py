@@ -73,9 +73,9 @@ class Line:
     fix: Fix | None = None
 
 
-def line(challenge: Challenge | None) -> Line | None:
+def status_line(challenge: Challenge | None) -> Line | None:
     """Say what became of the newest message of an attempt, or None where nothing may be told."""
-    if challenge is None or not _may_be_told(challenge):
+    if challenge is None or not _may_show(challenge):
         return None
     age = now() - challenge.sent_at
     state = _state(challenge, age)
@@ -87,8 +87,8 @@ def line(challenge: Challenge | None) -> Line | None:
     )
 
 
-def _may_be_told(challenge: Challenge) -> bool:
-    if challenge.verified_at or challenge.closed_at:
+def _may_show(challenge: Challenge) -> bool:
+    if challenge.verified_at or challenge.cancelled_at:
         return False
     # A number of somebody else's account gets no message at all (ENU-07).
     silent = challenge.purpose == Purpose.CONTACT and challenge.kind == PHONE
@@ -126,12 +126,11 @@ def _other_identifier(challenge: Challenge) -> Fix:
 
 
 def _other_contact(challenge: Challenge) -> Fix:
-    """The address typed once more."""
     return Fix(_("Check the address."), reverse("accounts:contact", args=[challenge.kind]))
 
 
 def _password(challenge: Challenge) -> Fix | None:
-    """The other way to prove who is there, for whoever has it."""
+    """The password instead, for whoever has one."""
     owner = challenge.owner
     if owner is None or not owner.has_usable_password():
         return None

@@ -73,7 +73,7 @@ class CodeExpired(Refused):
 
 
 class CodeClosed(Refused):
-    """Used, replaced or withdrawn: this attempt is over."""
+    """Used, replaced or cancelled: this attempt is over."""
 
     field = "code"
     message = gettext_lazy(
@@ -118,12 +118,10 @@ class TooOften(Refused):
 
     @property
     def headers(self) -> dict[str, str]:
-        """When to try again."""
         return {"Retry-After": str(self.retry_after)}
 
     @staticmethod
     def sentence() -> str:
-        """What to say, with the time left open."""
         return _("That was too often. You can try again at %(time)s.")
 
 
@@ -132,7 +130,6 @@ class TooSoon(TooOften):
 
     @staticmethod
     def sentence() -> str:
-        """Say that a code is on its way."""
         return _("A message was sent a moment ago. You can ask for another one at %(time)s.")
 
 
@@ -177,22 +174,21 @@ class PasswordBreached(Refused):
 
 
 class ReauthenticationNeeded(Refused):
-    """Whoever is signed in must first prove again that they are the owner (REC-08)."""
+    """Whoever is signed in must reauthenticate first (REC-08)."""
 
     status = 403
     message = gettext_lazy("Confirm that it is you first.")
 
 
-class StaffTriesUsed(TooOften):
+class StaffPasswordLocked(TooOften):
     """Too many tries with a staff password; they have an event of their own."""
 
 
-class PasswordClosed(TooOften):
+class PasswordLocked(TooOften):
     """Too many tries with a password. It closes this way in and no other; a code has caps of its own (LIM-03)."""
 
     @staticmethod
     def sentence() -> str:
-        """Say when, and that a code works now."""
         return _(
             "There were too many tries with a password. You can use one again at %(time)s, or get a code now."
         )
@@ -226,7 +222,7 @@ class ChannelDown(Refused):
         )
 
 
-class TextsStopped(ChannelDown):
+class SmsStopped(ChannelDown):
     """No text to `scope`: a budget is spent, staff closed it, or hardly any code came back (ABU-02, ABU-05)."""
 
     def __init__(self, scope: str, to: Identifier) -> None:

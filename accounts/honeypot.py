@@ -8,7 +8,7 @@ from django.utils.module_loading import import_string
 from accounts import conf
 
 
-def is_program(request: HttpRequest, posted: Mapping[str, str]) -> bool:
+def is_bot(request: HttpRequest, posted: Mapping[str, str]) -> bool:
     """Whether the check that the shop chose, if it chose one, takes this for a program."""
     return bool(conf.BOT_CHECK) and bool(import_string(conf.BOT_CHECK)(request, posted))
 

@@ -56,13 +56,13 @@ RESERVED_USERNAMES = frozenset(
 )
 
 
-class Unreadable(ValueError):
+class InvalidIdentifier(ValueError):
     """What was typed is no identifier; the text says what to type instead."""
 
     code = "unreadable"
 
 
-class NotTexted(Unreadable):
+class NotTexted(InvalidIdentifier):
     """A number that exists and is not for texts of ours: its kind or its country (IDN-05)."""
 
     code = "not_texted"
@@ -123,18 +123,21 @@ class Identifier:
 
 
 def parse(text: str) -> Identifier:
-    """Read an email address or mobile number. Raises Unreadable."""
+    """Read an email address or mobile number. Raises InvalidIdentifier."""
     return parse_email(text) if "@" in text or "\uff20" in text else parse_phone(text)
 
 
 def parse_email(text: str) -> Identifier:
-    """Read an email address: trimmed, ASCII, the domain as A-labels (IDN-01, IDN-03, IDN-10). Raises Unreadable."""
+    """Read an email address: trimmed, ASCII, the domain as A-labels (IDN-01, IDN-03, IDN-10).
+
+    Raises InvalidIdentifier.
+    """
     local, _at, domain = _pasted_address(text).replace("\uff20", "@").rpartition("@")
     local = characters.without_invisible(local)
     try:
         domain = _a_labels(domain)
         if not LOCAL_PART.fullmatch(local) or "=?" in local:
-            raise Unreadable
+            raise InvalidIdentifier
         validate_email(
             # For what it asks of any name: it refuses joiners in domains where IDNA allows them.
             f"{local}@{domain.replace('xn--', 'xn-')}",
@@ -145,9 +148,9 @@ def parse_email(text: str) -> Identifier:
         )
         address = f"{local}@{domain}"
         if len(address) > conf.EMAIL_MAX:
-            raise Unreadable
-    except (EmailNotValidError, UnicodeError, Unreadable):
-        raise Unreadable(
+            raise InvalidIdentifier
+    except (EmailNotValidError, UnicodeError, InvalidIdentifier):
+        raise InvalidIdentifier(
             _("Enter an email address in the correct format, like name@example.com")
         ) from None
     # One documented fold: every mailbox of note ignores case, so ours does too.
@@ -155,7 +158,7 @@ def parse_email(text: str) -> Identifier:
 
 
 def parse_phone(text: str) -> Identifier:
-    """Read a mobile number into E.164, digits of any script (IDN-04, IDN-05, ux 15, 22). Raises Unreadable."""
+    """Read a mobile number into E.164, digits of any script (IDN-04, IDN-05, ux 15, 22). Raises InvalidIdentifier."""
     number = _dialled(text)
     e164 = phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     found = Identifier(kind=PHONE, key=e164, address=e164)
@@ -174,11 +177,11 @@ def parse_phone(text: str) -> Identifier:
     return found
 
 
-def spell_username(text: str) -> str:
-    """The one canonical spelling of a username, reserved ones included (IDN-06). Raises Unreadable."""
+def normalize_username(text: str) -> str:
+    """The one canonical spelling of a username, reserved ones included (IDN-06). Raises InvalidIdentifier."""
     name = unicodedata.normalize("NFKC", text).casefold()
     if not USERNAME_SHAPE.fullmatch(name):
-        raise Unreadable(
+        raise InvalidIdentifier(
             _(
                 "A username has 3 to 32 characters: letters a to z, digits, dots, dashes, underscores"
             )
@@ -187,26 +190,26 @@ def spell_username(text: str) -> str:
 
 
 def parse_username(text: str) -> str:
-    """Read the username that a shopper chose, in its canonical spelling (IDN-06). Raises Unreadable."""
-    name = spell_username(text)
+    """Read the username that a shopper chose, in its canonical spelling (IDN-06). Raises InvalidIdentifier."""
+    name = normalize_username(text)
     bare = re.sub(r"[._-]", "", name)
     if bare.isdecimal():
-        raise Unreadable(
+        raise InvalidIdentifier(
             _("A username needs at least one letter, so that it cannot be mistaken for a number")
         )
     if bare in RESERVED_USERNAMES:
-        raise Unreadable(_("That username is reserved. Choose another one."))
+        raise InvalidIdentifier(_("That username is reserved. Choose another one."))
     return name
 
 
-def parse_name(text: str) -> Identifier:
+def parse_sign_in_name(text: str) -> Identifier:
     """Read what somebody types to sign in: of one kind only, by its looks (IDN-07). Never raises.
 
     What cannot be read is a username that nobody has: it costs and answers the same (ENU-01).
     """
     try:
         return parse(text)
-    except Unreadable:
+    except InvalidIdentifier:
         name = unicodedata.normalize("NFKC", _visible(text)).casefold()
         # What looks like an address or a number is never looked up as a username.
         return Identifier.username(
@@ -214,7 +217,7 @@ def parse_name(text: str) -> Identifier:
         )
 
 
-def suggestion(text: str) -> str:
+def suggest_address(text: str) -> str:
     """Guess the address that a mistyped one was meant to be, or "" (ux 19)."""
     local, at, domain = _visible(text).rpartition("@")
     domain = domain.lower()
@@ -294,11 +297,11 @@ def _dialled(text: str) -> phonenumbers.PhoneNumber:
     if not re.fullmatch(r"\(?\+?[\d\s()\[\].\-~/]{5,40}", digits) or not any(
         map(str.isdigit, digits)
     ):
-        raise Unreadable(
+        raise InvalidIdentifier(
             _("Enter an email address or a mobile number, like name@example.com or +44 7400 123456")
         )
     if "+" not in digits and not conf.PHONE_REGION:
-        raise Unreadable(
+        raise InvalidIdentifier(
             _("Start the mobile number with + and the country code, like +44 7400 123456")
         )
     try:
@@ -306,7 +309,7 @@ def _dialled(text: str) -> phonenumbers.PhoneNumber:
     except phonenumbers.NumberParseException:
         number = phonenumbers.PhoneNumber()
     if not phonenumbers.is_valid_number(number):
-        raise Unreadable(_("That mobile number does not exist. Check it and try again."))
+        raise InvalidIdentifier(_("That mobile number does not exist. Check it and try again."))
     return number
 
 

@@ -24,12 +24,12 @@ KEPT = 5
 
 def registrations(client: ClientInfo) -> list[Limit]:
     """How many registrations one household may begin."""
-    return _by_household("registrations", client, conf.REGISTER_PER_IP)
+    return _household_limits("registrations", client, conf.REGISTER_PER_IP)
 
 
 def duplicate_probes(client: ClientInfo) -> list[Limit]:
     """How many addresses one household may learn to be taken (ENU-06)."""
-    return _by_household("duplicate probes", client, conf.DUPLICATE_PROBES_PER_IP)
+    return _household_limits("duplicate probes", client, conf.DUPLICATE_PROBES_PER_IP)
 
 
 def breach_checks(subject: str) -> list[Limit]:
@@ -39,12 +39,12 @@ def breach_checks(subject: str) -> list[Limit]:
 
 def username_probes(client: ClientInfo) -> list[Limit]:
     """How many usernames one household may find out to be taken or free."""
-    return _by_household("username probes", client, conf.USERNAME_PROBES_PER_IP)
+    return _household_limits("username probes", client, conf.USERNAME_PROBES_PER_IP)
 
 
 def refused_numbers(client: ClientInfo) -> list[Limit]:
     """How many numbers that we do not text one household may type: each refusal is written down (IDN-05)."""
-    return _by_household("refused numbers", client, conf.CODES_PER_IP)
+    return _household_limits("refused numbers", client, conf.CODES_PER_IP)
 
 
 def messages(to: Identifier, pool: Pool) -> list[Limit]:
@@ -56,7 +56,7 @@ def messages(to: Identifier, pool: Pool) -> list[Limit]:
         return _limits("staff messages", to.mailbox, conf.STAFF_MESSAGES)
     # Of the owner by the very address: whoever has a like one must not use this one's up.
     subject = to.key if pool == Pool.OWNER else to.mailbox
-    return _parts("messages", subject, conf.MESSAGES_PER_RECIPIENT, pool)
+    return _shared_limits("messages", subject, conf.MESSAGES_PER_RECIPIENT, pool)
 
 
 def resends(to: Identifier, pool: Pool) -> list[Limit]:
@@ -66,31 +66,31 @@ def resends(to: Identifier, pool: Pool) -> list[Limit]:
     """
     if pool == Pool.STAFF:
         return []
-    return _owned("resends", to.mailbox, conf.RESENDS_PER_RECIPIENT, pool)
+    return _owner_limits("resends", to.mailbox, conf.RESENDS_PER_RECIPIENT, pool)
 
 
-def texts(to: Identifier, pool: Pool) -> list[Limit]:
+def sms(to: Identifier, pool: Pool) -> list[Limit]:
     """What texts of a pool may cost: in all, to one country, and to numbers next to each other (ABU-02, ABU-08)."""
     return [
-        *texts_in_all(pool),
-        *texts_to_country(to.country, pool),
+        *sms_in_all(pool),
+        *sms_to_country(to.country, pool),
         # An owner's text goes to a number that is verified: a neighbour's must not stop it.
         *(
-            _of_pool("texts by prefix", to.prefix, conf.TEXTS_PER_PREFIX, pool)
+            _pool_limits("texts by prefix", to.prefix, conf.SMS_PER_PREFIX, pool)
             if pool != Pool.OWNER
             else []
         ),
     ]
 
 
-def texts_in_all(pool: Pool) -> list[Limit]:
+def sms_in_all(pool: Pool) -> list[Limit]:
     """What all texts of a pool may cost."""
-    return _of_pool("texts", "all", conf.TEXTS, pool)
+    return _pool_limits("texts", "all", conf.SMS_TOTAL, pool)
 
 
-def texts_to_country(country: str, pool: Pool) -> list[Limit]:
+def sms_to_country(country: str, pool: Pool) -> list[Limit]:
     """What texts of a pool to one country may cost."""
-    return _of_pool("texts by country", country, conf.TEXTS_PER_COUNTRY, pool)
+    return _pool_limits("texts by country", country, conf.SMS_PER_COUNTRY, pool)
 
 
 def guesses(at: Identifier, pool: Pool) -> list[Limit]:
@@ -100,12 +100,12 @@ def guesses(at: Identifier, pool: Pool) -> list[Limit]:
     """
     if pool == Pool.STAFF:
         return _limits("staff guesses", at.key, conf.CODE_GUESSES_PER_ID)
-    return _parts("guesses", at.key, conf.CODE_GUESSES_PER_ID, pool)
+    return _shared_limits("guesses", at.key, conf.CODE_GUESSES_PER_ID, pool)
 
 
 def code_requests(client: ClientInfo) -> list[Limit]:
     """How many codes and links one household may ask for without being signed in."""
-    return _by_household("code requests", client, conf.CODES_PER_IP)
+    return _household_limits("code requests", client, conf.CODES_PER_IP)
 
 
 def code_requests_by_browser(browser: str) -> list[Limit]:
@@ -113,14 +113,14 @@ def code_requests_by_browser(browser: str) -> list[Limit]:
     return _limits("code requests by browser", browser, conf.CODES_PER_IP)
 
 
-def resets(of: Identifier, pool: Pool) -> list[Limit]:
+def resets(owner: Identifier, pool: Pool) -> list[Limit]:
     """How often a new password may be asked for; as often by the owner, whatever others did (LIM-12)."""
-    return _owned("resets", of.mailbox, conf.RESETS_PER_ID, pool)
+    return _owner_limits("resets", owner.mailbox, conf.RESETS_PER_ID, pool)
 
 
-def caps(of: Identifier, pool: Pool) -> list[Limit]:
+def caps(owner: Identifier, pool: Pool) -> list[Limit]:
     """All that strangers can fill for one identifier, as it stands in the way of `pool`."""
-    every = [messages(of, pool), resends(of, pool), resets(of, pool), guesses(of, pool)]
+    every = [messages(owner, pool), resends(owner, pool), resets(owner, pool), guesses(owner, pool)]
     return [replace(limit, pool=pool) for cap in every for limit in cap]
 
 
@@ -140,7 +140,7 @@ def sign_ins(account: str) -> list[Limit]:
 
 
 def confirmations(account: str) -> list[Limit]:
-    """How often the owner of one account may prove to be there, with the password."""
+    """How often the owner of one account may reauthenticate with the password."""
     return _limits("confirmations", account, conf.CHANGES_PER_ACCOUNT)
 
 
@@ -166,14 +166,14 @@ def sign_ins_by_browser(browser: str) -> list[Limit]:
 
 def passwords_by_ip(client: ClientInfo) -> list[Limit]:
     """How many passwords may be tried from one household (LIM-05)."""
-    return _by_household("passwords by IP", client, conf.LOGIN_FAILURES_PER_IP)
+    return _household_limits("passwords by IP", client, conf.LOGIN_FAILURES_PER_IP)
 
 
 def staff_logins(name: str, client: ClientInfo) -> list[Limit]:
     """How often a password may be tried at the admin's door (LIM-08)."""
     return [
         *staff_logins_by_name(name),
-        *_by_household("staff logins by IP", client, conf.STAFF_LOGINS_PER_IP),
+        *_household_limits("staff logins by IP", client, conf.STAFF_LOGINS_PER_IP),
     ]
 
 
@@ -191,14 +191,14 @@ def forged_receipts(client: ClientInfo, provider_id: str) -> tuple[list[Limit], 
     """How many receipts one household may fail to verify, and how many are heard of in the name of one provider."""
     rates = conf.WEBHOOK_FAILURES_PER_IP
     return (
-        _by_household("forged receipts", client, rates),
+        _household_limits("forged receipts", client, rates),
         _limits("forged receipts by provider", provider_id, rates),
     )
 
 
-def notes(kind: str, client: ClientInfo) -> list[Limit]:
+def refusal_events(kind: str, client: ClientInfo) -> list[Limit]:
     """How often the audit notes that one household was refused so: a flood of refusals is no flood of rows."""
-    return _by_household(f"notes of {kind}", client, ONCE_A_MINUTE)
+    return _household_limits(f"notes of {kind}", client, ONCE_A_MINUTE)
 
 
 def staff_lookups(account: str) -> list[Limit]:
@@ -248,7 +248,7 @@ def _limits(name: str, subject: str, rates: tuple[Rate, ...]) -> list[Limit]:
     return [Limit(name, subject, rate) for rate in rates]
 
 
-def _by_household(name: str, client: ClientInfo, rates: tuple[Rate, ...]) -> list[Limit]:
+def _household_limits(name: str, client: ClientInfo, rates: tuple[Rate, ...]) -> list[Limit]:
     """The limits of each network that may be one household; those of IPv6 are nested (LIM-05)."""
     return [
         Limit(name, network, rate._replace(times=times * rate.times))
@@ -257,21 +257,21 @@ def _by_household(name: str, client: ClientInfo, rates: tuple[Rate, ...]) -> lis
     ]
 
 
-def _parts(name: str, subject: str, rates: tuple[Rate, ...], pool: Pool) -> list[Limit]:
+def _shared_limits(name: str, subject: str, rates: tuple[Rate, ...], pool: Pool) -> list[Limit]:
     """A cap of which strangers may fill a part, and owners the whole, in a bucket of their own.
 
     Not in one bucket: strangers who count their refusals would learn when the owner asked (ABU-08).
     """
     if pool == Pool.OWNER:
-        return _owned(name, subject, rates, pool)
+        return _owner_limits(name, subject, rates, pool)
     return _limits(name, subject, tuple(map(part_of_strangers, rates)))
 
 
-def _owned(name: str, subject: str, rates: tuple[Rate, ...], pool: Pool) -> list[Limit]:
+def _owner_limits(name: str, subject: str, rates: tuple[Rate, ...], pool: Pool) -> list[Limit]:
     """A cap of which the owner has one of their own."""
     return _limits(f"{name} by owner" if pool == Pool.OWNER else name, subject, rates)
 
 
-def _of_pool(name: str, subject: str, rates: tuple[Rate, ...], pool: Pool) -> list[Limit]:
+def _pool_limits(name: str, subject: str, rates: tuple[Rate, ...], pool: Pool) -> list[Limit]:
     """A budget of each pool's own, which the others cannot use up."""
     return [Limit(name, f"{pool} {subject}", rate, pool=pool) for rate in rates]

@@ -13,16 +13,16 @@ from accounts.sessions.client import ClientInfo
 from ratelimits.engine import try_consume
 
 
-def note(
+def record(
     kind: str, *, client: ClientInfo, identifier: Identifier | None = None, user: User | None = None
 ) -> None:
     """Count one refusal of this `kind`, and record it unless this household had one within the last minute."""
     count(kind, identifier)
-    if try_consume(*limits.notes(kind, client)):
+    if try_consume(*limits.refusal_events(kind, client)):
         audit.record(kind, client=client, identifier=identifier, user=user)
 
 
-def note_limit(
+def record_limit(
     refusal: Refused,
     *,
     client: ClientInfo,
@@ -32,13 +32,13 @@ def note_limit(
     """Note a limit that `user` reached; not a cool-down, nor a lock, which has an event of its own (LOG-01)."""
     if type(refusal) is TooOften:
         who = user if isinstance(user, User) else None
-        note("limit_hit", client=client, identifier=identifier, user=who)
+        record("limit_hit", client=client, identifier=identifier, user=who)
 
 
 def count(kind: str, identifier: Identifier | None = None) -> None:
     """Count one refusal, for the board and the alerts."""
-    channel = identifier.kind if identifier else ""
+    identifier_kind = identifier.kind if identifier else ""
     # Nothing bounds how often a limit is hit: with the country of whatever was typed, one address could add a row
     # for each country and minute.
     country = identifier.country if identifier and kind != "limit_hit" else ""
-    RefusalCount.objects.add(kind, channel=channel, country=country)
+    RefusalCount.objects.add(kind, identifier_kind=identifier_kind, country=country)

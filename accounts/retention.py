@@ -27,39 +27,40 @@ def purge(seconds: float = SECONDS) -> dict[str, int]:
     return {name: _drop(old, until) for name, old in OLD.items()}
 
 
-def sessions() -> QuerySet[Session]:
-    """Sessions that ended."""
+def ended_sessions() -> QuerySet[Session]:
     return Session.objects.filter(expire_date__lte=Now())
 
 
-def attempts() -> QuerySet[Challenge]:
-    """Attempts at proofs that began CHALLENGES_KEPT ago and are over: never one whose code or link still works."""
-    over = Q(verified_at__isnull=False) | Q(closed_at__isnull=False) | Q(link_expires_at__lte=Now())
+def old_challenges() -> QuerySet[Challenge]:
+    """Attempts that began CHALLENGES_KEPT ago and are over: never one whose code or link still works."""
+    over = (
+        Q(verified_at__isnull=False) | Q(cancelled_at__isnull=False) | Q(link_expires_at__lte=Now())
+    )
     return Challenge.objects.filter(over, created_at__lte=Now() - conf.CHALLENGES_KEPT)
 
 
-def happenings() -> QuerySet[SecurityEvent]:
+def old_events() -> QuerySet[SecurityEvent]:
     """Events of EVENTS_KEPT ago."""
     return SecurityEvent.objects.filter(at__lte=Now() - conf.EVENTS_KEPT)
 
 
-def counts() -> QuerySet[Bucket]:
+def expired_buckets() -> QuerySet[Bucket]:
     """Limits whose newest hit is older than their period: they hold nobody up."""
     return Bucket.objects.filter(expires_at__lte=Now())
 
 
-def usernames() -> QuerySet[FormerUsername]:
+def old_usernames() -> QuerySet[FormerUsername]:
     """Former usernames that no notice brings back any more."""
     return FormerUsername.objects.filter(given_up_at__lte=Now() - conf.NOT_ME_TTL)
 
 
 # Apps above add what is theirs.
 OLD: dict[str, Callable[[], QuerySet[Any]]] = {
-    "sessions": sessions,
-    "challenges": attempts,
-    "events": happenings,
-    "limits": counts,
-    "usernames": usernames,
+    "sessions": ended_sessions,
+    "challenges": old_challenges,
+    "events": old_events,
+    "limits": expired_buckets,
+    "usernames": old_usernames,
 }
 
 

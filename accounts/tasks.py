@@ -8,11 +8,9 @@ from accounts.flows import deletion
 
 @shared_task(ignore_result=True)
 def erase() -> None:
-    """Erase the accounts whose time has come."""
     deletion.erase_due()
 
 
 @shared_task(ignore_result=True)
 def purge() -> None:
-    """Drop what is old."""
     retention.purge()

@@ -59,7 +59,7 @@ def warn(kind: str, *, entry: int, by: UUID) -> None:
                 # The log of staff numbers its entries.
                 about_id=UUID(int=entry),
                 part=kind,
-                channel=challenges.channel(contact),
+                channel=challenges.message_channel(contact.kind),
                 address=contact.address,
                 lifetime=WARNED_WITHIN,
             )
@@ -87,4 +87,4 @@ def _refusals(kind: str, rate: Rate) -> int:
     """How many were counted lately, with all of the minute in which the time began."""
     since = Now() - timedelta(seconds=rate.seconds) - MINUTE
     lately = RefusalCount.objects.filter(kind=kind, minute__gt=since)
-    return lately.aggregate(number=Sum("number"))["number"] or 0
+    return lately.aggregate(all=Sum("count"))["all"] or 0

@@ -40,7 +40,7 @@ class StaffStepMixin:
     def record_refusal(self, refusal, identifier=None):
         """Write down a limit that was reached here, as the shop does; password tries have a name of their own."""
         user, client = self.request.user, self.client
-        refusals.note_limit(refusal, client=client, identifier=identifier, user=user)
+        refusals.record_limit(refusal, client=client, identifier=identifier, user=user)
 
     def get_message(self, refusal):
         """What to say of a refusal in the words of the staff pages."""
@@ -81,7 +81,7 @@ class BaseStaffCodeView(StaffStepMixin, PendingChallengeMixin, CodeView):
         """Only for who typed the right password, a short while ago."""
         super().check_access()
         if not self.fits or self.began_at < now() - conf.STAFF_CODE_WITHIN:
-            self.begin_anew()
+            self.redirect_to_start()
 
     def use_code(self, code):
         """Hand the code to the flow and return the way on. Whatever it refuses lands on the form."""
@@ -98,10 +98,6 @@ class BaseStaffCodeView(StaffStepMixin, PendingChallengeMixin, CodeView):
             if self.is_second_click(code):
                 return self.redirect()
             raise
-
-    def get_context_data(self, **kwargs):
-        """Say where the code went."""
-        return super().get_context_data(**kwargs) | {"sent_to": self.sent_to}
 
     @property
     def began_at(self):

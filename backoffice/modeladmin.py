@@ -213,7 +213,7 @@ class ReadOnlyModelAdmin(LargeTableModelAdmin):
 
 def is_contact(text):
     """Whether `text` would be read as an email address or a mobile number, or looks like one or like a part of one."""
-    if identifiers.parse_name(text).kind != USERNAME:
+    if identifiers.parse_sign_in_name(text).kind != USERNAME:
         return True
     visible = characters.without_invisible(text)
     typed = unicodedata.normalize("NFKC", visible).casefold().strip()

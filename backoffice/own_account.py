@@ -109,8 +109,8 @@ class FinalCodeView(BaseStaffCodeView):
 
     def finish(self, message):
         """Drop what waited, take a new session id (SES-01), and lead to the front page with the news."""
-        pending.drop(self.request)
-        pending.confirm(self.request, by=self.request.user.primary)
+        pending.clear_journey(self.request)
+        pending.record_reauthentication(self.request, by=self.request.user.primary)
         return self.redirect_with_message(message)
 
 

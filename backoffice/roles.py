@@ -12,12 +12,12 @@ from django.db.models.functions import Now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import audit, conf, limits, refusals
-from accounts.errors import CodeClosed, PasswordWrong, StaffTriesUsed
+from accounts.errors import CodeClosed, PasswordWrong, StaffPasswordLocked
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications
 from accounts.identifiers import EMAIL, Identifier, fingerprints
 from accounts.models import Challenge, Purpose, SecurityEvent, User
-from accounts.password_policy import judging
+from accounts.password_policy import validation
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from ratelimits.engine import Hit, Limit, refund
@@ -34,7 +34,7 @@ ROLES = {
     ),
     OPERATIONS: (
         *(f"messaging.{verb}_provider" for verb in ("view", "add", "change", "delete")),
-        *(f"accounts.{verb}_textcountry" for verb in ("view", "add", "change")),
+        *(f"accounts.{verb}_smscountry" for verb in ("view", "add", "change")),
         *(
             "messaging.view_channel",
             "messaging.view_breaker",
@@ -57,17 +57,17 @@ def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
     """Take a try at the password of a member of staff, before anybody looks at it; a success gives it back.
 
     A browser that came through this door before has tries of its own, which neither strangers nor its household
-    spend (LIM-04). Raises StaffTriesUsed.
+    spend (LIM-04). Raises StaffPasswordLocked.
     """
     user = User.objects.filter(username=username, is_staff=True).first()
     browser = visitor.trusted_browser_id(user, account_of(user) if user else "staff")
     own = limits.staff_logins_by_browser(browser)
     asked = own if browser else limits.staff_logins(username, visitor.client)
     try:
-        return list(limits.enforce_durably(*asked, refusal=StaffTriesUsed).values())
-    except StaffTriesUsed:
+        return list(limits.enforce_durably(*asked, refusal=StaffPasswordLocked).values())
+    except StaffPasswordLocked:
         name = Identifier.username(username.casefold())
-        refusals.note("staff_sign_in_limited", client=visitor.client, identifier=name)
+        refusals.record("staff_sign_in_limited", client=visitor.client, identifier=name)
         raise
 
 
@@ -82,7 +82,7 @@ def tries_of_browsers(user: User) -> list[Limit]:
     since = Now() - timedelta(seconds=max(rate.seconds for rate in conf.STAFF_LOGINS_PER_NAME))
     theirs = Q(user=user) | Q(fingerprint__in=fingerprints(user.username or ""))
     failed = SecurityEvent.objects.filter(theirs, kind__in=FAILURES, at__gt=since)
-    every = map(limits.staff_logins_by_browser, audit.browsers(failed))
+    every = map(limits.staff_logins_by_browser, audit.trusted_browsers(failed))
     return [limit for own in every for limit in own]
 
 
@@ -122,7 +122,7 @@ def begin_change(
     """Look at the password of whoever wants to change their own account, and send a code to the primary contact.
 
     `new` is the password that shall take its place, if one shall. Goes on with `current` while its code is on its way.
-    Raises PasswordWrong, PasswordBreached, StaffTriesUsed, TooOften, ChannelDown.
+    Raises PasswordWrong, PasswordBreached, StaffPasswordLocked, TooOften, ChannelDown.
     """
     tried = try_password(user.username or "", visitor=visitor)
     if not check_password(password, user.password):
@@ -130,7 +130,7 @@ def begin_change(
         audit.record("sign_in_failed", client=visitor.client, user=user, about=about)
         raise PasswordWrong
     refund(*tried)
-    judging.refuse_breached(new, *limits.breach_checks(str(user.pk)))
+    validation.refuse_breached(new, *limits.breach_checks(str(user.pk)))
     return _code(Purpose.STAFF_CHANGE, user, current, visitor.client)
 
 
@@ -178,7 +178,7 @@ def change_contact(
     """
     challenges.check(challenge, typed, client=client)
     contact, former = challenge.identifier, user.contacts
-    what = "contact_changed" if user.contact(contact.kind) else "contact_added"
+    what = "contact_changed" if user.get_contact(contact.kind) else "contact_added"
     try:
         with transaction.atomic():
             challenges.lock_user(user.pk)
@@ -199,14 +199,14 @@ def set_contact(user: User, contact: Identifier) -> None:
     The contact that was is told, by a message without a link: nothing undoes this. Whoever is signed in must sign
     in anew.
     """
-    former = user.contact(contact.kind)
+    former = user.get_contact(contact.kind)
     with transaction.atomic():
         columns = User.verified_columns(contact) | {"primary": contact.kind}
         User.objects.filter(pk=user.pk).update(**columns)
         challenges.end_everything(user, with_notices=True)
         audit.record("staff_contact_set", client=ClientInfo(), identifier=contact, user=user)
         if former and former.key != contact.key:
-            notifications.tell(user, "contact_changed", client=ClientInfo(), to=[former])
+            notifications.notify(user, "contact_changed", client=ClientInfo(), to=[former])
     user.refresh_from_db()
 
 
@@ -283,6 +283,6 @@ def _changed(
     """Count, end and tell what a change of the own account ends and tells; `contact` is the one it was about."""
     limits.enforce(*limits.changes(str(user.pk)))
     user.sessions.exclude(pk=keep).delete()
-    user.challenges.withdraw()
+    user.challenges.cancel_open()
     audit.record(what, client=client, identifier=contact, user=user)
-    notifications.tell(user, what, client=client, to=told)
+    notifications.notify(user, what, client=client, to=told)

@@ -66,7 +66,7 @@ class StaffSignInForm(AdminAuthenticationForm):
 
     def clean(self):
         """Take a try, then let Django look; the right password gives the try back."""
-        visitor, name = pending.visitor(self.request), self.cleaned_data.get("username", "")
+        visitor, name = pending.get_visitor(self.request), self.cleaned_data.get("username", "")
         try:
             tried = roles.try_password(name, visitor=visitor)
         except TooOften as refusal:
@@ -106,7 +106,7 @@ class StaffPasswordView(LoginView):
             challenge = roles.send_code(user, current=current, client=request.session.client)
         except (TooOften, ChannelDown) as refusal:
             client, contact = request.session.client, user.contacts[0]
-            refusals.note_limit(refusal, client=client, identifier=contact, user=user)
+            refusals.record_limit(refusal, client=client, identifier=contact, user=user)
             form.add_error(None, str(sentence(refusal)))
             return self.form_invalid(form)
         # Whoever was signed in here is not any more, and the time for the code runs from now.
@@ -244,5 +244,5 @@ def login_staff(request, user):
     pending.clear(request)
     request.session.staff = True
     login(request, user, backend=STAFF_DOOR)
-    request.session.confirmed, request.session.signed_in = user.primary, True
-    pending.make_familiar(request, user, roles.account_of(user))
+    request.session.reauthenticated_by, request.session.signed_in = user.primary, True
+    pending.trust_browser(request, user, roles.account_of(user))

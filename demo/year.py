@@ -145,7 +145,7 @@ SELECT k, n, md5(%(salt)s || 'attempt' || k)::uuid AS id, purpose, kind, recipie
        AS verified_at,
        CASE WHEN given_up THEN joined
             WHEN j > 1 AND fate >= 0.76 AND fate < 0.86
-            THEN least(created_at + make_interval(secs => 60 + 1200 * chance(k, 29)), now()) END AS closed_at,
+            THEN least(created_at + make_interval(secs => 60 + 1200 * chance(k, 29)), now()) END AS cancelled_at,
        CASE WHEN j = 1 THEN 4 WHEN chance(k, 30) < 0.08 THEN 2 WHEN chance(k, 30) < 0.1 THEN 0
             WHEN fate < 0.76 AND NOT strange THEN 4 ELSE 5 END AS tries_left
 FROM sent
@@ -191,14 +191,14 @@ CHALLENGES: dict[str, str] = {
     "expires_at": "sent_at + interval '10 minutes'",
     "link_expires_at": "created_at + CASE purpose WHEN 'reset' THEN interval '1 hour' ELSE interval '1 day' END",
     "verified_at": "verified_at",
-    "closed_at": "closed_at",
+    "cancelled_at": "cancelled_at",
 }
 EVENTS: dict[str, str] = {
     "kind": "what",
     "at": "least(moment, now())",
     "user_id": "user_id",
     "fingerprint": f"CASE WHEN named THEN {FINGERPRINT} ELSE '' END",
-    "channel": "CASE WHEN named THEN kind ELSE '' END",
+    "identifier_kind": "CASE WHEN named THEN kind ELSE '' END",
     "country": "CASE WHEN named AND kind = 'phone' THEN (%(countries)s::text[])[1 + mod(n, 10)] ELSE '' END",
     "ip": "ip",
     "agent": "(%(agents)s::text[])[device]",
@@ -208,7 +208,7 @@ HAPPENED = """(
     FROM seed_attempt a CROSS JOIN LATERAL (VALUES
         ('code_sent', created_at, true, true),
         (CASE purpose WHEN 'register' THEN 'registered' WHEN 'login' THEN 'signed_in' WHEN 'reset' THEN 'password_reset'
-                      WHEN 'contact' THEN 'contact_added' ELSE 'confirmed' END,
+                      WHEN 'contact' THEN 'contact_added' ELSE 'reauthenticated' END,
          verified_at, true, verified_at IS NOT NULL),
         ('code_wrong', sent_at + interval '12 seconds', true, tries_left < 4),
         ('code_used_up', sent_at + interval '40 seconds', true, tries_left = 0),

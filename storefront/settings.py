@@ -149,7 +149,7 @@ SESSION_COOKIE_NAME = "session" if DEBUG else "__Host-session"
 SESSION_COOKIE_AGE = int(conf.SESSION_ABSOLUTE.total_seconds())
 SESSION_COOKIE_SECURE = not DEBUG
 # Which accounts have signed in here before; and the token of an emailed link that was opened, "-" and its name.
-FAMILIAR_COOKIE_NAME = "familiar" if DEBUG else "__Host-familiar"
+TRUSTED_BROWSERS_COOKIE_NAME = "trusted-browsers" if DEBUG else "__Host-trusted-browsers"
 LINK_COOKIE_NAME = "link" if DEBUG else "__Host-link"
 CSRF_COOKIE_NAME = "csrftoken" if DEBUG else "__Host-csrftoken"
 CSRF_COOKIE_SECURE = not DEBUG

@@ -1,4 +1,4 @@
-"""Whose account it is: the name, the username, the password, and the proof that the owner is there."""
+"""Whose account it is: the name, the username, the password, and reauthentication."""
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
@@ -9,7 +9,7 @@ from accounts.flows import challenge as challenges
 from accounts.flows import notifications, passwords, usernames
 from accounts.identifiers import Identifier
 from accounts.models import Challenge, FormerUsername, Purpose, Session, User
-from accounts.password_policy import judging
+from accounts.password_policy import validation
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 
@@ -17,13 +17,11 @@ from accounts.sessions.trusted_browsers import Visitor
 def rename(user: User, *, name: str, username: str, session: Session, client: ClientInfo) -> None:
     """Change what the shopper is called, and the name to sign in with.
 
-    Raises ReauthenticationNeeded, UsernameTaken, TooOften.
-
-    Only the latter needs a fresh proof in this `session`. The name that was is kept for its owner while the notice of
-    the change may bring it back.
+    Only the latter needs a recent reauthentication in this `session`. The former name is held for its owner while the
+    notice of the change may bring it back. Raises ReauthenticationNeeded, UsernameTaken, TooOften.
     """
     renamed = (username or None) != user.username
-    if renamed and not session.is_fresh:
+    if renamed and not session.is_recently_authenticated:
         raise ReauthenticationNeeded
     if renamed and username:
         usernames.refuse_taken(username, by=user, client=client)
@@ -34,45 +32,47 @@ def rename(user: User, *, name: str, username: str, session: Session, client: Cl
             limits.enforce(*limits.changes(str(user.pk)))
             if renamed:
                 # A name to sign in with is a credential (ASVS 6.3.7). Before the change, to be taken back through it.
-                notifications.tell(user, what, client=client, to=user.contacts)
+                notifications.notify(user, what, client=client, to=user.contacts)
                 user.former_usernames.create(username=user.username)
             User.objects.filter(pk=user.pk).update(name=name, username=username or None)
             if username and renamed:
-                FormerUsername.objects.keep_from(user.pk, username)
+                FormerUsername.objects.refuse_held(user.pk, username)
             audit.record(what, client=client, user=user)
     except IntegrityError:
         raise UsernameTaken from None
 
 
-def change_password(user: User, *, current: str, new: str, keep: str, visitor: Visitor) -> None:
+def change_password(
+    user: User, *, current: str, new: str, session_key: str, visitor: Visitor
+) -> None:
     """Put `new` in the place of the `current` password (PWD-07).
 
-    Raises PasswordWrong, PasswordClosed, PasswordBreached, TooOften.
+    Raises PasswordWrong, PasswordLocked, PasswordBreached, TooOften.
     """
     limits.enforce_durably(*limits.changes(str(user.pk)))
     _reauthenticate(user, current, visitor=visitor)
-    judging.refuse_breached(new)
-    _set_password(user, new, "password_changed", keep=keep, client=visitor.client)
+    validation.refuse_breached(new)
+    _set_password(user, new, "password_changed", session_key=session_key, client=visitor.client)
 
 
-def set_password(user: User, *, new: str, keep: str, visitor: Visitor) -> None:
+def set_password(user: User, *, new: str, session_key: str, visitor: Visitor) -> None:
     """Give a password to an account that has none (PWD-06). Raises PasswordBreached, TooOften."""
     limits.enforce_durably(*limits.changes(str(user.pk)))
-    judging.refuse_breached(new)
-    _set_password(user, new, "password_set", keep=keep, client=visitor.client)
+    validation.refuse_breached(new)
+    _set_password(user, new, "password_set", session_key=session_key, client=visitor.client)
 
 
 def confirm_by_password(user: User, password: str, *, visitor: Visitor) -> None:
     """Reauthenticate the owner by the password. Misses count towards the lock.
 
-    Raises PasswordWrong, PasswordClosed, TooOften.
+    Raises PasswordWrong, PasswordLocked, TooOften.
     """
     limits.enforce_durably(*limits.confirmations(str(user.pk)))
     _reauthenticate(user, password, visitor=visitor)
 
 
 def send_code(user: User, *, current: Challenge | None = None, client: ClientInfo) -> Challenge:
-    """Send a code to the primary contact, to prove that the owner is there. Raises TooOften, ChannelDown."""
+    """Send a code to the primary contact, to reauthenticate with. Raises TooOften, ChannelDown."""
     if current and current.is_waiting:
         return current
     return challenges.issue(Purpose.CONFIRM, user.contacts[0], client=client, user_id=user.pk)
@@ -87,18 +87,18 @@ def confirm_by_code(user: User, challenge: Challenge, typed: str, *, client: Cli
         challenges.lock_shopper(user)
         if not challenge.mark_verified():
             raise CodeClosed
-        audit.record("confirmed", client=client, identifier=challenge.identifier, user=user)
+        audit.record("reauthenticated", client=client, identifier=challenge.identifier, user=user)
 
 
 def _reauthenticate(user: User, password: str, *, visitor: Visitor) -> None:
     name = user.contacts[0] if user.contacts else Identifier.username(user.username or "")
-    if not passwords.look(user, password, name=name, visitor=visitor):
+    if not passwords.check(user, password, name=name, visitor=visitor):
         raise PasswordWrong
-    audit.record("confirmed", client=visitor.client, user=user)
+    audit.record("reauthenticated", client=visitor.client, user=user)
 
 
-def _set_password(user: User, new: str, what: str, *, keep: str, client: ClientInfo) -> None:
-    """Write the password, end all sessions but the one with the key `keep`, withdraw what waits, tell.
+def _set_password(user: User, new: str, what: str, *, session_key: str, client: ClientInfo) -> None:
+    """Write the password, end all sessions but the one with the key `session_key`, cancel what waits, notify.
 
     The change was counted by whoever calls, before the hash.
     """
@@ -108,8 +108,8 @@ def _set_password(user: User, new: str, what: str, *, keep: str, client: ClientI
         # Only over the password that was looked at: of two changes at once one wins.
         if not User.objects.filter(pk=user.pk, password=user.password).update(password=hashed):
             raise PasswordWrong
-        Session.objects.filter(user=user).exclude(pk=keep).delete()
-        user.challenges.withdraw()
+        Session.objects.filter(user=user).exclude(pk=session_key).delete()
+        user.challenges.cancel_open()
         audit.record(what, client=client, user=user)
-        notifications.tell(user, what, client=client, to=user.contacts)
+        notifications.notify(user, what, client=client, to=user.contacts)
     user.former_password, user.password = user.password, hashed

@@ -21,7 +21,7 @@ from accounts.errors import (
 )
 from accounts.flows import sms_budget
 from accounts.identifiers import EMAIL, PHONE, Identifier
-from accounts.models import POOLS, Challenge, Pool, Purpose, User
+from accounts.models import POOL_BY_PURPOSE, Challenge, Pool, Purpose, User
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from messaging.outbox import api as outbox
@@ -50,7 +50,7 @@ def issue(
     is an account; `also` are limits of the journey, taken with those of the recipient; `sends` is 0 where a link
     leaves and no code. Raises TooOften, ChannelDown.
     """
-    pool = pool or POOLS[purpose]
+    pool = pool or POOL_BY_PURPOSE[purpose]
     with transaction.atomic():
         limits.enforce(*(also or []), *limits.messages(identifier, pool))
         challenge = Challenge.objects.create(
@@ -89,7 +89,7 @@ def check(challenge: Challenge, typed: str, *, client: ClientInfo) -> None:
     if not challenge.spend_try():
         raise _why_closed(challenge, typed, client)
     limits.enforce(*limits.guesses(challenge.identifier, Pool(challenge.pool)))
-    if not challenge.accepts(typed):
+    if not challenge.is_current_code(typed):
         raise _wrong(challenge, typed, client)
 
 
@@ -100,14 +100,14 @@ def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
     """
     if not challenge.mark_verified(user_id):
         raise CodeClosed
-    challenge.close_others()
+    challenge.cancel_others()
     if challenge.kind == PHONE:
         sms_budget.record_verified(challenge.identifier, Pool(challenge.pool))
 
 
-def channel(identifier: Identifier) -> str:
-    """Name the messaging channel that reaches `identifier`."""
-    return outbox.EMAIL if identifier.kind == EMAIL else outbox.SMS
+def message_channel(kind: str) -> str:
+    """Name the channel of messages to identifiers of this `kind`, or "" for a username, which nothing reaches."""
+    return {EMAIL: outbox.EMAIL, PHONE: outbox.SMS}.get(kind, "")
 
 
 def count_request(visitor: Visitor, user: User | None) -> Pool:
@@ -152,26 +152,26 @@ def end_everything(user: User, *, with_notices: bool = False) -> None:
     """
     user.sessions.all().delete()
     contacts = [contact.key for contact in user.contacts]
-    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).withdraw()
+    Challenge.objects.filter(Q(user=user) | Q(recipient__in=contacts)).cancel_open()
     if with_notices:
-        user.challenges.end()
+        user.challenges.cancel_all()
 
 
 def _send(challenge: Challenge, client: ClientInfo) -> None:
     identifier, to_staff = challenge.identifier, challenge.pool == Pool.STAFF
     # Whoever stopped a channel, or texts, must be able to come in and start them again.
-    if not outbox.can_send(channel(identifier), to_staff=to_staff):
+    if not outbox.can_send(message_channel(identifier.kind), to_staff=to_staff):
         raise ChannelDown(identifier.kind)
     if challenge.kind == PHONE and not to_staff:
         sms_budget.spend(identifier, Pool(challenge.pool))
-    by_link = challenge.is_by_link
+    link_only = challenge.is_link_only
     outbox.queue(
-        "reset" if by_link else "code",
+        "reset" if link_only else "code",
         about_id=challenge.pk,
         part=str(challenge.sends),
-        channel=channel(identifier),
+        channel=message_channel(identifier.kind),
         address=identifier.address,
-        lifetime=conf.RESET_TTL if by_link else conf.CODE_TTL,
+        lifetime=conf.RESET_TTL if link_only else conf.CODE_TTL,
     )
     audit.record("code_sent", client=client, identifier=identifier, user_id=challenge.user_id)
 
@@ -191,14 +191,14 @@ def _renew(challenge: Challenge, client: ClientInfo) -> bool:
 
 def _replace(challenge: Challenge, client: ClientInfo) -> Challenge:
     """Start over for an attempt that cannot be renewed, if it is because its tries are used up."""
-    if not challenge.reload() or challenge.verified_at or challenge.closed_at:
+    if not challenge.reload() or challenge.verified_at or challenge.cancelled_at:
         raise CodeClosed
     if challenge.tries_left:
         raise TooSoon(challenge.resend_at)
     pool = Pool(challenge.pool)
     with transaction.atomic():
         lock_user(challenge.user_id)
-        if not challenge.close():
+        if not challenge.cancel():
             raise CodeClosed
         return issue(
             Purpose(challenge.purpose),
@@ -216,16 +216,16 @@ def _why_closed(challenge: Challenge, typed: str, client: ClientInfo) -> Refused
     row = Challenge.objects.filter(pk=challenge.pk).first()
     if row is None:
         return CodeClosed()
-    if row.verified_at or row.closed_at:
-        if row.accepts(typed):
-            _note_replay(row, client)
+    if row.verified_at or row.cancelled_at:
+        if row.is_current_code(typed):
+            _record_replay(row, client)
         return CodeClosed()
     if not row.tries_left:
         return CodeUsedUp()
     return CodeExpired(renewed=_renewed(row, client))
 
 
-def _note_replay(challenge: Challenge, client: ClientInfo) -> None:
+def _record_replay(challenge: Challenge, client: ClientInfo) -> None:
     """Count that a used code was typed again; the first times are events of their own (LOG-01)."""
     refusals.count("code_replay", challenge.identifier)
     if challenge.count_replay():
@@ -252,6 +252,6 @@ def _wrong(challenge: Challenge, typed: str, client: ClientInfo) -> Refused:
     audit.record(*kinds, client=client, identifier=challenge.identifier, user_id=challenge.user_id)
     if not challenge.tries_left:
         return CodeUsedUp()
-    if challenge.recalls(typed):
+    if challenge.is_earlier_code(typed):
         return CodeEarlier(challenge.sent_at)
     return CodeWrong(challenge.tries_left)

@@ -30,7 +30,7 @@ def add(user: User, contact: Identifier, *, client: ClientInfo) -> Challenge:
         raise ContactKept(str(ALREADY[contact.kind]))
     with transaction.atomic():
         challenges.lock_shopper(user)
-        user.challenges.filter(purpose=Purpose.CONTACT, kind=contact.kind).withdraw()
+        user.challenges.filter(purpose=Purpose.CONTACT, kind=contact.kind).cancel_open()
         return challenges.issue(
             Purpose.CONTACT,
             contact,
@@ -40,7 +40,7 @@ def add(user: User, contact: Identifier, *, client: ClientInfo) -> Challenge:
         )
 
 
-def waiting(user: User, pk: str | None) -> Challenge | None:
+def get_pending(user: User, pk: str | None) -> Challenge | None:
     """The contact `pk` of `user` that waits for its code, or None."""
     if pk is None:
         return None
@@ -53,20 +53,20 @@ def confirm(
     """Put the contact that the right code verifies in the place of the older one. Raises as `challenges.check`.
 
     The older one and the other one are told, and sessions that the older one may have opened end, all but
-    `session`; whatever else waits for the account is withdrawn (REC-05).
+    `session`; whatever else waits for the account is cancelled (REC-05).
     """
     challenges.check(challenge, typed, client=visitor.client)
     contact = challenge.identifier
-    former = user.contact(contact.kind)
+    former = user.get_contact(contact.kind)
     what = "contact_changed" if former else "contact_added"
     try:
         with transaction.atomic():
             challenges.lock_shopper(user)
             # Before the change: what is verified after a notice can be taken back through it.
-            _tell(user, what, former, session, visitor)
+            _notify(user, what, former, session, visitor)
             User.objects.filter(pk=user.pk).update(**User.verified_columns(contact))
             challenges.use_up(challenge)
-            user.challenges.withdraw()
+            user.challenges.cancel_open()
             audit.record(what, client=visitor.client, identifier=contact, user=user)
     except IntegrityError:
         # Somebody else verified it first: the constraint decides.
@@ -78,22 +78,22 @@ def remove(user: User, kind: str, *, session: Session, visitor: Visitor) -> None
 
     Raises ContactKept, TooOften.
     """
-    contact = user.contact(kind)
+    contact = user.get_contact(kind)
     if contact is None:
         return
     with transaction.atomic():
         challenges.lock_shopper(user)
         limits.enforce(*limits.changes(str(user.pk)))
-        if not User.objects.drop_contact(user.pk, kind):
+        if not User.objects.remove_contact(user.pk, kind):
             raise ContactKept
-        user.challenges.withdraw()
+        user.challenges.cancel_open()
         audit.record("contact_removed", client=visitor.client, identifier=contact, user=user)
-        _tell(user, "contact_removed", contact, session, visitor)
+        _notify(user, "contact_removed", contact, session, visitor)
 
 
 def make_primary(user: User, kind: str, *, client: ClientInfo) -> None:
     """Send messages to this contact from now on. Raises TooOften."""
-    contact = user.contact(kind)
+    contact = user.get_contact(kind)
     if contact is None or user.primary == kind:
         return
     with transaction.atomic():
@@ -101,10 +101,10 @@ def make_primary(user: User, kind: str, *, client: ClientInfo) -> None:
         limits.enforce(*limits.changes(str(user.pk)))
         User.objects.filter(pk=user.pk, **{f"{kind}__isnull": False}).update(primary=kind)
         audit.record("primary_changed", client=client, identifier=contact, user=user)
-        notifications.tell(user, "primary_changed", client=client, to=user.contacts)
+        notifications.notify(user, "primary_changed", client=client, to=user.contacts)
 
 
-def _tell(
+def _notify(
     user: User, what: str, leaving: Identifier | None, session: Session, visitor: Visitor
 ) -> None:
     """Tell all contacts, and end every session but `session` if one of them leaves: it may have opened them."""
@@ -112,7 +112,7 @@ def _tell(
     if leaving is not None:
         user.sessions.exclude(pk=session.pk).delete()
         gone = [leaving] if _leaves_for_good(user, leaving, session, visitor) else []
-    notifications.tell(user, what, client=visitor.client, to=user.contacts, without_link=gone)
+    notifications.notify(user, what, client=visitor.client, to=user.contacts, without_link=gone)
 
 
 def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor: Visitor) -> bool:
@@ -134,7 +134,7 @@ def _leaves_for_good(user: User, leaving: Identifier, session: Session, visitor:
             return False
         last = returns.order_by("-at").values("at")[:1]
         links = links.filter(recipient=leaving.key, created_at__gte=Subquery(last))
-    links.end()
+    links.cancel_all()
     return True
 
 
@@ -147,8 +147,8 @@ def _is_surely_the_owner(
     """
     long_ago = Now() - conf.NOT_ME_TTL
     since = Value(visitor.trusted_since(user), DateTimeField())
-    proofs = Q(trusted_since__lte=long_ago)
+    owners = Q(trusted_since__lte=long_ago)
     stays = PHONE if leaving.kind == EMAIL else EMAIL
-    if session.confirmed_by == stays:
-        proofs |= Q(**{f"{stays}_verified_at__lte": long_ago})
-    return User.objects.filter(pk=user.pk).annotate(trusted_since=since).filter(proofs).exists()
+    if session.reauthenticated_by == stays:
+        owners |= Q(**{f"{stays}_verified_at__lte": long_ago})
+    return User.objects.filter(pk=user.pk).annotate(trusted_since=since).filter(owners).exists()

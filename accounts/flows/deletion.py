@@ -10,19 +10,19 @@ from django.db.models.functions import Now
 from accounts import audit, conf, limits
 from accounts.flows import notifications
 from accounts.identifiers import fingerprints
-from accounts.models import TYPED, Challenge, SecurityEvent, Session, User
+from accounts.models import TYPED_PURPOSES, Challenge, SecurityEvent, Session, User
 from accounts.sessions.client import ClientInfo
 from messaging.outbox import api as outbox
 
 BATCH = 100
 # What only the owner of an identifier makes happen.
 OWNED = (
-    "registered signed_in confirmed contact_added contact_changed contact_removed primary_changed password_reset "
+    "registered signed_in reauthenticated contact_added contact_changed contact_removed primary_changed password_reset "
     "disowned staff_signed_in staff_contact_set"
 ).split()
 
 
-def ask(user: User, *, client: ClientInfo) -> None:
+def request_deletion(user: User, *, client: ClientInfo) -> None:
     """Plan the end of the account and sign out everywhere. Signing in before then undoes it. Raises TooOften."""
     with transaction.atomic():
         due = Now() + conf.DELETION_GRACE
@@ -31,9 +31,9 @@ def ask(user: User, *, client: ClientInfo) -> None:
             return
         limits.enforce(*limits.changes(str(user.pk)))
         user.sessions.all().delete()
-        user.challenges.withdraw()
+        user.challenges.cancel_open()
         audit.record("deletion_asked", client=client, user=user)
-        notifications.tell(user, "deletion_asked", client=client, to=user.contacts)
+        notifications.notify(user, "deletion_asked", client=client, to=user.contacts)
     user.refresh_from_db(fields=["deletion_due_at"])
 
 
@@ -53,12 +53,12 @@ def _erase(pk: UUID) -> bool:
         user = _due().select_for_update().filter(pk=pk).first()
         if user is None:
             return False
-        _forget_traces(user)
+        _erase_traces(user)
         user.delete()
     return True
 
 
-def _forget_traces(user: User) -> None:
+def _erase_traces(user: User) -> None:
     """Take the person out of rows that outlive the account; what stays is a kind, a time and a keyed hash."""
     prints = _prints(user)
     attempts = _attempts(user, prints)
@@ -79,7 +79,7 @@ def _forget_traces(user: User) -> None:
 def _prints(user: User) -> set[str]:
     """Keyed hashes of every name and contact that was the account's, but for what another account verified since."""
     # A code for a new contact goes to whatever was typed; all others went to contacts of the account.
-    typed = Q(purpose__in=TYPED, verified_at=None)
+    typed = Q(purpose__in=TYPED_PURPOSES, verified_at=None)
     sent_to = user.challenges.exclude(typed).values_list("recipient", flat=True).distinct()
     keys = {*sent_to, *(contact.key for contact in user.contacts)}
     verified = SecurityEvent.objects.filter(kind__in=OWNED).exclude(fingerprint="")
@@ -97,6 +97,8 @@ def _attempts(user: User, prints: set[str]) -> list[UUID]:
     """Their own attempts, those of nobody at what was theirs, and what somebody else merely typed of it."""
     nobodys = Challenge.objects.filter(user=None, fingerprint__in=prints)
     contacts = [contact.key for contact in user.contacts]
-    typed = Challenge.objects.filter(recipient__in=contacts, purpose__in=TYPED, verified_at=None)
+    typed = Challenge.objects.filter(
+        recipient__in=contacts, purpose__in=TYPED_PURPOSES, verified_at=None
+    )
     every = (user.challenges.all(), nobodys, typed)
     return list({pk for rows in every for pk in rows.values_list("pk", flat=True)})

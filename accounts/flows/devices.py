@@ -9,13 +9,13 @@ from accounts.models import Session, User
 from accounts.sessions.client import ClientInfo
 
 
-def of(user: User, *, here: str) -> QuerySet[Session]:
-    """The browsers in which `user` is signed in: the one with the key `here`, then the one used last."""
-    is_here = Case(When(pk=here, then=0), default=1)
-    return user.sessions.filter(expire_date__gt=Now()).order_by(is_here, "-last_used_at", "pk")
+def list_sessions(user: User, *, current_key: str) -> QuerySet[Session]:
+    """The browsers in which `user` is signed in: the one with the key `current_key`, then the one used last."""
+    is_current = Case(When(pk=current_key, then=0), default=1)
+    return user.sessions.filter(expire_date__gt=Now()).order_by(is_current, "-last_used_at", "pk")
 
 
-def end(user: User, name: str, *, client: ClientInfo) -> bool:
+def end_session(user: User, name: str, *, client: ClientInfo) -> bool:
     """End the session of this name, if it is one of `user` (SES-05). Returns whether there was one."""
     with transaction.atomic():
         ended = bool(user.sessions.filter(expire_date__gt=Now(), name=name).delete()[0])
@@ -24,11 +24,11 @@ def end(user: User, name: str, *, client: ClientInfo) -> bool:
     return ended
 
 
-def end_others(user: User, *, keep: str, client: ClientInfo) -> int:
-    """End all sessions but the one with the key `keep`, and withdraw what waits (SES-05, REG-05)."""
+def end_other_sessions(user: User, *, session_key: str, client: ClientInfo) -> int:
+    """End all sessions but the one with the key `session_key`, and cancel what waits (SES-05, REG-05)."""
     with transaction.atomic():
-        ended = user.sessions.exclude(pk=keep).delete()[0]
-        user.challenges.withdraw()
+        ended = user.sessions.exclude(pk=session_key).delete()[0]
+        user.challenges.cancel_open()
         if ended:
             audit.record("devices_signed_out", client=client, user=user)
     return ended

@@ -10,7 +10,7 @@ from accounts.sessions.trusted_browsers import Visitor
 from ratelimits.engine import consume
 
 
-def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bool:
+def record_sign_in(user: User, name: Identifier, visitor: Visitor, **still: object) -> bool:
     """Note the sign-in, tell the owner of a new device, and undo a deletion that waits; in the caller's transaction.
 
     `still` are columns that must be as they were. False when the account changed meanwhile (SES-06). Raises TooOften
@@ -26,10 +26,10 @@ def enter(user: User, name: Identifier, visitor: Visitor, **still: object) -> bo
     news = [*(["new_device"] if is_new else []), *(["deletion_undone"] if undone else [])]
     audit.record("signed_in", *news, client=visitor.client, identifier=name, user=user)
     for what in news:
-        to = notifications.primary(user)
+        to = notifications.primary_contacts(user)
         if what == "deletion_undone" and not _counts_as_change(user):
-            to = notifications.by_email(user)
-        notifications.tell(user, what, client=visitor.client, to=to)
+            to = notifications.email_contacts(user)
+        notifications.notify(user, what, client=visitor.client, to=to)
     return True
 
 

@@ -3,7 +3,7 @@
 from django.db.models import Q
 
 from accounts import audit, limits
-from accounts.models import TYPED, Challenge, User
+from accounts.models import TYPED_PURPOSES, Challenge, User
 from accounts.sessions.client import ClientInfo
 from messaging.outbox import api as outbox
 
@@ -11,27 +11,27 @@ PERSON = (
     "id name username email email_verified_at phone phone_verified_at primary date_joined completed_at last_login "
     "is_active deletion_due_at"
 ).split()
-CHALLENGE = (
-    "purpose kind address device sends created_at sent_at expires_at verified_at closed_at".split()
+CHALLENGE = "purpose kind address device sends created_at sent_at expires_at verified_at cancelled_at".split()
+SESSION = (
+    "ip agent signed_in_at last_used_at reauthenticated_at reauthenticated_by expire_date".split()
 )
-SESSION = "ip agent signed_in_at last_used_at confirmed_at confirmed_by expire_date".split()
-EVENT = "kind at channel ip agent".split()
+EVENT = "kind at identifier_kind ip agent".split()
 
 
 def download(user: User, *, client: ClientInfo) -> dict[str, object]:
     """What the shopper takes away, which is an event of the account. Raises TooOften."""
     limits.enforce_durably(*limits.changes(str(user.pk)))
     audit.record("data_downloaded", client=client, user=user)
-    return of(user)
+    return collect(user)
 
 
-def of(user: User) -> dict[str, object]:
+def collect(user: User) -> dict[str, object]:
     """The account, its sessions, attempts, messages and events; no secret, and nothing of anybody else."""
     theirs = Challenge.objects.filter(user=user)
     # Of addresses that were never verified the attempt is theirs, but not what became of the message: that
     # would tell whose address it is (ENU-07).
     own = [contact.key for contact in user.contacts]
-    known = Q(verified_at__isnull=False) | Q(recipient__in=own) | ~Q(purpose__in=TYPED)
+    known = Q(verified_at__isnull=False) | Q(recipient__in=own) | ~Q(purpose__in=TYPED_PURPOSES)
     return {
         "account": {name: getattr(user, name) for name in PERSON},
         "has_password": user.has_usable_password(),

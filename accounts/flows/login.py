@@ -10,14 +10,14 @@ from accounts.models import Challenge, Purpose, User
 from accounts.sessions.trusted_browsers import Visitor
 
 
-def by_password(name: Identifier, password: str, *, visitor: Visitor) -> User:
-    """Sign in whoever has this name and password. Raises SignInWrong, PasswordClosed, TooOften."""
+def sign_in_by_password(name: Identifier, password: str, *, visitor: Visitor) -> User:
+    """Sign in whoever has this name and password. Raises SignInWrong, PasswordLocked, TooOften."""
     user = User.objects.shoppers(name).first()
-    with passwords.trying(user, password, name=name, visitor=visitor) as right:
+    with passwords.check_at_sign_in(user, password, name=name, visitor=visitor) as right:
         if user is None or not right:
             raise SignInWrong
         with transaction.atomic():
-            if not entry.enter(user, name, visitor, password=user.password):
+            if not entry.record_sign_in(user, name, visitor, password=user.password):
                 raise SignInWrong
     return user
 
@@ -37,22 +37,22 @@ def send_code(
     return challenges.issue(
         Purpose.LOGIN,
         # To the address on the account's row, never to the spelling that was typed (IDN-02).
-        (user and user.contact(identifier.kind)) or identifier,
+        (user and user.get_contact(identifier.kind)) or identifier,
         client=visitor.client,
         user_id=user.pk if user else None,
         pool=pool,
     )
 
 
-def by_code(challenge: Challenge, typed: str, *, visitor: Visitor) -> User:
+def sign_in_by_code(challenge: Challenge, typed: str, *, visitor: Visitor) -> User:
     """Sign in whoever the right code was sent to. Raises the refusals of `challenges.check`, TooOften."""
     challenges.check(challenge, typed, client=visitor.client)
     user = challenge.owner
     with transaction.atomic():
-        # The user first, as everywhere; and only while the contact that proves it is still theirs.
+        # The user first, as everywhere; and only while the contact that got the code is still theirs.
         contact = challenge.identifier
         still = {"email_key": contact.key} if contact.kind == EMAIL else {"phone": contact.key}
-        if user is None or not entry.enter(user, contact, visitor, **still):
+        if user is None or not entry.record_sign_in(user, contact, visitor, **still):
             raise CodeClosed
         challenges.use_up(challenge)
     return user

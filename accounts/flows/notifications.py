@@ -3,10 +3,8 @@
 from collections.abc import Iterable
 from datetime import timedelta
 
-from django.db.models.functions import Now
-
 from accounts import conf
-from accounts.errors import TextsStopped
+from accounts.errors import SmsStopped
 from accounts.flows import challenge as challenges
 from accounts.flows import sms_budget
 from accounts.identifiers import EMAIL, Identifier
@@ -15,7 +13,7 @@ from accounts.sessions.client import ClientInfo
 from messaging.outbox import api as outbox
 
 
-def tell(
+def notify(
     user: User,
     what: str,
     *,
@@ -32,33 +30,25 @@ def tell(
     to, linkless = list(to), list(without_link)
     for contact in _reachable(user, to, linkless):
         life = timedelta() if user.is_staff or contact in linkless else conf.NOT_ME_TTL
-        link = Challenge.objects.create(
-            purpose=Purpose.NOT_ME,
-            kind=contact.kind,
-            recipient=contact.key,
-            address=contact.address,
-            user=user,
-            device=client.device,
-            tries_left=0,
-            expires_at=Now(),
-            link_expires_at=Now() + life,
+        link = Challenge.objects.create_link(
+            Purpose.NOT_ME, contact, user, life=life, device=client.device
         )
         outbox.queue(
             "notice",
             about_id=link.pk,
             part=what,
-            channel=challenges.channel(contact),
+            channel=challenges.message_channel(contact.kind),
             address=contact.address,
             lifetime=conf.NOT_ME_TTL,
         )
 
 
-def primary(user: User) -> list[Identifier]:
+def primary_contacts(user: User) -> list[Identifier]:
     """The one contact that messages go to, if there is any."""
     return user.contacts[:1]
 
 
-def by_email(user: User) -> list[Identifier]:
+def email_contacts(user: User) -> list[Identifier]:
     """The email address, if there is one: what goes there costs nothing."""
     return [contact for contact in user.contacts if contact.kind == EMAIL]
 
@@ -68,7 +58,7 @@ def _reachable(user: User, to: list[Identifier], linkless: list[Identifier]) -> 
     told = [contact for contact in to if contact.kind == EMAIL or may_text(contact)]
     # A notice without a link is for somebody who is no owner any more: nobody else reads it for them.
     missed = not user.is_staff and any(each not in [*told, *linkless] for each in to)
-    return list(dict.fromkeys([*told, *(by_email(user) if missed else [])]))
+    return list(dict.fromkeys([*told, *(email_contacts(user) if missed else [])]))
 
 
 def may_text(contact: Identifier) -> bool:
@@ -77,6 +67,6 @@ def may_text(contact: Identifier) -> bool:
         return False
     try:
         sms_budget.spend(contact, Pool.OWNER)
-    except TextsStopped:
+    except SmsStopped:
         return False
     return True

@@ -10,7 +10,7 @@ from django.contrib.auth.hashers import check_password, make_password
 from django.db.models.functions import Now
 
 from accounts import audit, conf, limits
-from accounts.errors import PasswordClosed
+from accounts.errors import PasswordLocked
 from accounts.identifiers import Identifier
 from accounts.models import User
 from accounts.sessions.client import ClientInfo
@@ -30,10 +30,10 @@ class Tries:
 
 
 @contextmanager
-def trying(
+def check_at_sign_in(
     user: User | None, password: str, *, name: Identifier, visitor: Visitor
 ) -> Iterator[bool]:
-    """Whether `password` is that of `user`, who was asked for as `name` at the door. Raises PasswordClosed.
+    """Whether `password` is that of `user`, who was asked for as `name` at the door. Raises PasswordLocked.
 
     The tries are reserved before the hash (LIM-02). Those of a right password are returned when the block ends well,
     and nothing else is: what strangers left stands (LIM-13). A right one that is refused all the same, by the limit of
@@ -43,27 +43,31 @@ def trying(
     names are one person's.
     """
     device = visitor.trusted_browser_id(user)
-    tries = _of_browser(device, device) if device else _of_stranger(user, name, visitor.client)
+    tries = (
+        _take_browser_tries(device, device)
+        if device
+        else _take_stranger_tries(user, name, visitor.client)
+    )
     right = _is_right(user if tries.is_open else None, password)
     if not right:
-        _miss(tries, user, name, visitor.client)
+        _record_failure(tries, user, name, visitor.client)
     yield right
     if right:
         refund(*tries.home, *tries.own)
 
 
-def look(user: User, password: str, *, name: Identifier, visitor: Visitor) -> bool:
-    """Whether `password` is that of `user`, who is signed in. Raises PasswordClosed.
+def check(user: User, password: str, *, name: Identifier, visitor: Visitor) -> bool:
+    """Whether `password` is that of `user`, who is signed in. Raises PasswordLocked.
 
     The tries are the browser's own: neither strangers nor neighbours use them up (LIM-04, LIM-12).
     """
     device = visitor.trusted_browser_id(user)
-    tries = _of_browser(device or _signed_in(user), device)
+    tries = _take_browser_tries(device or _signed_in(user), device)
     right = _is_right(user, password)
     if right:
         refund(*tries.own)
     else:
-        _miss(tries, user, name, visitor.client)
+        _record_failure(tries, user, name, visitor.client)
     return right
 
 
@@ -88,36 +92,36 @@ def tries_of_browsers(user: User) -> list[Limit]:
     """
     since = Now() - timedelta(seconds=conf.LOGIN_FAILURES.seconds)
     locks = user.events.filter(kind="password_locked", at__gt=since)
-    devices = [_signed_in(user), *audit.browsers(locks)]
+    devices = [_signed_in(user), *audit.trusted_browsers(locks)]
     return [limits.passwords_by_device(device) for device in devices]
 
 
-def _of_browser(bucket: str, device: str) -> Tries:
+def _take_browser_tries(bucket: str, device: str) -> Tries:
     """A try of a browser that strangers cannot lock out; its household neither counts it nor stops it (LIM-04).
 
     Right ones are counted, too, and never returned: each may leave a session and an event.
     """
     own, every = limits.passwords_by_device(bucket), limits.sign_ins_by_browser(bucket)
     taken = consume(own, *every)
-    limits.require([own, *every], taken, PasswordClosed)
+    limits.require([own, *every], taken, PasswordLocked)
     return Tries([taken[own]], [], device=device)
 
 
-def _of_stranger(user: User | None, name: Identifier, client: ClientInfo) -> Tries:
+def _take_stranger_tries(user: User | None, name: Identifier, client: ClientInfo) -> Tries:
     """A try of the household, then of the name and the account.
 
     The household's comes first, in a statement of its own: where it is refused, no name gets a bucket (LIM-10).
     """
-    home = limits.enforce_durably(*limits.passwords_by_ip(client), refusal=PasswordClosed)
+    home = limits.enforce_durably(*limits.passwords_by_ip(client), refusal=PasswordLocked)
     account = str(user.pk) if user else f"nobody {name.kind} {name.key}"
     by_name, by_account = limits.passwords_by_name(name), limits.passwords_by_account(account)
     own = consume(by_name, by_account)
     # Where the name is full nothing is looked at: the account's tries stay whole, under each of its names.
-    limits.require([by_name], own, PasswordClosed)
+    limits.require([by_name], own, PasswordLocked)
     return Tries([*own.values()], [*home.values()], is_open=by_account in own)
 
 
-def _miss(tries: Tries, user: User | None, name: Identifier, client: ClientInfo) -> None:
+def _record_failure(tries: Tries, user: User | None, name: Identifier, client: ClientInfo) -> None:
     """Write down a wrong password; the last one there was room for locks from now on."""
     last = [hit for hit in tries.own if hit.fills]
     locks = bool(last) and exhaust(*last)

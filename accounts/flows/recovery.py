@@ -5,15 +5,14 @@ from datetime import datetime
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
 from django.db.models import F, Subquery
-from django.db.models.functions import Now
 
 from accounts import audit, conf, limits
 from accounts.errors import LinkDead
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications, passwords
 from accounts.identifiers import EMAIL, PHONE, Identifier
-from accounts.models import TYPED, Challenge, Pool, Purpose, User
-from accounts.password_policy import judging
+from accounts.models import TYPED_PURPOSES, Challenge, Pool, Purpose, User
+from accounts.password_policy import validation
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 
@@ -34,10 +33,10 @@ def begin(
     with transaction.atomic():
         # Locked first, as everywhere: of requests at once each ends the link of the one before.
         user = active.select_for_update(no_key=True).first()
-        _withdraw_earlier(identifier, pool)
+        _cancel_earlier(identifier, pool)
         return challenges.issue(
             Purpose.RESET,
-            (user and user.contact(identifier.kind)) or identifier,
+            (user and user.get_contact(identifier.kind)) or identifier,
             client=visitor.client,
             user_id=user.pk if user else None,
             pool=pool,
@@ -45,7 +44,7 @@ def begin(
         )
 
 
-def exchange(challenge: Challenge, typed: str, *, client: ClientInfo) -> str:
+def exchange_code(challenge: Challenge, typed: str, *, client: ClientInfo) -> str:
     """Give the attempt's link token for its right code: from there both ways are one. Raises as `challenges.check`."""
     challenges.check(challenge, typed, client=client)
     return challenge.link_token
@@ -63,7 +62,7 @@ def set_password(token: str, password: str, *, client: ClientInfo) -> None:
     """
     challenge = find_link(token)
     # Of this link alone: nobody else may use up what its holder needs (LIM-12).
-    judging.refuse_breached(password, *limits.breach_checks(str(challenge.pk)))
+    validation.refuse_breached(password, *limits.breach_checks(str(challenge.pk)))
     hashed = make_password(password)
     with transaction.atomic():
         user = _lock(challenge)
@@ -72,7 +71,7 @@ def set_password(token: str, password: str, *, client: ClientInfo) -> None:
         User.objects.filter(pk=user.pk).update(password=hashed)
         challenges.end_everything(user)
         audit.record("password_reset", client=client, identifier=challenge.identifier, user=user)
-        notifications.tell(user, "password_reset", client=client, to=user.contacts)
+        notifications.notify(user, "password_reset", client=client, to=user.contacts)
         passwords.unlock(user)
 
 
@@ -98,24 +97,34 @@ def disown(token: str, *, client: ClientInfo) -> str:
             _restore_username(user, notice)
             _restore_contacts(user, notice, client)
             audit.record("disowned", client=client, identifier=notice.identifier, user=user)
-            return _recovery_for(user, notice, client).link_token
+            # Its link is handed to this browser and sent nowhere.
+            recovery = Challenge.objects.create_link(
+                Purpose.RESET,
+                notice.identifier,
+                user,
+                life=conf.RESET_TTL,
+                device=client.device,
+                pool=Pool.OWNER,
+                sends=0,
+            )
+            return recovery.link_token
     except IntegrityError:
         # The address has become somebody else's meanwhile: they verified it last.
         raise LinkDead from None
 
 
-def _withdraw_earlier(identifier: Identifier, pool: Pool) -> None:
+def _cancel_earlier(identifier: Identifier, pool: Pool) -> None:
     """End what was asked for before: in a trusted browser also elsewhere, elsewhere nothing of a trusted browser.
 
     What staff sent, and what "this was not me" began, was not asked for at this door: both send no code.
     """
     pools = [Pool.RETURN, *([Pool.OWNER] if pool == Pool.OWNER else [])]
     asked = Challenge.objects.filter(purpose=Purpose.RESET, pool__in=pools, sends__gt=0)
-    asked.filter(recipient=identifier.key).withdraw()
+    asked.filter(recipient=identifier.key).cancel_open()
 
 
 def _find(token: str, purpose: Purpose) -> Challenge:
-    challenge = Challenge.objects.live().filter(purpose=purpose).by_link(token)
+    challenge = Challenge.objects.live().filter(purpose=purpose).find_by_token(token)
     if challenge is None or challenge.shopper is None:
         raise LinkDead
     return challenge
@@ -152,8 +161,8 @@ def _restore_contacts(user: User, notice: Challenge, client: ClientInfo) -> None
         and (verified_at[contact.kind] or notice.created_at) >= notice.created_at
     ]
     # What went to the contact that goes gives no right to come back.
-    user.challenges.filter(recipient__in=[contact.key for contact in newer]).end()
-    notifications.tell(user, "disowned", client=client, to=newer, without_link=newer)
+    user.challenges.filter(recipient__in=[contact.key for contact in newer]).cancel_all()
+    notifications.notify(user, "disowned", client=client, to=newer, without_link=newer)
     columns: dict[str, object] = {"primary": notice.kind}
     for contact in newer:
         columns |= User.removed_columns(contact.kind)
@@ -171,26 +180,9 @@ def _verified_at(notice: Challenge) -> datetime | F:
     added = Challenge.objects.filter(
         user=notice.user_id,
         recipient=notice.recipient,
-        purpose__in=TYPED,
+        purpose__in=TYPED_PURPOSES,
         verified_at__isnull=False,
     )
     return added.order_by("-verified_at").values_list("verified_at", flat=True).first() or F(
         "date_joined"
-    )
-
-
-def _recovery_for(user: User, notice: Challenge, client: ClientInfo) -> Challenge:
-    """An attempt whose link is handed to this browser and sent nowhere."""
-    return Challenge.objects.create(
-        purpose=Purpose.RESET,
-        kind=notice.kind,
-        recipient=notice.recipient,
-        address=notice.address,
-        user=user,
-        device=client.device,
-        pool=Pool.OWNER,
-        sends=0,
-        tries_left=0,
-        expires_at=Now(),
-        link_expires_at=Now() + conf.RESET_TTL,
     )

@@ -1,4 +1,4 @@
-"""A visitor becomes a shopper: begin, confirm, complete. Nothing is created before the proof (REG-01)."""
+"""A visitor becomes a shopper: begin, verify, complete. Nothing is created before that (REG-01)."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,8 +13,8 @@ from accounts.errors import AlreadyRegistered, CodeClosed, LinkDead, UsernameTak
 from accounts.flows import challenge as challenges
 from accounts.flows import entry, usernames
 from accounts.identifiers import Identifier
-from accounts.models import POOLS, Challenge, FormerUsername, Purpose, User
-from accounts.password_policy import judging
+from accounts.models import POOL_BY_PURPOSE, Challenge, FormerUsername, Purpose, User
+from accounts.password_policy import validation
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from ratelimits.engine import peek, try_consume
@@ -22,7 +22,7 @@ from ratelimits.engine import peek, try_consume
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What was typed before the proof; the password only as its final hash (REG-10)."""
+    """What was typed before the address was verified; the password only as its final hash (REG-10)."""
 
     name: str = ""
     username: str = ""
@@ -39,7 +39,7 @@ class Profile:
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """Who the proof made, and whether somebody else took the username meanwhile (REG-07)."""
+    """Who has registered, and whether somebody else took the username meanwhile (REG-07)."""
 
     user: User
     username_lost: bool = False
@@ -50,29 +50,29 @@ def begin(
     *,
     username: str = "",
     password: str = "",
-    is_program: Callable[[], bool] = lambda: False,
+    is_bot: Callable[[], bool] = lambda: False,
     current: Challenge | None = None,
     client: ClientInfo,
 ) -> Challenge | None:
     """Send the first code for a registration, or go on with `current` while its code is on its way (ux 48).
 
-    None if `is_program` says so: whoever asked is told the same as a person, and nothing is sent (ABU-06). Raises
+    None if `is_bot` says so: whoever asked is told the same as a person, and nothing is sent (ABU-06). Raises
     UsernameTaken, PasswordBreached, AlreadyRegistered (only where that may be told), TooOften, ChannelDown.
     """
     # Before anything else: what comes along may cost a hash and calls to the outside (LIM-09), a refusal may cost rows.
-    is_private = _come_in(client)
-    if is_program():
+    is_private = _count_registration(client)
+    if is_bot():
         return None
     if current and current.recipient == identifier.key and current.is_waiting:
         return current
     if username:
         usernames.refuse_taken(username, client=client)
-    judging.refuse_breached(password)
-    is_private = is_private or _is_one_probe_too_many(identifier, client)
+    validation.refuse_breached(password)
+    is_private = is_private or _is_probe_over_limit(identifier, client)
     return challenges.issue(Purpose.REGISTER, identifier, client=client, is_private=is_private)
 
 
-def keep(*, name: str, username: str, password: str) -> Profile:
+def make_profile(*, name: str, username: str, password: str) -> Profile:
     """Make what may wait in a session of what was typed: costs one password hash if there is a password."""
     hashed = make_password(password) if password and name else ""
     return Profile(name=name, username=username, password=hashed)
@@ -81,12 +81,12 @@ def keep(*, name: str, username: str, password: str) -> Profile:
 def confirm(challenge: Challenge, typed: str, *, profile: Profile, visitor: Visitor) -> Registered:
     """Turn the right code into a user. Raises the refusals of `challenge.check`."""
     challenges.check(challenge, typed, client=visitor.client)
-    return _become(challenge, profile, visitor)
+    return _create_user(challenge, profile, visitor)
 
 
 def find_link(token: str) -> Challenge:
     """Find the attempt an emailed link speaks of; changes nothing (ux 81). Raises LinkDead."""
-    challenge = Challenge.objects.live().filter(purpose=Purpose.REGISTER).by_link(token)
+    challenge = Challenge.objects.live().filter(purpose=Purpose.REGISTER).find_by_token(token)
     if challenge is None:
         raise LinkDead
     return challenge
@@ -96,7 +96,7 @@ def confirm_by_link(token: str, *, profile: Profile, visitor: Visitor) -> Regist
     """Turn the link into a user. `profile` is empty unless this browser began the attempt (REG-08)."""
     challenge = find_link(token)
     try:
-        return _become(challenge, profile, visitor)
+        return _create_user(challenge, profile, visitor)
     except CodeClosed:
         raise LinkDead from None
 
@@ -116,7 +116,7 @@ def complete(
     Raises UsernameTaken, PasswordBreached, TooOften, ChannelDown.
     """
     _refuse_early(user, username, contact, client)
-    judging.refuse_breached(password, *limits.breach_checks(str(user.pk)))
+    validation.refuse_breached(password, *limits.breach_checks(str(user.pk)))
     hashed = make_password(password) if password else user.password
     columns = {"name": name, "username": username or None, "completed_at": Now()}
     waiting = None
@@ -126,7 +126,7 @@ def complete(
             if not unfinished.update(password=hashed, **columns):
                 return None
             if username:
-                FormerUsername.objects.keep_from(user.pk, username)
+                FormerUsername.objects.refuse_held(user.pk, username)
             audit.record("profile_completed", client=client, user=user)
             if contact:
                 waiting = challenges.issue(Purpose.CONTACT, contact, client=client, user_id=user.pk)
@@ -143,11 +143,11 @@ def _refuse_early(
     if username:
         usernames.refuse_taken(username, by=user, client=client)
     if contact:
-        caps = peek(limits.messages(contact, POOLS[Purpose.CONTACT]))
+        caps = peek(limits.messages(contact, POOL_BY_PURPOSE[Purpose.CONTACT]))
         limits.enforce_durably(*limits.changes(str(user.pk)), *caps)
 
 
-def _come_in(client: ClientInfo) -> bool:
+def _count_registration(client: ClientInfo) -> bool:
     """Count a registration of the household; whether nobody may learn in it who has an account. Raises TooOften.
 
     By the switch, or after ten taken addresses (ENU-06): asked before anything is known of the address, so that taken
@@ -159,7 +159,7 @@ def _come_in(client: ClientInfo) -> bool:
     return not is_told or any(limit not in taken for limit in probes)
 
 
-def _is_one_probe_too_many(identifier: Identifier, client: ClientInfo) -> bool:
+def _is_probe_over_limit(identifier: Identifier, client: ClientInfo) -> bool:
     """Say that the address is taken, ten times an hour; True for those that came at once with the tenth.
 
     Whoever never finished step 3 may just go on. Raises AlreadyRegistered.
@@ -173,7 +173,7 @@ def _is_one_probe_too_many(identifier: Identifier, client: ClientInfo) -> bool:
     raise AlreadyRegistered(identifier.kind)
 
 
-def _become(challenge: Challenge, profile: Profile, visitor: Visitor) -> Registered:
+def _create_user(challenge: Challenge, profile: Profile, visitor: Visitor) -> Registered:
     """Create the user and use the attempt up, in one transaction (COD-05)."""
     try:
         with transaction.atomic():
@@ -190,7 +190,7 @@ def _become(challenge: Challenge, profile: Profile, visitor: Visitor) -> Registe
     except IntegrityError:
         if not profile.username or User.objects.for_identifier(challenge.identifier).exists():
             return _welcome_back(challenge, visitor)
-        registered = _become(challenge, replace(profile, username="", password=""), visitor)
+        registered = _create_user(challenge, replace(profile, username="", password=""), visitor)
         return replace(registered, username_lost=True)
     return Registered(user)
 
@@ -199,7 +199,7 @@ def _welcome_back(challenge: Challenge, visitor: Visitor) -> Registered:
     """Sign in the owner of an identifier that has an account; what was typed before is dropped (REG-02)."""
     with transaction.atomic():
         user = User.objects.shoppers(challenge.identifier).first()
-        if user is None or not entry.enter(user, challenge.identifier, visitor):
+        if user is None or not entry.record_sign_in(user, challenge.identifier, visitor):
             raise CodeClosed
         challenges.use_up(challenge, user_id=user.pk)
     return Registered(user)

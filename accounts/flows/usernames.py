@@ -12,5 +12,5 @@ def refuse_taken(username: str, *, by: User | None = None, client: ClientInfo) -
     Counted first and for good: to be told that it is free is a probe, too. Raises UsernameTaken, TooOften.
     """
     limits.enforce_durably(*limits.username_probes(client))
-    if User.objects.has_username(username, by=by):
+    if User.objects.is_username_taken(username, by=by):
         raise UsernameTaken

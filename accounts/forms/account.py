@@ -10,12 +10,13 @@ from accounts.forms.fields import (
     NAME_BOX,
     PASSWORD_RULE,
     CleanCharField,
+    CurrentPasswordField,
     NameField,
     PasswordField,
-    _as_error,
+    _validation_error,
 )
-from accounts.identifiers import EMAIL, PHONE, Unreadable
-from accounts.password_policy import judging
+from accounts.identifiers import EMAIL, PHONE, InvalidIdentifier
+from accounts.password_policy import validation
 
 
 class NamesForm(ShopForm):
@@ -48,7 +49,6 @@ class NamesForm(ShopForm):
     optional: tuple[str, ...] = ("username",)
 
     def clean_username(self):
-        """Bring a username into its one spelling."""
         return _username(self.cleaned_data["username"])
 
 
@@ -93,12 +93,8 @@ class ContactForm(ShopForm):
         field.widget = forms.TextInput(attrs={"class": "input", "dir": "ltr", **attrs})
 
     def clean_contact(self):
-        """Read the contact."""
         typed = self.cleaned_data["contact"]
-        try:
-            self.identifier = self._read_contact(typed) if typed else None
-        except Unreadable as problem:
-            raise _as_error(problem) from None
+        self.identifier = _parsed(self._read_contact, typed) if typed else None
         return typed
 
 
@@ -118,10 +114,9 @@ class NewPasswordForm(ShopForm):
         self.fields["password"].help_text = PASSWORD_RULE
 
     def clean(self):
-        """Judge the password against what is known of its owner."""
         password = self.cleaned_data.get("password")
         if password:
-            _judge_password(self, password, self.owner)
+            _validate_password(self, password, self.owner)
 
     @property
     def owner(self):
@@ -132,12 +127,7 @@ class NewPasswordForm(ShopForm):
 class ChangePasswordForm(NewPasswordForm):
     """The password that was, and the one that will be."""
 
-    current = PasswordField(
-        label=_("Current password"),
-        required=True,
-        error_messages={"required": _("Enter your current password")},
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+    current = CurrentPasswordField(_("Current password"), _("Enter your current password"))
 
     field_order = ("current", "password")
 
@@ -145,12 +135,7 @@ class ChangePasswordForm(NewPasswordForm):
 class StaffContactForm(ShopForm):
     """The password of a member of staff, and where their codes shall go."""
 
-    current = PasswordField(
-        label=_("Current password"),
-        required=True,
-        error_messages={"required": _("Enter your current password")},
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+    current = CurrentPasswordField(_("Current password"), _("Enter your current password"))
     contact = CleanCharField(
         label=_("New email address or mobile number"),
         help_text=_("We will send a code to it; it counts once you type that code."),
@@ -161,36 +146,32 @@ class StaffContactForm(ShopForm):
     )
 
     def clean_contact(self):
-        """Read the contact."""
         typed = self.cleaned_data["contact"]
-        try:
-            self.identifier = identifiers.parse(typed)
-        except Unreadable as problem:
-            raise _as_error(problem) from None
+        self.identifier = _parsed(identifiers.parse, typed)
         return typed
 
 
 class ConfirmForm(ShopForm):
     """The password of somebody who is signed in."""
 
-    current = PasswordField(
-        label=_("Password"),
-        required=True,
-        error_messages={"required": _("Enter your password")},
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+    current = CurrentPasswordField(_("Password"), _("Enter your password"))
     next = CleanCharField(required=False, widget=forms.HiddenInput)
 
 
 def _username(text):
-    try:
-        return identifiers.parse_username(text) if text else ""
-    except Unreadable as problem:
-        raise ValidationError(str(problem)) from None
+    return _parsed(identifiers.parse_username, text) if text else ""
 
 
-def _judge_password(form, password, user):
+def _parsed(parse, text):
+    """What `parse` makes of `text`. Raises ValidationError."""
     try:
-        judging.judge(password, user)
+        return parse(text)
+    except InvalidIdentifier as problem:
+        raise _validation_error(problem) from None
+
+
+def _validate_password(form, password, user):
+    try:
+        validation.validate_locally(password, user)
     except ValidationError as problems:
         form.add_error("password", problems)

@@ -9,8 +9,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import codes, conf, identifiers
 from accounts.errors import Refused
-from accounts.forms.fields import NAME_BOX, CleanCharField, PastedTextField, _as_error
-from accounts.identifiers import EMAIL, Unreadable
+from accounts.forms.fields import NAME_BOX, CleanCharField, PastedTextField, _validation_error
+from accounts.identifiers import EMAIL, InvalidIdentifier
 
 
 class ShopForm(forms.Form):
@@ -38,7 +38,6 @@ class ShopForm(forms.Form):
             field.widget.attrs.setdefault("class", "input")
 
     def __iter__(self):
-        """Give templates the fields they show."""
         return (self[name] for name in self.page_fields or self.fields)
 
     @property
@@ -70,11 +69,9 @@ class ShopForm(forms.Form):
 
     @property
     def headers(self):
-        """The headers of that answer."""
         return self.refusal.headers if self.refusal else {}
 
     def field_for(self, refusal: Refused) -> str | None:
-        """Name the field a refusal belongs to."""
         return refusal.field
 
 
@@ -98,7 +95,6 @@ class AddressForm(ShopForm):
     page_fields: tuple[str, ...] = ("identifier", "next")
 
     def clean(self):
-        """Read the identifier, whichever field it came in."""
         given = [name for name in ("identifier", "email", "phone") if self.cleaned_data.get(name)]
         if len(given) > 1:
             self.add_error(given[0], _("Enter an email address or a mobile number, not both"))
@@ -108,12 +104,10 @@ class AddressForm(ShopForm):
             self.add_error("identifier", _("Enter your email address or mobile number"))
 
     def field_for(self, refusal):
-        """Answer about the identifier in the field it came in."""
         return self.source if refusal.field == "identifier" else refusal.field
 
     @property
     def source(self) -> str:
-        """The field the identifier came in."""
         return next(
             (name for name in ("email", "phone") if self.cleaned_data.get(name)), "identifier"
         )
@@ -129,8 +123,8 @@ class AddressForm(ShopForm):
         )
         try:
             self.identifier = read(self.cleaned_data[source])
-        except Unreadable as problem:
-            self.add_error(source, _as_error(problem))
+        except InvalidIdentifier as problem:
+            self.add_error(source, _validation_error(problem))
 
 
 class CodeForm(ShopForm):
@@ -160,7 +154,7 @@ class CodeForm(ShopForm):
         typed = self.cleaned_data.get(source) or ""
         if self.errors:
             return
-        digits = codes.read(typed)
+        digits = codes.extract_digits(typed)
         problem = self._problem(typed, digits)
         if problem:
             self.add_error(source, problem % {"n": conf.CODE_LENGTH})
@@ -184,5 +178,5 @@ class ButtonForm(ShopForm):
     """Nothing but a button."""
 
 
-def _columns(identifier):
+def _user_columns(identifier):
     return {"email": identifier.address} if identifier.kind == EMAIL else {"phone": identifier.key}

@@ -30,7 +30,6 @@ class CleanCharField(forms.CharField):
     refused: tuple[str, ...] = ("Cc", "Cs", "Zl", "Zp")
 
     def to_python(self, value):
-        """Return the text, or raise ValidationError."""
         if value not in self.empty_values and not isinstance(value, str):
             raise ValidationError(
                 _("Send this as text, in quotes, not as a number or a list"), code="no_text"
@@ -104,6 +103,17 @@ class PasswordField(CleanCharField):
         return {}
 
 
+class CurrentPasswordField(PasswordField):
+    """The password that somebody has already."""
+
+    def __init__(self, label, required):
+        super().__init__(
+            label=label,
+            error_messages={"required": required},
+            widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+        )
+
+
 class RememberField(forms.BooleanField):
     """Whether to stay signed in once the browser is closed. Left out is no."""
 
@@ -116,7 +126,7 @@ class RememberField(forms.BooleanField):
         )
 
 
-def _as_error(problem):
+def _validation_error(problem):
     """What could not be read, as an error of its field; a number that is not texted comes along."""
     number = {"number": problem.number} if isinstance(problem, NotTexted) else None
     return ValidationError(str(problem), code=problem.code, params=number)

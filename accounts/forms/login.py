@@ -7,7 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts import identifiers
 from accounts.forms.base import AddressForm, ShopForm
-from accounts.forms.fields import NAME_BOX, CleanCharField, PasswordField, RememberField
+from accounts.forms.fields import NAME_BOX, CleanCharField, CurrentPasswordField, RememberField
 
 
 class SignInForm(ShopForm):
@@ -19,11 +19,7 @@ class SignInForm(ShopForm):
         max_length=320,
         widget=forms.TextInput(attrs=NAME_BOX),
     )
-    password = PasswordField(
-        label=_("Password"),
-        error_messages={"required": _("Enter your password")},
-        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
-    )
+    password = CurrentPasswordField(_("Password"), _("Enter your password"))
     remember = RememberField()
     next = CleanCharField(required=False, widget=forms.HiddenInput)
     email = CleanCharField(required=False, max_length=320)
@@ -37,7 +33,7 @@ class SignInForm(ShopForm):
         """Read the name, whichever field it came in; what cannot be read is a name that nobody has (ENU-01)."""
         typed = next(filter(None, map(self.cleaned_data.get, self.names)), "")
         if typed:
-            self.identifier = identifiers.parse_name(typed)
+            self.identifier = identifiers.parse_sign_in_name(typed)
         elif not any(name in self.errors for name in self.names):
             self.add_error("identifier", _("Enter your email address, mobile number or username"))
 

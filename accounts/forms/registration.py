@@ -9,10 +9,10 @@ from accounts.forms.account import (
     ContactForm,
     NamesForm,
     NewPasswordForm,
-    _judge_password,
     _username,
+    _validate_password,
 )
-from accounts.forms.base import AddressForm, _columns
+from accounts.forms.base import AddressForm, _user_columns
 from accounts.forms.fields import CleanCharField, NameField, PasswordField
 from accounts.identifiers import EMAIL, PHONE
 from accounts.models import User
@@ -33,7 +33,7 @@ class OtherAddressForm(AddressForm):
         asked = self.cleaned_data["hints"] and not self.cleaned_data.get("keep")
         if not asked or self.identifier is None or self.identifier.kind != EMAIL:
             return ""
-        return identifiers.suggestion(self.identifier.address)
+        return identifiers.suggest_address(self.identifier.address)
 
 
 class IdentifyForm(OtherAddressForm):
@@ -48,17 +48,14 @@ class IdentifyForm(OtherAddressForm):
     password2 = PasswordField(required=False)
 
     def clean_username(self):
-        """Bring a username into its one spelling."""
         return _username(self.cleaned_data["username"])
 
     def clean(self):
-        """Read the identifier, and hold the passwords together."""
         super().clean()
         self._hold_password()
 
     @property
     def full_name(self) -> str:
-        """The name, in one piece."""
         parts = [self.cleaned_data.get("first_name", ""), self.cleaned_data.get("last_name", "")]
         return self.cleaned_data.get("name") or " ".join(part for part in parts if part)
 
@@ -70,7 +67,7 @@ class IdentifyForm(OtherAddressForm):
                 self.add_error(name, _("Passwords do not match."))
         if password and self.identifier:
             known = {"name": self.full_name, "username": self.cleaned_data.get("username", "")}
-            _judge_password(self, password, User(**known, **_columns(self.identifier)))
+            _validate_password(self, password, User(**known, **_user_columns(self.identifier)))
 
 
 class ProfileForm(NamesForm, NewPasswordForm, ContactForm):

@@ -21,17 +21,17 @@ INDEXES = {
     "challenge_by_purpose": "accounts_challenge (purpose, created_at DESC, id DESC)",
     "challenge_tried_out": (
         "accounts_challenge (created_at DESC, id DESC) "
-        "WHERE verified_at IS NULL AND closed_at IS NULL AND tries_left = 0 AND purpose <> 'not_me'"
+        "WHERE verified_at IS NULL AND cancelled_at IS NULL AND tries_left = 0 AND purpose <> 'not_me'"
     ),
     "challenge_code_works": (
-        "accounts_challenge (expires_at) WHERE verified_at IS NULL AND closed_at IS NULL"
+        "accounts_challenge (expires_at) WHERE verified_at IS NULL AND cancelled_at IS NULL"
     ),
     "challenge_link_works": (
-        "accounts_challenge (link_expires_at) WHERE verified_at IS NULL AND closed_at IS NULL "
+        "accounts_challenge (link_expires_at) WHERE verified_at IS NULL AND cancelled_at IS NULL "
         "AND (purpose = 'not_me' OR (kind = 'email' AND purpose = 'reset') OR (purpose = 'reset' AND sends = 0))"
     ),
     "event_by_kind": "accounts_securityevent (kind, at DESC, id DESC)",
-    "event_by_channel": "accounts_securityevent (channel, at DESC, id DESC)",
+    "event_by_identifier_kind": "accounts_securityevent (identifier_kind, at DESC, id DESC)",
 }
 
 # Rows may forget a person, and nothing else; old ones go through retention's own door (LOG-02). Tests empty whole
@@ -72,7 +72,7 @@ CREATE TRIGGER accounts_securityevent_stays BEFORE TRUNCATE ON accounts_security
 
 
 def add_everywhere(apps, schema_editor):
-    apps.get_model("accounts", "TextCountry").objects.create(code="*")
+    apps.get_model("accounts", "SmsCountry").objects.create(code="*")
 
 
 def add_to_postgresql(apps, schema_editor):
@@ -92,7 +92,7 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='TextCountry',
+            name='SmsCountry',
             fields=[
                 ('code', models.CharField(max_length=2, primary_key=True, serialize=False, verbose_name='country')),
                 ('is_open', models.BooleanField(default=True, verbose_name='texts are sent')),
@@ -141,7 +141,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
                 ('purpose', models.CharField(choices=[('register', 'registration'), ('contact', 'new contact'), ('login', 'sign-in'), ('confirm', 'confirmation of who is there'), ('reset', 'new password'), ('not_me', 'notice to the owner'), ('staff', 'sign-in to the staff pages'), ('staff_change', 'change of a staff account'), ('staff_contact', 'new contact of a staff account')], max_length=16, verbose_name='purpose')),
-                ('kind', models.CharField(choices=[('email', 'email'), ('phone', 'text message')], max_length=8, verbose_name='channel')),
+                ('kind', models.CharField(choices=[('email', 'email'), ('phone', 'text message')], max_length=8, verbose_name='sent by')),
                 ('recipient', models.CharField(max_length=254, verbose_name='recipient')),
                 ('fingerprint', models.CharField(blank=True, db_default='', editable=False, max_length=40)),
                 ('address', models.CharField(max_length=254)),
@@ -158,7 +158,7 @@ class Migration(migrations.Migration):
                 ('expires_at', models.DateTimeField(verbose_name='code works until')),
                 ('link_expires_at', models.DateTimeField(verbose_name='link works until')),
                 ('verified_at', models.DateTimeField(null=True, verbose_name='verified')),
-                ('closed_at', models.DateTimeField(null=True, verbose_name='closed')),
+                ('cancelled_at', models.DateTimeField(null=True, verbose_name='cancelled')),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='challenges', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],
             options={
@@ -181,15 +181,15 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('minute', models.DateTimeField(verbose_name='minute')),
                 ('kind', models.CharField(max_length=40, verbose_name='what')),
-                ('channel', models.CharField(blank=True, max_length=8, verbose_name='channel')),
+                ('identifier_kind', models.CharField(blank=True, max_length=8, verbose_name='kind of identifier')),
                 ('country', models.CharField(blank=True, max_length=2, verbose_name='country')),
-                ('number', models.PositiveIntegerField(verbose_name='number')),
+                ('count', models.PositiveIntegerField(verbose_name='number')),
             ],
             options={
                 'verbose_name': 'count of refusals',
                 'verbose_name_plural': 'counts of refusals',
                 'default_permissions': (),
-                'constraints': [models.UniqueConstraint(fields=('minute', 'kind', 'channel', 'country'), name='refusals_counted_once')],
+                'constraints': [models.UniqueConstraint(fields=('minute', 'kind', 'identifier_kind', 'country'), name='refusals_counted_once')],
             },
         ),
         migrations.CreateModel(
@@ -199,7 +199,7 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(max_length=40, verbose_name='what')),
                 ('at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='when')),
                 ('fingerprint', models.CharField(blank=True, max_length=40, verbose_name='identifier (keyed hash)')),
-                ('channel', models.CharField(blank=True, max_length=8, verbose_name='channel')),
+                ('identifier_kind', models.CharField(blank=True, max_length=8, verbose_name='kind of identifier')),
                 ('country', models.CharField(blank=True, db_default='', max_length=2, verbose_name='country')),
                 ('ip', models.GenericIPAddressField(null=True, verbose_name='IP address')),
                 ('agent', models.CharField(blank=True, max_length=200, verbose_name='browser')),
@@ -224,9 +224,9 @@ class Migration(migrations.Migration):
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='began')),
                 ('last_used_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='last used')),
                 ('signed_in_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='signed in')),
-                ('confirmed_at', models.DateTimeField(null=True, verbose_name='last proved who is there')),
+                ('reauthenticated_at', models.DateTimeField(null=True, verbose_name='last reauthentication')),
                 ('name', models.CharField(default=accounts.models.sessions.new_name, editable=False, max_length=16, verbose_name='name')),
-                ('confirmed_by', models.CharField(blank=True, db_default='', max_length=8, verbose_name='verified by')),
+                ('reauthenticated_by', models.CharField(blank=True, db_default='', max_length=8, verbose_name='reauthenticated by')),
                 ('challenge', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sessions', to='accounts.challenge', verbose_name='challenge')),
                 ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.CASCADE, related_name='sessions', to=settings.AUTH_USER_MODEL, verbose_name='user')),
             ],

@@ -1,6 +1,14 @@
-"""The rows: who a shopper is, what waits for proof, what was refused, what happened. One-row rules and constraints."""
+"""The rows: who a shopper is, what waits to be verified, what was refused, what happened. One-row rules."""
 
-from accounts.models.challenges import ANYBODY, PAYING, POOLS, TYPED, Challenge, Pool, Purpose
+from accounts.models.challenges import (
+    ANONYMOUS_PURPOSES,
+    BUDGETED_POOLS,
+    POOL_BY_PURPOSE,
+    TYPED_PURPOSES,
+    Challenge,
+    Pool,
+    Purpose,
+)
 from accounts.models.refusal_counts import RefusalCount
 from accounts.models.security_events import (
     EVENT_WORDS,
@@ -9,25 +17,25 @@ from accounts.models.security_events import (
     WrittenOnce,
 )
 from accounts.models.sessions import Session
-from accounts.models.sms_countries import EVERYWHERE, TextCountry
+from accounts.models.sms_countries import EVERYWHERE, SmsCountry
 from accounts.models.users import FormerUsername, User
 
 __all__ = [
-    "ANYBODY",
+    "ANONYMOUS_PURPOSES",
     "Challenge",
     "EVENT_WORDS",
     "EVERYWHERE",
     "FormerUsername",
-    "PAYING",
-    "POOLS",
+    "BUDGETED_POOLS",
+    "POOL_BY_PURPOSE",
     "Pool",
     "Purpose",
     "RefusalCount",
     "SecurityEvent",
     "SecurityEventQuerySet",
     "Session",
-    "TYPED",
-    "TextCountry",
+    "TYPED_PURPOSES",
+    "SmsCountry",
     "User",
     "WrittenOnce",
 ]

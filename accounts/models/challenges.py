@@ -15,7 +15,7 @@ from accounts.models.users import User
 
 
 class Purpose(models.TextChoices):
-    """What a proof is good for; a code of one purpose is no code of another (COD-08)."""
+    """What a code or link is good for; a code of one purpose is no code of another (COD-08)."""
 
     REGISTER = "register", _("registration")
     CONTACT = "contact", _("new contact")
@@ -29,11 +29,11 @@ class Purpose(models.TextChoices):
 
 
 # Purposes that somebody who is not signed in may begin for any address: without a user, nothing is sent (ENU-03).
-ANYBODY = (Purpose.LOGIN, Purpose.RESET)
+ANONYMOUS_PURPOSES = (Purpose.LOGIN, Purpose.RESET)
 # Purposes of the staff pages, which only a right staff password begins.
-OF_STAFF = (Purpose.STAFF, Purpose.STAFF_CHANGE, Purpose.STAFF_CONTACT)
+STAFF_PURPOSES = (Purpose.STAFF, Purpose.STAFF_CHANGE, Purpose.STAFF_CONTACT)
 # Purposes whose address somebody merely typed who is signed in: it is theirs only once it is verified (ENU-07).
-TYPED = (Purpose.CONTACT, Purpose.STAFF_CONTACT)
+TYPED_PURPOSES = (Purpose.CONTACT, Purpose.STAFF_CONTACT)
 
 
 class Pool(models.TextChoices):
@@ -49,10 +49,10 @@ class Pool(models.TextChoices):
 
 
 # Those whose texts take a budget; codes of the staff pages leave whatever texts have cost.
-PAYING = (Pool.SIGN_UP, Pool.RETURN, Pool.OWNER)
+BUDGETED_POOLS = (Pool.SIGN_UP, Pool.RETURN, Pool.OWNER)
 
 # Who asks, unless the request tells that it is the owner.
-POOLS = {
+POOL_BY_PURPOSE = {
     Purpose.REGISTER: Pool.SIGN_UP,
     Purpose.CONTACT: Pool.SIGN_UP,
     Purpose.LOGIN: Pool.RETURN,
@@ -71,29 +71,45 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
 
     def live(self):
         """Attempts that still stand: neither verified nor closed, and young enough for their link."""
-        return self.filter(verified_at=None, closed_at=None, link_expires_at__gt=Now())
+        return self.filter(verified_at=None, cancelled_at=None, link_expires_at__gt=Now())
 
     def open(self):
         """Attempts whose newest code may be typed."""
         return self.live().filter(tries_left__gt=0, expires_at__gt=Now())
 
-    def withdraw(self) -> int:
+    def cancel_open(self) -> int:
         """End every attempt that stands, but the notices: whoever got one may still say "not me" (REG-05)."""
-        return self.exclude(purpose=Purpose.NOT_ME).end()
+        return self.exclude(purpose=Purpose.NOT_ME).cancel_all()
 
-    def end(self) -> int:
+    def cancel_all(self) -> int:
         """End every attempt that stands, the links of notices among them."""
-        return self.filter(verified_at=None, closed_at=None).update(closed_at=Now())
+        return self.filter(verified_at=None, cancelled_at=None).update(cancelled_at=Now())
 
     def with_link_life(self):
         """Each with what is left of its link's life as `link_life`, by the database's clock."""
         left = ExpressionWrapper(F("link_expires_at") - Now(), models.DurationField())
         return self.annotate(link_life=left)
 
-    def by_link(self, token: str) -> "Challenge | None":
+    def create_link(
+        self, purpose: Purpose, to: Identifier, user: User, *, life: timedelta, **columns: object
+    ) -> "Challenge":
+        """Insert an attempt that has a link for `life`, and no code."""
+        return self.create(
+            purpose=purpose,
+            kind=to.kind,
+            recipient=to.key,
+            address=to.address,
+            user=user,
+            tries_left=0,
+            expires_at=Now(),
+            link_expires_at=Now() + life,
+            **columns,
+        )
+
+    def find_by_token(self, token: str) -> "Challenge | None":
         """The row whose emailed link carries `token`, with what is left of its life as `link_life`, or None."""
-        row = self.filter(pk=codes.token_row(token)).with_link_life().first()
-        return row if row and codes.same(row.link_token, token) else None
+        row = self.filter(pk=codes.challenge_id(token)).with_link_life().first()
+        return row if row and codes.is_same(row.link_token, token) else None
 
 
 class Challenge(models.Model):
@@ -102,7 +118,7 @@ class Challenge(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     purpose = models.CharField(_("purpose"), max_length=16, choices=Purpose)
     kind = models.CharField(
-        _("channel"), max_length=8, choices=[(EMAIL, _("email")), (PHONE, _("text message"))]
+        _("sent by"), max_length=8, choices=[(EMAIL, _("email")), (PHONE, _("text message"))]
     )
     recipient = models.CharField(_("recipient"), max_length=conf.EMAIL_MAX)
     # Of the recipient, as the audit has it: erasure finds what only the audit still knows to be somebody's.
@@ -128,7 +144,7 @@ class Challenge(models.Model):
     expires_at = models.DateTimeField(_("code works until"))
     link_expires_at = models.DateTimeField(_("link works until"))
     verified_at = models.DateTimeField(_("verified"), null=True)
-    closed_at = models.DateTimeField(_("closed"), null=True)
+    cancelled_at = models.DateTimeField(_("cancelled"), null=True)
 
     # Told by with_link_life().
     link_life = timedelta()
@@ -159,7 +175,6 @@ class Challenge(models.Model):
 
     @property
     def identifier(self) -> Identifier:
-        """The identifier this attempt verifies."""
         return Identifier(kind=self.kind, key=self.recipient, address=self.address)
 
     @property
@@ -181,7 +196,7 @@ class Challenge(models.Model):
     @property
     def link_token(self) -> str:
         """The token of the emailed link: one for the whole attempt, under a purpose of its own."""
-        return codes.token(self.pk, bytes(self.seed), self.key_id, *self._facts)
+        return codes.derive_token(self.pk, bytes(self.seed), self.key_id, *self._facts)
 
     @property
     def link_name(self) -> str:
@@ -197,7 +212,7 @@ class Challenge(models.Model):
     def is_waiting(self) -> bool:
         """Whether a code is on its way that nobody need send again: fresh, with tries left."""
         return (
-            not (self.verified_at or self.closed_at)
+            not (self.verified_at or self.cancelled_at)
             and self.tries_left > 0
             and self.resend_at > now()
         )
@@ -205,26 +220,26 @@ class Challenge(models.Model):
     @property
     def is_decoy(self) -> bool:
         """Whether it was begun for an address without an account: it looks like any other, and no code is right."""
-        return self.user_id is None and self.purpose in ANYBODY
+        return self.user_id is None and self.purpose in ANONYMOUS_PURPOSES
 
     @property
     def is_of_staff(self) -> bool:
         """Whether the staff pages began it, and not the shop."""
-        return self.purpose in OF_STAFF
+        return self.purpose in STAFF_PURPOSES
 
     @property
-    def is_by_link(self) -> bool:
+    def is_link_only(self) -> bool:
         """Whether a link alone is sent, and no code: 144 bits rather than six digits open an account."""
         # By text only when staff send it: no browser holds the attempt, so nobody could type a code.
         return self.purpose == Purpose.RESET and (self.kind == EMAIL or not self.sends)
 
-    def accepts(self, typed: str) -> bool:
+    def is_current_code(self, typed: str) -> bool:
         """Whether `typed` is the newest code. None is right where only a link was sent, or nothing."""
-        return codes.same(typed, self.code) and not (self.is_decoy or self.is_by_link)
+        return codes.is_same(typed, self.code) and not (self.is_decoy or self.is_link_only)
 
-    def recalls(self, typed: str) -> bool:
+    def is_earlier_code(self, typed: str) -> bool:
         """Whether `typed` is a code of this attempt that a newer one replaced."""
-        return any(codes.same(typed, self._code(number)) for number in range(1, self.sends))
+        return any(codes.is_same(typed, self._code(number)) for number in range(1, self.sends))
 
     def spend_try(self) -> bool:
         """Take one try, or return False when the code is closed (COD-06)."""
@@ -244,11 +259,11 @@ class Challenge(models.Model):
         renewed = cool.update(sends=F("sends") + 1, sent_at=Now(), expires_at=Now() + conf.CODE_TTL)
         return renewed == 1
 
-    def close(self) -> bool:
+    def cancel(self) -> bool:
         """Withdraw the attempt, or return False when it is over already."""
         return (
-            Challenge.objects.filter(pk=self.pk, verified_at=None, closed_at=None).update(
-                closed_at=Now()
+            Challenge.objects.filter(pk=self.pk, verified_at=None, cancelled_at=None).update(
+                cancelled_at=Now()
             )
             == 1
         )
@@ -267,13 +282,13 @@ class Challenge(models.Model):
             return False
         return True
 
-    def close_others(self) -> None:
+    def cancel_others(self) -> None:
         """End every other attempt at the same identifier, whoever began it (REG-03, REG-06)."""
-        Challenge.objects.filter(recipient=self.recipient).exclude(pk=self.pk).withdraw()
+        Challenge.objects.filter(recipient=self.recipient).exclude(pk=self.pk).cancel_open()
 
     @property
     def _facts(self) -> tuple[str, ...]:
         return self.purpose, self.kind, self.recipient, str(self.pk)
 
     def _code(self, number: int) -> str:
-        return codes.code(bytes(self.seed), self.key_id, *self._facts, str(number))
+        return codes.derive_code(bytes(self.seed), self.key_id, *self._facts, str(number))

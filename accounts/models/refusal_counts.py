@@ -19,21 +19,21 @@ AT_ONCE = {
 
 
 ONE_MORE = """
-INSERT INTO accounts_refusalcount AS kept (minute, kind, channel, country, number)
+INSERT INTO accounts_refusalcount AS kept (minute, kind, identifier_kind, country, count)
 SELECT {minute}, %s, %s, %s, 1 WHERE {at_once}
-ON CONFLICT (minute, kind, channel, country) DO UPDATE SET number = kept.number + 1
+ON CONFLICT (minute, kind, identifier_kind, country) DO UPDATE SET count = kept.count + 1
 """
 
 
 class RefusalCountManager(models.Manager["RefusalCount"]):
     """Counts refusals."""
 
-    def add(self, kind: str, *, channel: str = "", country: str = "") -> None:
+    def add(self, kind: str, *, identifier_kind: str = "", country: str = "") -> None:
         """Count one more, in one statement, never in a transaction that matters."""
         vendor = connection.vendor
         statement = ONE_MORE.format(minute=THIS_MINUTE[vendor], at_once=AT_ONCE[vendor])
         with connection.cursor() as cursor:
-            cursor.execute(statement, [kind, channel, country])
+            cursor.execute(statement, [kind, identifier_kind, country])
 
 
 class RefusalCount(models.Model):
@@ -41,9 +41,9 @@ class RefusalCount(models.Model):
 
     minute = models.DateTimeField(_("minute"))
     kind = models.CharField(_("what"), max_length=40)
-    channel = models.CharField(_("channel"), max_length=8, blank=True)
+    identifier_kind = models.CharField(_("kind of identifier"), max_length=8, blank=True)
     country = models.CharField(_("country"), max_length=2, blank=True)
-    number = models.PositiveIntegerField(_("number"))
+    count = models.PositiveIntegerField(_("number"))
 
     objects = RefusalCountManager()
 
@@ -53,7 +53,8 @@ class RefusalCount(models.Model):
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
-                fields=["minute", "kind", "channel", "country"], name="refusals_counted_once"
+                fields=["minute", "kind", "identifier_kind", "country"],
+                name="refusals_counted_once",
             )
         ]
 

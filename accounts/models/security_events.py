@@ -22,7 +22,7 @@ EVENT_WORDS = {
     "code_wrong": _("A wrong code was typed"),
     "code_used_up": _("A code was tried too often"),
     "code_replay": _("A used code was typed again"),
-    "confirmed": _("You confirmed that it is you"),
+    "reauthenticated": _("You confirmed that it is you"),
     "password_set": _("A password was added"),
     "password_changed": _("Your password was changed"),
     "password_reset": _("A new password was chosen through a message"),
@@ -95,7 +95,7 @@ class SecurityEvent(models.Model):
         User, models.SET_NULL, null=True, related_name="events", verbose_name=_("user")
     )
     fingerprint = models.CharField(_("identifier (keyed hash)"), max_length=40, blank=True)
-    channel = models.CharField(_("channel"), max_length=8, blank=True)
+    identifier_kind = models.CharField(_("kind of identifier"), max_length=8, blank=True)
     # Of a mobile number: the board counts by it.
     country = models.CharField(_("country"), max_length=2, blank=True, db_default="")
     ip = models.GenericIPAddressField(_("IP address"), null=True)
@@ -137,10 +137,8 @@ class SecurityEvent(models.Model):
 
     @property
     def words(self):
-        """What happened, for the person it happened to."""
         return EVENT_WORDS.get(self.kind, self.kind.replace("_", " "))
 
     @property
     def device(self):
-        """The browser in words of ours."""
         return ClientInfo(agent=self.agent).device

@@ -16,7 +16,6 @@ from accounts.sessions.client import ClientInfo
 
 
 def new_name() -> str:
-    """Make up a name for a session."""
     return secrets.token_hex(8)
 
 
@@ -43,11 +42,13 @@ class Session(AbstractBaseSession):
     last_used_at = models.DateTimeField(_("last used"), db_default=Now())
     # A new key for the same person begins the row anew, but not the time until it ends.
     signed_in_at = models.DateTimeField(_("signed in"), db_default=Now())
-    confirmed_at = models.DateTimeField(_("last proved who is there"), null=True)
+    reauthenticated_at = models.DateTimeField(_("last reauthentication"), null=True)
     # A name that may stand on a page: the key itself signs its holder in (SES-05).
     name = models.CharField(_("name"), max_length=16, default=new_name, editable=False)
     # By PASSWORD, or by a code or link to the contact of this kind.
-    confirmed_by = models.CharField(_("verified by"), max_length=8, blank=True, db_default="")
+    reauthenticated_by = models.CharField(
+        _("reauthenticated by"), max_length=8, blank=True, db_default=""
+    )
 
     class Meta:
         verbose_name = _("session")
@@ -55,7 +56,6 @@ class Session(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls):
-        """Name the store that reads and writes these rows."""
         return import_module(settings.SESSION_ENGINE).SessionStore
 
     def touch(self):
@@ -65,13 +65,14 @@ class Session(AbstractBaseSession):
 
     @property
     def device(self):
-        """The browser in words of ours."""
         return ClientInfo(agent=self.agent).device
 
     @property
-    def is_fresh(self):
+    def is_recently_authenticated(self):
         """Whether the owner reauthenticated a short while ago (REC-08)."""
-        return bool(self.confirmed_at and self.confirmed_at > now() - conf.REAUTH_WINDOW)
+        return bool(
+            self.reauthenticated_at and self.reauthenticated_at > now() - conf.REAUTH_WINDOW
+        )
 
 
 def session_end(*, staff):

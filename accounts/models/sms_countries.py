@@ -18,14 +18,14 @@ DAY = timedelta(days=1)
 NUMBER = models.PositiveIntegerField()
 
 
-class TextCountryQuerySet(models.QuerySet["TextCountry"]):
+class SmsCountryQuerySet(models.QuerySet["SmsCountry"]):
     """What is decided about countries."""
 
-    def judge(self) -> int:
+    def close_suspicious(self) -> int:
         """Close those from which hardly any code comes back, to sign-ups alone and for a day (ABU-05)."""
         return (
-            self.filter(TextCountry.SUSPICIOUS, is_open=True)
-            .exclude(TextCountry.PAUSED)
+            self.filter(SmsCountry.SUSPICIOUS, is_open=True)
+            .exclude(SmsCountry.PAUSED)
             .update(closed_until=Now() + DAY)
         )
 
@@ -38,13 +38,13 @@ class TextCountryQuerySet(models.QuerySet["TextCountry"]):
         anew = {"sent": 0, "verified": 0, "since": Now()}
         return self.update(is_open=True, reason="", closed_until=None, **anew)
 
-    def with_state(self) -> "TextCountryQuerySet":
+    def with_state(self) -> "SmsCountryQuerySet":
         """Each with `is_paused`: whether it has closed itself to sign-ups, by the database's clock."""
-        paused = Case(When(TextCountry.PAUSED, then=True), default=False)
+        paused = Case(When(SmsCountry.PAUSED, then=True), default=False)
         return self.annotate(is_paused=paused)
 
 
-class TextCountry(models.Model):
+class SmsCountry(models.Model):
     """One country, or EVERYWHERE, as far as texts go: its switch, and how many codes of sign-ups came back in a day."""
 
     code = models.CharField(_("country"), max_length=2, primary_key=True)
@@ -59,14 +59,14 @@ class TextCountry(models.Model):
 
     OF_ANOTHER_DAY = models.Q(since__lte=Now() - DAY)
     SUSPICIOUS = ~OF_ANOTHER_DAY & models.Q(
-        sent__gte=conf.TEXTS_BEFORE_JUDGING, sent__gt=F("verified") * 10
+        sent__gte=conf.SMS_BEFORE_JUDGING, sent__gt=F("verified") * 10
     )
     PAUSED = models.Q(closed_until__isnull=False, closed_until__gt=Now())
 
     # Told by with_state().
     is_paused = False
 
-    objects = TextCountryQuerySet.as_manager()
+    objects = SmsCountryQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("country")
@@ -82,24 +82,23 @@ class TextCountry(models.Model):
 
     def is_stopped(self) -> bool:
         """Whether staff stopped texts to all shoppers, here or everywhere."""
-        switches = TextCountry.objects.filter(code__in=[self.code, EVERYWHERE])
+        switches = SmsCountry.objects.filter(code__in=[self.code, EVERYWHERE])
         return switches.filter(is_open=False).exists()
 
     def count_sign_up(self) -> bool:
         """Count one more code to a sign-up, or return False when none is sent here or everywhere.
 
-        From TEXTS_BEFORE_JUDGING codes a day on, one in ten must have come back (ABU-05).
+        From SMS_BEFORE_JUDGING codes a day on, one in ten must have come back (ABU-05).
         """
-        everywhere = TextCountry.objects.filter(code=EVERYWHERE, is_open=False)
-        here = TextCountry.objects.filter(~models.Exists(everywhere), code=self.code, is_open=True)
-        anew = When(TextCountry.OF_ANOTHER_DAY, then=Value(0))
-        counted = here.exclude(TextCountry.PAUSED | TextCountry.SUSPICIOUS).update(
+        everywhere = SmsCountry.objects.filter(code=EVERYWHERE, is_open=False)
+        here = SmsCountry.objects.filter(~models.Exists(everywhere), code=self.code, is_open=True)
+        anew = When(SmsCountry.OF_ANOTHER_DAY, then=Value(0))
+        counted = here.exclude(SmsCountry.PAUSED | SmsCountry.SUSPICIOUS).update(
             sent=Case(anew, default=F("sent"), output_field=NUMBER) + 1,
             verified=Case(anew, default=F("verified"), output_field=NUMBER),
-            since=Case(When(TextCountry.OF_ANOTHER_DAY, then=Now()), default=F("since")),
+            since=Case(When(SmsCountry.OF_ANOTHER_DAY, then=Now()), default=F("since")),
         )
         return counted == 1
 
     def count_verified(self) -> None:
-        """Count a code that came back."""
-        TextCountry.objects.filter(code=self.code).update(verified=F("verified") + 1)
+        SmsCountry.objects.filter(code=self.code).update(verified=F("verified") + 1)

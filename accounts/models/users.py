@@ -41,20 +41,20 @@ class UserManager(BaseUserManager["User"]):
         if not user.password:
             user.set_unusable_password()
         user.save(force_insert=True)
-        user.entered_at = user.date_joined
+        user.signed_in_at = user.date_joined
         if user.username:
-            FormerUsername.objects.keep_from(user.pk, user.username)
+            FormerUsername.objects.refuse_held(user.pk, user.username)
         return user
 
-    def has_username(self, username: str, *, by: "User | None" = None) -> bool:
+    def is_username_taken(self, username: str, *, by: "User | None" = None) -> bool:
         """Whether the name, in large or small letters, is that of anybody but `by`, or kept for them."""
         # Usernames are in small letters, by a constraint.
         own, name = by.pk if by else uuid.UUID(int=0), username.casefold()
         taken = self.filter(username=name).exclude(pk=own)
-        kept = FormerUsername.objects.kept().filter(username=name).exclude(user_id=own)
+        kept = FormerUsername.objects.held().filter(username=name).exclude(user_id=own)
         return taken.exists() or kept.exists()
 
-    def drop_contact(self, pk: uuid.UUID, kind: str) -> bool:
+    def remove_contact(self, pk: uuid.UUID, kind: str) -> bool:
         """Take the contact of `kind` off the user, or return False when it is the only one (REC-08)."""
         other = PHONE if kind == EMAIL else EMAIL
         having_other = self.filter(pk=pk, **{f"{other}__isnull": False})
@@ -63,16 +63,16 @@ class UserManager(BaseUserManager["User"]):
     def create_superuser(self, username: str, password: str, **fields: object) -> "User":
         """Make a member of staff who may do everything; for the command of the same name.
 
-        The username is taken in its canonical spelling. Raises Unreadable, and IntegrityError when it is somebody's
-        or kept for somebody.
+        The username is taken in its canonical spelling. Raises InvalidIdentifier, and IntegrityError when it is
+        somebody's or held for somebody.
         """
-        name = identifiers.spell_username(username)
+        name = identifiers.normalize_username(username)
         staff = {"is_staff": True, "is_superuser": True, "completed_at": Now()}
         user = self.model(username=name, **staff, **fields)
         user.set_password(password)
         with transaction.atomic():
             user.save(force_insert=True)
-            FormerUsername.objects.keep_from(user.pk, name)
+            FormerUsername.objects.refuse_held(user.pk, name)
         return user
 
 
@@ -108,7 +108,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     # The hash that a new one has just replaced: what was bound to it moves on to the new one.
     former_password = ""
     # When they came in, by the database's clock, where a statement has told it just now.
-    entered_at: datetime | None = None
+    signed_in_at: datetime | None = None
 
     USERNAME_FIELD = "username"
     EMAIL_FIELD = "email"
@@ -178,11 +178,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     @property
     def contacts(self) -> list[Identifier]:
         """The verified contacts, the one that messages go to first."""
-        both = [self.contact(EMAIL), self.contact(PHONE)]
+        both = [self.get_contact(EMAIL), self.get_contact(PHONE)]
         verified = [contact for contact in both if contact]
         return sorted(verified, key=lambda contact: contact.kind != self.primary)
 
-    def contact(self, kind: str) -> Identifier | None:
+    def get_contact(self, kind: str) -> Identifier | None:
         """The verified contact of `kind`, or None."""
         if kind == PHONE:
             return Identifier(PHONE, self.phone, self.phone) if self.phone else None
@@ -197,17 +197,17 @@ class User(AbstractBaseUser, PermissionsMixin):
 class FormerUsernameQuerySet(models.QuerySet["FormerUsername"]):
     """Names that were given up."""
 
-    def kept(self):
+    def held(self):
         """Those that a notice may still bring back."""
         return self.filter(given_up_at__gt=Now() - conf.NOT_ME_TTL)
 
-    def keep_from(self, pk: uuid.UUID, username: str) -> None:
+    def refuse_held(self, pk: uuid.UUID, username: str) -> None:
         """Raise IntegrityError, as a taken name does, when `username`, which the user `pk` took, is kept for another.
 
         Asked after it was written, in the same transaction: the unique key of usernames makes whoever takes a name
         wait until it is given up, and the row of that stands by then.
         """
-        if self.kept().filter(username=username).exclude(user_id=pk).exists():
+        if self.held().filter(username=username).exclude(user_id=pk).exists():
             raise IntegrityError("The username is kept for somebody who had it.")
 
 

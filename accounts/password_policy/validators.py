@@ -74,7 +74,6 @@ class CompositionValidator:
             )
 
     def get_help_text(self):
-        """Say what is asked for, or nothing."""
         if not self.classes:
             return ""
         return _("It must contain: %(classes)s.") % {

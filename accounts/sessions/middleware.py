@@ -35,7 +35,6 @@ class SessionMiddleware(DjangoSessionMiddleware):
         request.session.client = client_info(request)
 
     def process_response(self, request, response):
-        """Save, touch or end the session."""
         session = request.session
         if session.accessed:
             patch_vary_headers(response, ("Cookie",))
@@ -73,16 +72,16 @@ def _is_used(request):
 def _hand_over(request, response):
     """Let the browser know whose it is from now on, if that has changed."""
     session = request.session
-    if session.familiar:
+    if session.trusted_browsers_cookie:
         _set_cookie(
             response,
-            settings.FAMILIAR_COOKIE_NAME,
-            session.familiar,
-            int(conf.FAMILIAR_TTL.total_seconds()),
+            settings.TRUSTED_BROWSERS_COOKIE_NAME,
+            session.trusted_browsers_cookie,
+            int(conf.TRUSTED_BROWSER_TTL.total_seconds()),
         )
-    if session.signed_in or session.familiar or session.ended:
+    if session.signed_in or session.trusted_browsers_cookie or session.ended:
         # Somebody signed in or out, or has a new password: a link that was opened before may be another person's.
-        opened_links.forget_all(request, response)
+        opened_links.drop_all(request, response)
 
 
 def _save(session, response):

@@ -10,8 +10,8 @@ PREFIX = f"{settings.LINK_COOKIE_NAME}-"
 SAMESITE = "Lax"
 
 
-def keep(request, response, challenge):
-    """Keep the link of `challenge`, a row that `by_link` found, for as long as it works.
+def save(request, response, challenge):
+    """Keep the link of `challenge`, a row that `find_by_token` found, for as long as it works.
 
     Of too many the one that was opened first goes.
     """
@@ -19,7 +19,7 @@ def keep(request, response, challenge):
     # Browsers send the cookie that was made first first (RFC 6265 5.4).
     others = [name for name in request.COOKIES if name.startswith(PREFIX) and name != mine]
     for name in others[: 1 - LINKS_MAX]:
-        _drop(response, name)
+        _delete_cookie(response, name)
     response.set_cookie(
         mine,
         challenge.link_token,
@@ -30,23 +30,23 @@ def keep(request, response, challenge):
     )
 
 
-def token(request, link):
+def get_token(request, link):
     """The token of the link of this name, or "" if it is not open in this browser."""
     return request.COOKIES.get(PREFIX + link, "")
 
 
-def forget(request, response, link):
+def drop(request, response, link):
     """Drop the link of this name, if it is open here."""
     if PREFIX + link in request.COOKIES:
-        _drop(response, PREFIX + link)
+        _delete_cookie(response, PREFIX + link)
 
 
-def forget_all(request, response):
+def drop_all(request, response):
     """Drop every link that was open before this answer, which may have opened another one."""
     for name in request.COOKIES:
         if name.startswith(PREFIX) and name not in response.cookies:
-            _drop(response, name)
+            _delete_cookie(response, name)
 
 
-def _drop(response, name):
+def _delete_cookie(response, name):
     response.delete_cookie(name, samesite=SAMESITE)

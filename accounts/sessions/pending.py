@@ -18,10 +18,10 @@ from accounts.sessions.trusted_browsers import Visitor
 KEY = "pending"
 # The name designs and tests know a registration in progress by (promise 4.2).
 NAME_KEY = "pending_verification_username"
-# The new contact of somebody who is signed in; the pointer above is for proofs of who is there.
+# The new contact of somebody who is signed in; the pointer above is for reauthentication.
 CONTACT_KEY = "contact"
 
-# Names that were typed and wait for a proof of who is there.
+# Names that were typed and wait for reauthentication.
 NAMES_KEY = "names"
 
 
@@ -66,22 +66,21 @@ def clear(request: HttpRequest) -> None:
         del request.session[key]
 
 
-def drop(request: HttpRequest) -> None:
+def clear_journey(request: HttpRequest) -> None:
     """Forget a journey that is over, and nothing else."""
     for key in (CHALLENGE_KEY, KEY):
         request.session.pop(key, None)
 
 
-def visitor(request: HttpRequest) -> Visitor:
-    """Who is at the door."""
+def get_visitor(request: HttpRequest) -> Visitor:
     session = cast(SessionStore, request.session)
-    return Visitor(session.client, request.COOKIES.get(settings.FAMILIAR_COOKIE_NAME, ""))
+    return Visitor(session.client, request.COOKIES.get(settings.TRUSTED_BROWSERS_COOKIE_NAME, ""))
 
 
 def sign_in(request: HttpRequest, user: User, *, by: str, remember: bool = True) -> None:
     """Sign `user` in with a new session id and nothing of what the anonymous session held (SES-01, SES-02).
 
-    They proved who they are `by` PASSWORD, or by what went to their EMAIL or PHONE. Without `remember` the cookie
+    They authenticated `by` PASSWORD, or by what went to their EMAIL or PHONE. Without `remember` the cookie
     lasts until the browser is closed.
     """
     clear(request)
@@ -91,35 +90,35 @@ def sign_in(request: HttpRequest, user: User, *, by: str, remember: bool = True)
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
     if not remember:
         session.set_expiry(0)
-    session.confirmed, session.signed_in = by, True
-    make_familiar(request, user)
+    session.reauthenticated_by, session.signed_in = by, True
+    trust_browser(request, user)
 
 
 def keep_signed_in(request: HttpRequest, user: User, owner: str = "") -> None:
-    """Carry this session over a new password; `owner` as in `make_familiar`."""
+    """Carry this session over a new password; `owner` as in `trust_browser`."""
     request.session[HASH_SESSION_KEY] = user.get_session_auth_hash()
-    make_familiar(request, user, owner)
+    trust_browser(request, user, owner)
 
 
-def renew(request: HttpRequest) -> None:
-    """Give this session a new id: somebody proved who they are, or changed what verifies it (SES-01)."""
+def cycle_key(request: HttpRequest) -> None:
+    """Give this session a new id: somebody reauthenticated, or changed what that takes (SES-01)."""
     request.session.cycle_key()
 
 
-def confirm(request: HttpRequest, *, by: str) -> None:
-    """Note that the owner has just proved to be there, and how."""
-    renew(request)
-    cast(SessionStore, request.session).confirmed = by
+def record_reauthentication(request: HttpRequest, *, by: str) -> None:
+    """Note that the owner has just reauthenticated, and how."""
+    cycle_key(request)
+    cast(SessionStore, request.session).reauthenticated_by = by
 
 
-def make_familiar(request: HttpRequest, user: User, owner: str = "") -> None:
+def trust_browser(request: HttpRequest, user: User, owner: str = "") -> None:
     """Let this browser be known from now on; `owner` names the account at a door that is not the shop's."""
-    cast(SessionStore, request.session).familiar = trusted_browsers.remember(
-        visitor(request).cookie,
+    cast(SessionStore, request.session).trusted_browsers_cookie = trusted_browsers.add(
+        get_visitor(request).cookie,
         owner=owner or str(user.pk),
         password=user.password,
         former=user.former_password,
-        at=lambda: user.entered_at or _time_of_the_database(user),
+        at=lambda: user.signed_in_at or _time_of_the_database(user),
     )
 
 

@@ -49,7 +49,6 @@ class _Reader:
         self._converters = compiler.get_converters([column[0] for column in chosen])
 
     def row(self, found: tuple[Any, ...]) -> Any:
-        """Make the objects of one row."""
         values = next(iter(self._compiler.apply_converters([found], self._converters)))
         row = self._model.from_db(self._database, self._names, values[self._own])
         for related in self._related:

@@ -18,7 +18,7 @@ from accounts.sessions.prepared import Compiled
 # The session key whose value, the id of a challenge, is also a column: one statement reads both.
 CHALLENGE_KEY = "challenge"
 
-# How somebody proved who they are, beside EMAIL and PHONE.
+# How somebody authenticated, beside EMAIL and PHONE.
 PASSWORD = "password"  # noqa: S105  the word, not one
 # What the session of somebody who came through the door of the staff pages has where Django keeps the name of a
 # backend, as those of shoppers do. It is the name of none: nothing that Django could load lets staff in (ADM-04).
@@ -40,16 +40,15 @@ class SessionStore(DatabaseStore):
     row: Session | None = None
     client = ClientInfo()
     ended = False
-    # Set at the moments when somebody proves who they are, `confirmed` by what, and read when the row is written.
-    confirmed = ""
+    # Set at the moments when somebody authenticates, by what, and read when the row is written.
+    reauthenticated_by = ""
     staff = signed_in = False
     # A new value for the cookie that names the accounts this browser has signed in to; "" leaves it alone.
-    familiar = ""
+    trusted_browsers_cookie = ""
     _former_key: str | None = None
 
     @classmethod
     def get_model_class(cls):
-        """Use our model."""
         return Session
 
     def _validate_session_key(self, key):
@@ -108,11 +107,11 @@ class SessionStore(DatabaseStore):
     def _values(self, data):
         user_id = data.get(SESSION_KEY)
         idle = conf.STAFF_SESSION_IDLE if self.staff else conf.SESSION_IDLE
-        verified = {}
-        if self.confirmed:
-            verified = {"confirmed_at": Now(), "confirmed_by": self.confirmed}
-        verified |= {"signed_in_at": Now()} if self.signed_in else {}
-        return verified | {
+        times = {}
+        if self.reauthenticated_by:
+            times = {"reauthenticated_at": Now(), "reauthenticated_by": self.reauthenticated_by}
+        times |= {"signed_in_at": Now()} if self.signed_in else {}
+        return times | {
             "session_data": self.encode(data),
             "user_id": user_id,
             "challenge_id": data.get(CHALLENGE_KEY),

@@ -61,10 +61,10 @@ class Visitor:
 
     def _trust(self, user: Owner, owner: str = "") -> tuple[str, str]:
         password = user.former_password or user.password
-        return recognise(self.cookie, owner=owner or str(user.pk), password=password)
+        return find(self.cookie, owner=owner or str(user.pk), password=password)
 
 
-def recognise(cookie: str, *, owner: str, password: str) -> tuple[str, str]:
+def find(cookie: str, *, owner: str, password: str) -> tuple[str, str]:
     """Return the name of this browser and since when it is trusted, if the account of `owner` knows it, else "", "".
 
     A token holds for one password: a new one makes every browser a stranger (REC-06).
@@ -78,7 +78,7 @@ def recognise(cookie: str, *, owner: str, password: str) -> tuple[str, str]:
     return "", ""
 
 
-def remember(
+def add(
     cookie: str, *, owner: str, password: str, at: Callable[[], datetime], former: str = ""
 ) -> str:
     """Return the cookie with a token for the account of `owner` in front.
@@ -86,7 +86,7 @@ def remember(
     `former` is the password's hash before a change, whose token goes; since when the browser is trusted stays, and
     where it was not, `at` says what time it is.
     """
-    name, since = recognise(cookie, owner=owner, password=former or password)
+    name, since = find(cookie, owner=owner, password=former or password)
     others = [token for token in _tokens(cookie) if not name or not token.startswith(f"{name}.")]
     trust = f"{name}.{since}" if name else f"{secrets.token_hex(8)}.{int(at().timestamp())}"
     token = _signer(owner, password).sign(trust)

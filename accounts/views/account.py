@@ -37,10 +37,9 @@ class AccountView(ProfileCompletedRequiredMixin, PageView):
     extra_context = {"heading": gettext_lazy("My account")}
 
     def get_context_data(self, **kwargs):
-        """Add the contact that waits for its code."""
         user, waiting = self.request.user, self.request.session.get(pending.CONTACT_KEY)
         return super().get_context_data(**kwargs) | {
-            "waiting": contacts.waiting(user, waiting),
+            "waiting": contacts.get_pending(user, waiting),
             "message": _("You are signed in as %(who)s.") % {"who": user.identifier},
         }
 
@@ -57,7 +56,7 @@ class LogoutView(BaseView):
 
 
 class NamesView(ReauthenticationRequiredMixin, StepView):
-    """What the shopper is called, and the name to sign in with, which alone asks for a fresh proof (ASVS 6.3.7)."""
+    """What the shopper is called, and the name to sign in with, which alone asks for reauthentication (ASVS 6.3.7)."""
 
     template_name = "accounts/form.html"
     form_class = NamesForm
@@ -71,23 +70,22 @@ class NamesView(ReauthenticationRequiredMixin, StepView):
     }
 
     def get_initial(self):
-        """What they are now, or what was typed before the proof."""
+        """What they are now, or what was typed before the reauthentication."""
         now_called = {"name": self.request.user.name, "username": self.request.user.username or ""}
         return self.request.session.pop(pending.NAMES_KEY, None) or now_called
 
     def perform(self, form):
-        """Write them."""
-        said, session = form.cleaned_data, self.request.session
+        cleaned, session = form.cleaned_data, self.request.session
         try:
             account.rename(
                 self.request.user,
-                name=said["name"],
-                username=said["username"],
+                name=cleaned["name"],
+                username=cleaned["username"],
                 session=session.row,
                 client=self.client,
             )
         except ReauthenticationNeeded:
-            session[pending.NAMES_KEY] = said
+            session[pending.NAMES_KEY] = cleaned
             self.require_reauthentication()
         return self.redirect_with_message(_("Your names are saved."))
 
@@ -110,28 +108,29 @@ class PasswordView(ReauthenticationRequiredMixin, StepView):
         return ChangePasswordForm if has_password else NewPasswordForm
 
     def get_form_kwargs(self):
-        """Tell the form whose password it is."""
         return {**super().get_form_kwargs(), "user": self.request.user}
 
     def perform(self, form):
         """Write it; this browser stays signed in, under a new session id (PWD-07)."""
-        user, said = self.request.user, form.cleaned_data
-        keep = self.request.session.session_key
-        if "current" in said:
+        user, cleaned = self.request.user, form.cleaned_data
+        session_key = self.request.session.session_key
+        if "current" in cleaned:
             account.change_password(
                 user,
-                current=said["current"],
-                new=said["password"],
-                keep=keep,
+                current=cleaned["current"],
+                new=cleaned["password"],
+                session_key=session_key,
                 visitor=self.visitor,
             )
         else:
-            account.set_password(user, new=said["password"], keep=keep, visitor=self.visitor)
+            account.set_password(
+                user, new=cleaned["password"], session_key=session_key, visitor=self.visitor
+            )
         pending.keep_signed_in(self.request, user)
-        if "current" in said:
-            pending.confirm(self.request, by=PASSWORD)
+        if "current" in cleaned:
+            pending.record_reauthentication(self.request, by=PASSWORD)
         else:
-            pending.renew(self.request)
+            pending.cycle_key(self.request)
         return self.redirect_with_message(
             _("Your password is saved. Other devices are signed out.")
         )
@@ -154,9 +153,8 @@ class DevicesView(ProfileCompletedRequiredMixin, PageView):
     extra_context = {"heading": gettext_lazy("Your devices")}
 
     def get_context_data(self, **kwargs):
-        """List the devices, the browser that asks first."""
         here = self.request.session.session_key
-        pages = Paginator(devices.of(self.request.user, here=here), DEVICES_SHOWN)
+        pages = Paginator(devices.list_sessions(self.request.user, current_key=here), DEVICES_SHOWN)
         page = pages.get_page(self.request.GET.get("page"))
         return super().get_context_data(**kwargs) | {"devices": page, "here": here}
 
@@ -168,14 +166,15 @@ class DeviceSignOutView(ReauthenticationRequiredMixin):
     way_back = "accounts:devices"
 
     def post(self, request, name=""):
-        """End it."""
         if name:
-            if not devices.end(request.user, name, client=self.client):
+            if not devices.end_session(request.user, name, client=self.client):
                 raise Http404
             message = _("That device is signed out.")
         else:
-            devices.end_others(request.user, keep=request.session.session_key, client=self.client)
-            pending.renew(request)
+            devices.end_other_sessions(
+                request.user, session_key=request.session.session_key, client=self.client
+            )
+            pending.cycle_key(request)
             message = _("All other devices are signed out.")
         negotiation.flash(request, message)
         return negotiation.redirect_to(request, reverse("accounts:devices"), message=message)
@@ -188,7 +187,6 @@ class ActivityView(ProfileCompletedRequiredMixin, PageView):
     extra_context = {"heading": gettext_lazy("Activity")}
 
     def get_context_data(self, **kwargs):
-        """List the events, the newest first."""
         pages = Paginator(self.request.user.events.order_by("-at", "-pk"), EVENTS_SHOWN)
         page = pages.get_page(self.request.GET.get("page"))
         return super().get_context_data(**kwargs) | {"events": page}
@@ -211,7 +209,6 @@ class DownloadView(ReauthenticationRequiredMixin, StepView):
     }
 
     def perform(self, form):
-        """Give the file."""
         found = export.download(self.request.user, client=self.client)
         body = json.dumps(found, cls=DjangoJSONEncoder, indent=2)
         response = HttpResponse(body, content_type="application/json")
@@ -229,9 +226,8 @@ class DeleteView(ReauthenticationRequiredMixin, StepView):
     success_url = reverse_lazy("home")
 
     def perform(self, form):
-        """Plan it and sign out everywhere."""
         user = self.request.user
-        deletion.ask(user, client=self.client)
+        deletion.request_deletion(user, client=self.client)
         due = date_format(localtime(user.deletion_due_at), "j F Y")
         logout(self.request)
         message = _("Your account will be deleted on %(day)s. Sign in before then to keep it.") % {
@@ -241,7 +237,6 @@ class DeleteView(ReauthenticationRequiredMixin, StepView):
         return redirect_home(self.request, self.get_success_url(), message)
 
     def get_context_data(self, **kwargs):
-        """Say what will happen."""
         return super().get_context_data(**kwargs) | {
             "lead": _(
                 "This signs you out everywhere. After %(days)d days we erase your account and all we know of you; "

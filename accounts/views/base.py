@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy
 from django.views.generic import FormView, TemplateView, View
 
 from accounts import refusals
-from accounts.errors import Refused, TextsStopped, TooOften
+from accounts.errors import Refused, SmsStopped, TooOften
 from accounts.flows import sms_budget
 from accounts.sessions import pending
 from accounts.views import negotiation
@@ -54,7 +54,6 @@ class BaseView(View):
         """Raise AccessDenied for somebody who may not be here."""
 
     def handle_no_permission(self, denial):
-        """Send them on, with the reason."""
         return negotiation.deny(
             self.request, denial.url, message=denial.message, status=denial.status
         )
@@ -74,16 +73,16 @@ class BaseView(View):
 
         `identifier` is the one it was about, if there was one.
         """
-        if isinstance(refusal, TextsStopped):
-            sms_budget.stopped(refusal, client=self.client)
-        refusals.note_limit(
+        if isinstance(refusal, SmsStopped):
+            sms_budget.record_stopped(refusal, client=self.client)
+        refusals.record_limit(
             refusal, client=self.client, identifier=identifier, user=self.request.user
         )
 
     @property
     def visitor(self):
         """Who is at the door: from where, and which accounts this browser has signed in to."""
-        return pending.visitor(self.request)
+        return pending.get_visitor(self.request)
 
     @property
     def client(self):
@@ -125,14 +124,14 @@ class ProfileCompletedRequiredMixin(SignedInRequiredMixin):
 class ReauthenticationRequiredMixin(ProfileCompletedRequiredMixin):
     """For shoppers who reauthenticated a short while ago (REC-08, SES-05)."""
 
-    # Whether the page asks for a proof of its own; a subclass may have another.
+    # Whether the page asks for it at all; a subclass may have an answer of its own.
     needs_reauthentication = True
-    # Where the proof leads if this page cannot be opened.
+    # Where it leads if this page cannot be opened.
     way_back = "accounts:account"
 
     def check_access(self):
         super().check_access()
-        if self.needs_reauthentication and not self.request.session.row.is_fresh:
+        if self.needs_reauthentication and not self.request.session.row.is_recently_authenticated:
             self.require_reauthentication()
 
     def require_reauthentication(self):
@@ -161,11 +160,10 @@ class StepView(BaseView, NegotiatedResponseMixin, FormView):
         """Bind to what was posted, even an empty body (`request.POST or None` would not)."""
         kwargs = super().get_form_kwargs()
         if self.request.method == "POST":
-            kwargs["data"] = posted(self.request)
+            kwargs["data"] = parse_body(self.request)
         return kwargs
 
     def form_valid(self, form):
-        """Go on, or show what was refused."""
         try:
             return self.perform(form)
         except Refused as refusal:
@@ -182,7 +180,6 @@ class StepView(BaseView, NegotiatedResponseMixin, FormView):
         return self.render_to_response(context, status=form.status, headers=form.headers)
 
     def get_message(self, refusal):
-        """What to say of a refusal."""
         return refusal.message
 
     def get_identifier(self, form):
@@ -211,7 +208,7 @@ class StepView(BaseView, NegotiatedResponseMixin, FormView):
         """Count a number that costs more than we pay (IDN-05)."""
         try:
             for number in form.not_texted:
-                sms_budget.refuse_number(number, client=self.client)
+                sms_budget.record_refused_number(number, client=self.client)
         except TooOften as refusal:
             self.record_refusal(refusal)
             form.refuse(refusal)
@@ -220,19 +217,19 @@ class StepView(BaseView, NegotiatedResponseMixin, FormView):
 class SignInMixin:
     """For steps that end with somebody signed in."""
 
-    signed_in = gettext_lazy("You are signed in.")
+    signed_in_message = gettext_lazy("You are signed in.")
 
-    def sign_in_and_redirect(self, user, destination, *, by, remember=True, more=""):
+    def sign_in_and_redirect(self, user, destination, *, by, remember=True, extra_message=""):
         """Sign in and lead on: to step 3 whoever never finished it, else to `destination`, or home.
 
-        `by` is how they proved who they are; `more` is a sentence for the next page.
+        `by` is how they authenticated; `extra_message` is a sentence for the next page.
         """
         undone = user.deletion_due_at
         pending.sign_in(self.request, user, by=by, remember=remember)
         welcome = _("Welcome back. Your account will not be deleted.") if undone else ""
-        for news in filter(None, [welcome, more]):
+        for news in filter(None, [welcome, extra_message]):
             negotiation.flash(self.request, news)
-        message = " ".join(filter(None, [welcome or str(self.signed_in), more]))
+        message = " ".join(filter(None, [welcome or str(self.signed_in_message), extra_message]))
         return self.redirect(message, url=self._after_sign_in(user, destination))
 
     @staticmethod
@@ -244,7 +241,7 @@ class SignInMixin:
         return reverse("accounts:register-complete") + query
 
 
-def posted(request):
+def parse_body(request):
     """What was sent, as a mapping of field to value, from a form or a JSON object. Raises BodyUnreadable."""
     if request.content_type in FORM_TYPES:
         return request.POST

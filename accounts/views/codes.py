@@ -18,29 +18,26 @@ class PendingChallengeMixin(BaseView):
 
     purpose: Purpose
     start: str  # the name of the URL where it begins
-    begin_first = gettext_lazy("Start with your email address or mobile number.")
+    start_message = gettext_lazy("Start with your email address or mobile number.")
 
     def check_access(self):
         super().check_access()
         if not self.challenge:
-            self.begin_anew()
+            self.redirect_to_start()
 
-    def begin_anew(self):
+    def redirect_to_start(self):
         """Send somebody to the beginning. Raises AccessDenied."""
-        raise AccessDenied(reverse(self.start), self.begin_first)
+        raise AccessDenied(reverse(self.start), self.start_message)
 
     @cached_property
     def pending(self):
-        """What this browser is in the middle of."""
         return pending.load(self.request)
 
     @cached_property
     def challenge(self):
-        """The row of it."""
         return pending.get_challenge(self.request, self.purpose)
 
-    def point_at(self, challenge):
-        """Remember the row that replaces a used-up one."""
+    def replace_challenge(self, challenge):
         pending.save(self.request, challenge, self.pending)
 
 
@@ -57,30 +54,36 @@ class CodeView(StepView):
         return super().form_invalid(form)
 
     def get_context_data(self, **kwargs):
-        """Say when the code was sent, until when it works, and where to type it."""
         # Only a page shows the line; the other faces ask nothing for it.
-        line = SimpleLazyObject(lambda: delivery.line(self.challenge))
-        told = {"challenge": self.challenge, "action": reverse(self.page), "delivery": line}
-        return super().get_context_data(**kwargs) | told
+        line = SimpleLazyObject(lambda: delivery.status_line(self.challenge))
+        return super().get_context_data(**kwargs) | {
+            "challenge": self.challenge,
+            "action": reverse(self.page),
+            "delivery": line,
+            "sent_to": self.sent_to,
+        }
+
+    @property
+    def sent_to(self):
+        """Where the code went, as it was typed here."""
+        return self.pending.typed
 
     def get_identifier(self, form):
-        """The identifier that the code verifies."""
         return self.challenge.identifier
 
     def is_second_click(self, code):
         """Whether `code` is the one that ended the attempt a moment ago, sent twice (COD-11)."""
         self.challenge.reload()
-        return bool(self.challenge.verified_at and self.challenge.accepts(code))
+        return bool(self.challenge.verified_at and self.challenge.is_current_code(code))
 
 
 class ResendCodeView(CodeView):
     """POST only: sends the next code and shows the code's page again."""
 
     http_method_names = ["post", "options"]
-    sent_again = gettext_lazy("We sent you a new code. The earlier one no longer works.")
+    resent_message = gettext_lazy("We sent you a new code. The earlier one no longer works.")
 
     def post(self, request, *args, **kwargs):
-        """Send a new code, or say when the next one may be asked for."""
         form = self.form_class()
         try:
             challenge = challenges.resend(self.challenge, client=self.client)
@@ -91,12 +94,11 @@ class ResendCodeView(CodeView):
             return self.form_invalid(form)
         # A new row when the older one was out of tries.
         if challenge.pk != self.challenge.pk:
-            self.point_at(challenge)
+            self.replace_challenge(challenge)
         self.challenge = challenge
-        return self.render_or_redirect(reverse(self.page), message=self.sent_again, form=form)
+        return self.render_or_redirect(reverse(self.page), message=self.resent_message, form=form)
 
     def get_context_data(self, **kwargs):
-        """Say what was refused."""
         context = super().get_context_data(**kwargs)
         refusal = context["form"].refusal
         return context | {"refusal": self.get_message(refusal)} if refusal else context

@@ -17,25 +17,24 @@ HEADING = gettext_lazy("Confirm that it is you")
 
 
 class ReauthenticateMixin:
-    """For steps that end with the proof that the owner is here."""
+    """For steps that end with a reauthentication."""
 
     heading = HEADING
     success_url = reverse_lazy("accounts:account")
 
     def confirm_and_redirect(self, destination, *, by):
-        """Note the proof, under a new session id (SES-01), and lead on."""
-        pending.confirm(self.request, by=by)
+        """Record it, under a new session id (SES-01), and lead on."""
+        pending.record_reauthentication(self.request, by=by)
         return self.redirect(_("Thank you. Go on."), url=negotiation.local_path(destination))
 
 
 class ConfirmPageMixin(ProfileCompletedRequiredMixin):
-    """The page that asks for the proof."""
+    """The page that asks for the password, or sends a code."""
 
     template_name = "accounts/account/confirm.html"
     form_class = ConfirmForm
 
     def get_context_data(self, **kwargs):
-        """Say which ways there are."""
         user = self.request.user
         return super().get_context_data(**kwargs) | {
             "by_password": user.has_usable_password(),
@@ -49,14 +48,12 @@ class ConfirmView(ConfirmPageMixin, ReauthenticateMixin, StepView):
     """With the password; a button sends a code instead."""
 
     def get_initial(self):
-        """Keep the way the shopper came."""
         return {"next": negotiation.local_path(self.request.GET.get("next", ""))}
 
     def perform(self, form):
-        """Look at the password and go on."""
-        said = form.cleaned_data
-        account.confirm_by_password(self.request.user, said["current"], visitor=self.visitor)
-        return self.confirm_and_redirect(said["next"], by=PASSWORD)
+        cleaned = form.cleaned_data
+        account.confirm_by_password(self.request.user, cleaned["current"], visitor=self.visitor)
+        return self.confirm_and_redirect(cleaned["next"], by=PASSWORD)
 
 
 class AnyContactRequiredMixin(ProfileCompletedRequiredMixin):
@@ -83,7 +80,6 @@ class ConfirmCodeView(AnyContactRequiredMixin, ConfirmPageMixin, StepView):
         return form
 
     def perform(self, form):
-        """Ask for the code."""
         user = self.request.user
         current = pending.get_challenge(self.request, Purpose.CONFIRM)
         challenge = account.send_code(user, current=current, client=self.client)
@@ -96,27 +92,22 @@ class ConfirmCodeView(AnyContactRequiredMixin, ConfirmPageMixin, StepView):
 class ConfirmVerifyView(
     PendingChallengeMixin, ProfileCompletedRequiredMixin, ReauthenticateMixin, CodeView
 ):
-    """The code that verifies it."""
+    """The code with which the owner reauthenticates."""
 
     purpose = Purpose.CONFIRM
     start = "accounts:confirm"
     page = "accounts:confirm-verify"
+    extra_context = {
+        "resend_url": reverse_lazy("accounts:confirm-resend"),
+        "back_url": reverse_lazy("accounts:confirm"),
+    }
 
     def perform(self, form):
-        """Hand the code to the flow and go on."""
         destination = self.pending.destination
         account.confirm_by_code(
             self.request.user, self.challenge, form.cleaned_data["code"], client=self.client
         )
         return self.confirm_and_redirect(destination, by=self.challenge.kind)
-
-    def get_context_data(self, **kwargs):
-        """Say where the code went."""
-        return super().get_context_data(**kwargs) | {
-            "sent_to": self.pending.typed,
-            "resend_url": reverse("accounts:confirm-resend"),
-            "back_url": reverse("accounts:confirm"),
-        }
 
 
 class ConfirmResendView(ResendCodeView, ConfirmVerifyView):

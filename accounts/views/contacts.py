@@ -34,20 +34,16 @@ class ContactView(ReauthenticationRequiredMixin, StepView):
 
     @property
     def kind(self):
-        """Which of the two."""
         return self.kwargs["kind"]
 
     @property
     def heading(self):
-        """Add or change."""
-        return HEADINGS[self.kind, self.request.user.contact(self.kind) is not None]
+        return HEADINGS[self.kind, self.request.user.get_contact(self.kind) is not None]
 
     def get_form_kwargs(self):
-        """Tell the form what to ask for."""
         return {**super().get_form_kwargs(), "kind": self.kind}
 
     def perform(self, form):
-        """Send the code and ask for it."""
         challenge = contacts.add(self.request.user, form.identifier, client=self.client)
         self.request.session[pending.CONTACT_KEY] = str(challenge.pk)
         return self.redirect(_("We sent you a code."))
@@ -58,7 +54,7 @@ class ContactRequiredMixin(ReauthenticationRequiredMixin):
 
     def check_access(self):
         super().check_access()
-        if not self.request.user.contact(self.kwargs["kind"]):
+        if not self.request.user.get_contact(self.kwargs["kind"]):
             raise AccessDenied(reverse("accounts:account"), _("There is no such contact."))
 
 
@@ -71,7 +67,6 @@ class ContactRemoveView(ContactRequiredMixin, StepView):
 
     @property
     def heading(self):
-        """Which one."""
         return (
             _("Remove your email address?")
             if self.kwargs["kind"] == EMAIL
@@ -79,7 +74,6 @@ class ContactRemoveView(ContactRequiredMixin, StepView):
         )
 
     def perform(self, form):
-        """Take it off."""
         contacts.remove(
             self.request.user,
             self.kwargs["kind"],
@@ -91,8 +85,7 @@ class ContactRemoveView(ContactRequiredMixin, StepView):
         )
 
     def get_context_data(self, **kwargs):
-        """Say what that means."""
-        contact = self.request.user.contact(self.kwargs["kind"])
+        contact = self.request.user.get_contact(self.kwargs["kind"])
         return super().get_context_data(**kwargs) | {
             "lead": _(
                 "You will no longer be able to sign in with %(contact)s or get messages there, "
@@ -121,7 +114,6 @@ class ContactPrimaryView(ContactRequiredMixin, StepView):
     }
 
     def perform(self, form):
-        """Choose it."""
         contacts.make_primary(self.request.user, self.kwargs["kind"], client=self.client)
         return self.redirect_with_message(_("Messages go there from now on."))
 
@@ -141,8 +133,9 @@ class PendingContactMixin(ReauthenticationRequiredMixin):
 
     @cached_property
     def challenge(self):
-        """The contact's attempt."""
-        return contacts.waiting(self.request.user, self.request.session.get(pending.CONTACT_KEY))
+        return contacts.get_pending(
+            self.request.user, self.request.session.get(pending.CONTACT_KEY)
+        )
 
     def check_access(self):
         super().check_access()
@@ -150,8 +143,7 @@ class PendingContactMixin(ReauthenticationRequiredMixin):
             url = reverse("accounts:account")
             raise AccessDenied(url, _("There is nothing waiting to be confirmed."))
 
-    def point_at(self, challenge):
-        """Remember the row that replaces a used-up one."""
+    def replace_challenge(self, challenge):
         self.request.session[pending.CONTACT_KEY] = str(challenge.pk)
 
 
@@ -161,6 +153,10 @@ class ContactVerifyView(PendingContactMixin, CodeView):
     heading = gettext_lazy("Confirm your other contact")
     page = "accounts:contact-verify"
     success_url = reverse_lazy("accounts:account")
+    extra_context = {
+        "resend_url": reverse_lazy("accounts:contact-resend"),
+        "back_url": reverse_lazy("accounts:account"),
+    }
 
     def perform(self, form):
         """Add the contact, under a new session id (SES-01)."""
@@ -172,16 +168,12 @@ class ContactVerifyView(PendingContactMixin, CodeView):
             visitor=self.visitor,
         )
         del self.request.session[pending.CONTACT_KEY]
-        pending.renew(self.request)
+        pending.cycle_key(self.request)
         return self.redirect_with_message(_("Your contact is confirmed."))
 
-    def get_context_data(self, **kwargs):
-        """Say where the code went."""
-        return super().get_context_data(**kwargs) | {
-            "sent_to": self.challenge.address,
-            "resend_url": reverse("accounts:contact-resend"),
-            "back_url": reverse("accounts:account"),
-        }
+    @property
+    def sent_to(self):
+        return self.challenge.address
 
 
 class ContactResendView(ResendCodeView, ContactVerifyView):

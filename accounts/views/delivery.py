@@ -31,25 +31,25 @@ class DeliveryView(BaseView):
 
     @cached_property
     def challenge(self):
-        """The attempt of this browser, or None."""
         return pending.get_challenge(self.request, self.purpose)
 
     def get(self, request, *args, **kwargs):
-        """Tell it."""
-        return negotiation.by_face(request, page=self._page, htmx=self._news, json=self._facts)
+        return negotiation.choose_response(
+            request, page=self._page, htmx=self._news, json=self._facts
+        )
 
     def _page(self):
         return negotiation.redirect_to(self.request, reverse(self.page), message="")
 
     def _facts(self):
-        line = delivery.line(self.challenge)
+        line = delivery.status_line(self.challenge)
         if line is None:
             raise AccessDenied(reverse(self.page), _("There is no message to tell about."))
         return JsonResponse({"success": True, "delivery": line.state, "message": str(line.words)})
 
     def _news(self):
         """The line if it changed, and whether to go on asking."""
-        line = delivery.line(self.challenge)
+        line = delivery.status_line(self.challenge)
         status = HTTPStatus.OK if line and line.url else STOP_POLLING
         if line is None:
             return HttpResponse(status=status)
@@ -70,7 +70,7 @@ class RegisterDeliveryView(DeliveryView):
 
 
 class ConfirmDeliveryView(DeliveryView):
-    """The code that proves who is there."""
+    """The code of a reauthentication."""
 
     purpose = Purpose.CONFIRM
     page = "accounts:confirm-verify"
@@ -90,4 +90,4 @@ class ContactDeliveryView(DeliveryView):
     def challenge(self):
         """The contact of whoever is signed in here that waits for its code, or None."""
         user, waiting = self.request.user, self.request.session.get(pending.CONTACT_KEY)
-        return contacts.waiting(user, waiting) if user.is_authenticated else None
+        return contacts.get_pending(user, waiting) if user.is_authenticated else None

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from accounts.errors import LinkDead, LinkNotOpen
 from accounts.sessions import opened_links
 from accounts.views import negotiation
-from accounts.views.base import StepView, posted
+from accounts.views.base import StepView, parse_body
 
 
 class LinkTokenView(StepView):
@@ -21,8 +21,11 @@ class LinkTokenView(StepView):
         """Take the token out of the address, then show the step (REC-04); JSON clients keep no history."""
         if "token" not in request.GET:
             return self._show()
-        return negotiation.by_face(
-            request, page=self._take_out, htmx=self._take_out, json=self._show
+        return negotiation.choose_response(
+            request,
+            page=self._move_token_to_cookie,
+            htmx=self._move_token_to_cookie,
+            json=self._show,
         )
 
     def dispatch(self, request, *args, **kwargs):
@@ -30,23 +33,23 @@ class LinkTokenView(StepView):
         try:
             return super().dispatch(request, *args, **kwargs)
         except LinkDead as refusal:
-            return self._dead(refusal)
+            return self._dead_link_response(refusal)
 
-    def find(self, token):
+    def find_challenge(self, token):
         """The attempt that `token` speaks of. Raises LinkDead."""
         raise NotImplementedError
 
     @cached_property
     def challenge(self):
         """The attempt of the link that this page shows. Raises LinkDead."""
-        return self.find(self.token)
+        return self.find_challenge(self.token)
 
     @cached_property
     def token(self):
         """The token: of the link that the page names, or from a client that sends it along. Raises LinkNotOpen."""
         if "token" in self._sent:
             return self._text("token")
-        token = opened_links.token(self.request, self.link)
+        token = opened_links.get_token(self.request, self.link)
         if self.link and not token:
             raise LinkNotOpen
         return token
@@ -62,18 +65,17 @@ class LinkTokenView(StepView):
             raise form.refusal
         return super().form_invalid(form)
 
-    def spent(self, response):
+    def drop_link(self, response):
         """Drop the link from this browser, with `response`: it has done what it was for."""
-        opened_links.forget(self.request, response, self.link)
+        opened_links.drop(self.request, response, self.link)
         return response
 
     def get_context_data(self, **kwargs):
-        """Name the link, for the form to send along."""
         return super().get_context_data(**kwargs) | {"link": self.link}
 
     @property
     def _sent(self):
-        return posted(self.request) if self.request.method == "POST" else self.request.GET
+        return parse_body(self.request) if self.request.method == "POST" else self.request.GET
 
     def _text(self, name):
         value = self._sent.get(name, "")
@@ -83,21 +85,21 @@ class LinkTokenView(StepView):
         self.challenge  # noqa: B018  raises LinkDead
         return super().get(self.request)
 
-    def _take_out(self):
+    def _move_token_to_cookie(self):
         """Lead on to this page without the token; a link that is dead leaves everything here as it was."""
         message = _("Open the page to go on.")
         try:
             return redirect_with_token(
                 self.request,
-                self.find(self.request.GET["token"]),
+                self.find_challenge(self.request.GET["token"]),
                 self.request.path,
                 message=message,
             )
         except LinkDead:
             response = negotiation.redirect_to(self.request, self.request.path, message=message)
-            return _unmentioned(response)
+            return _without_referrer(response)
 
-    def _dead(self, refusal):
+    def _dead_link_response(self, refusal):
         context = {
             "heading": refusal.heading,
             "lead": refusal.advice,
@@ -107,18 +109,18 @@ class LinkTokenView(StepView):
         response = negotiation.page_response(
             self.request, "accounts/dead_link.html", context, status=refusal.status
         )
-        return self.spent(response)
+        return self.drop_link(response)
 
 
 def redirect_with_token(request, challenge, page, *, message):
     """Lead on to `page` with the token of `challenge` in a cookie: in no address, history or `Referer` (REC-04)."""
     link = challenge.link_name
     response = negotiation.redirect_to(request, f"{page}?link={link}", message=message, link=link)
-    opened_links.keep(request, response, challenge)
-    return _unmentioned(response)
+    opened_links.save(request, response, challenge)
+    return _without_referrer(response)
 
 
-def _unmentioned(response):
+def _without_referrer(response):
     # Only here, where the address holds the token: a page under this policy would post its form with
     # "Origin: null", which the CSRF check refuses.
     response["Referrer-Policy"] = "no-referrer"

@@ -23,14 +23,14 @@ class LoginView(AnonymousRequiredMixin, SignInMixin, StepView):
     heading = gettext_lazy("Sign in")
 
     def get_initial(self):
-        """Keep the way the shopper came."""
         return {"next": negotiation.local_path(self.request.GET.get("next", ""))}
 
     def perform(self, form):
-        """Look at the password and let the shopper in."""
-        said = form.cleaned_data
-        user = login.by_password(form.identifier, said["password"], visitor=self.visitor)
-        return self.sign_in_and_redirect(user, said["next"], by=PASSWORD, remember=said["remember"])
+        cleaned = form.cleaned_data
+        user = login.sign_in_by_password(form.identifier, cleaned["password"], visitor=self.visitor)
+        return self.sign_in_and_redirect(
+            user, cleaned["next"], by=PASSWORD, remember=cleaned["remember"]
+        )
 
 
 class SendCodeView(AnonymousRequiredMixin, StepView):
@@ -42,7 +42,6 @@ class SendCodeView(AnonymousRequiredMixin, StepView):
     success_url = reverse_lazy("accounts:login-code-verify")
 
     def get_initial(self):
-        """Give back what was typed before, and the way the shopper came."""
         begun = pending.load(self.request)
         came_for = self.request.GET.get("next", "") or (begun.destination if begun else "")
         return {
@@ -51,7 +50,6 @@ class SendCodeView(AnonymousRequiredMixin, StepView):
         }
 
     def perform(self, form):
-        """Send the code and ask for it."""
         current = pending.get_challenge(self.request, Purpose.LOGIN)
         challenge = login.send_code(form.identifier, current=current, visitor=self.visitor)
         begun = pending.Pending(
@@ -70,12 +68,17 @@ class LoginVerifyView(PendingChallengeMixin, AnonymousRequiredMixin, SignInMixin
     purpose = Purpose.LOGIN
     start = "accounts:login-code"
     page = "accounts:login-code-verify"
+    extra_context = {
+        "unsure": True,
+        "resend_url": reverse_lazy("accounts:login-code-resend"),
+        "change_url": reverse_lazy("accounts:login-code"),
+        "back_url": reverse_lazy("accounts:login-code"),
+    }
 
     def perform(self, form):
-        """Hand the code to the flow and let the shopper in."""
         code, begun = form.cleaned_data["code"], self.pending
         try:
-            user = login.by_code(self.challenge, code, visitor=self.visitor)
+            user = login.sign_in_by_code(self.challenge, code, visitor=self.visitor)
         except CodeClosed:
             if not self.is_second_click(code):
                 raise
@@ -84,16 +87,6 @@ class LoginVerifyView(PendingChallengeMixin, AnonymousRequiredMixin, SignInMixin
         return self.sign_in_and_redirect(
             user, begun.destination, by=self.challenge.kind, remember=begun.remember
         )
-
-    def get_context_data(self, **kwargs):
-        """Say where the code went, if there is an account, and what to do when it did not come."""
-        return super().get_context_data(**kwargs) | {
-            "sent_to": self.pending.typed,
-            "unsure": True,
-            "resend_url": reverse("accounts:login-code-resend"),
-            "change_url": reverse("accounts:login-code"),
-            "back_url": reverse("accounts:login-code"),
-        }
 
 
 class LoginResendView(ResendCodeView, LoginVerifyView):

@@ -61,7 +61,7 @@ def page_response(request, template_name, context, **response_kwargs):
     return view.render_to_response(context, **response_kwargs)
 
 
-def by_face(request, *, page, htmx, json):
+def choose_response(request, *, page, htmx, json):
     """The answer of one of three functions, for the few addresses that do more than show a page or lead on."""
     if wants_json(request):
         return _finish(json())

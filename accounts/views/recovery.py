@@ -1,7 +1,7 @@
 """A forgotten password, and "this was not me"."""
 
 from django.contrib.auth import logout
-from django.urls import reverse, reverse_lazy
+from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -44,7 +44,6 @@ class ResetView(StepView):
     }
 
     def perform(self, form):
-        """Send it and say what to do with it."""
         current = pending.get_challenge(self.request, Purpose.RESET)
         challenge = recovery.begin(form.identifier, current=current, visitor=self.visitor)
         pending.save(self.request, challenge, pending.Pending(typed=form.typed))
@@ -58,39 +57,34 @@ class ResetVerifyView(PendingChallengeMixin, NewPasswordNextMixin, CodeView):
     purpose = Purpose.RESET
     start = "accounts:password-reset"
     page = "accounts:password-reset-verify"
+    extra_context = {
+        "unsure": True,
+        "resend_url": reverse_lazy("accounts:password-reset-resend"),
+        "change_url": reverse_lazy("accounts:password-reset"),
+        "back_url": reverse_lazy("accounts:password-reset"),
+    }
 
     @property
     def heading(self):
-        """What to do next."""
         if self.challenge.kind == EMAIL:
             return _("Check your email")
         return _("Enter the code we sent you")
 
     def perform(self, form):
-        """Exchange the right code for the right to choose a password."""
-        token = recovery.exchange(self.challenge, form.cleaned_data["code"], client=self.client)
+        token = recovery.exchange_code(
+            self.challenge, form.cleaned_data["code"], client=self.client
+        )
         return self.redirect_to_new_password(token)
-
-    def get_context_data(self, **kwargs):
-        """Say where the message went, if there is an account, and what to do when it did not come."""
-        return super().get_context_data(**kwargs) | {
-            "sent_to": self.pending.typed,
-            "unsure": True,
-            "resend_url": reverse("accounts:password-reset-resend"),
-            "change_url": reverse("accounts:password-reset"),
-            "back_url": reverse("accounts:password-reset"),
-        }
 
 
 class ResetResendView(ResendCodeView, ResetVerifyView):
     """The link once more, or a new code."""
 
     @property
-    def sent_again(self):
-        """What was sent."""
+    def resent_message(self):
         if self.challenge.kind == EMAIL:
             return _("We sent you the link again.")
-        return ResendCodeView.sent_again
+        return ResendCodeView.resent_message
 
 
 class NewPasswordView(LinkTokenView):
@@ -102,19 +96,16 @@ class NewPasswordView(LinkTokenView):
     start = "accounts:password-reset"
     success_url = reverse_lazy("accounts:login")
 
-    def find(self, token):
-        """The attempt of this link."""
+    def find_challenge(self, token):
         return recovery.find_link(token)
 
     def get_form_kwargs(self):
-        """Tell the form whose password it will be."""
         return {**super().get_form_kwargs(), "user": self.challenge.user}
 
     def perform(self, form):
-        """Set it. Whoever is signed in here is signed out, as everywhere."""
         recovery.set_password(self.token, form.cleaned_data["password"], client=self.client)
-        leave(self.request)
-        return self.spent(
+        sign_out_here(self.request)
+        return self.drop_link(
             self.redirect_with_message(_("Your password is changed. Sign in with it."))
         )
 
@@ -146,18 +137,16 @@ class NotMeView(NewPasswordNextMixin, LinkTokenView):
         ),
     }
 
-    def find(self, token):
-        """The notice of this link."""
+    def find_challenge(self, token):
         return recovery.find_notice(token)
 
     def perform(self, form):
-        """End everything, and let this browser choose a new password."""
         token = recovery.disown(self.token, client=self.client)
-        leave(self.request)
-        return self.spent(self.redirect_to_new_password(token))
+        sign_out_here(self.request)
+        return self.drop_link(self.redirect_to_new_password(token))
 
 
-def leave(request):
+def sign_out_here(request):
     """Sign out whoever is signed in here; of somebody who is not, drop what is in progress and nothing else.
 
     Another emailed link that is open in this browser stays open: it is not this one's.

@@ -44,7 +44,6 @@ class IdentifyView(AnonymousRequiredMixin, StepView):
     success_url = reverse_lazy("accounts:register-verify")
 
     def get_initial(self):
-        """Give back what was typed before, and the way the shopper came."""
         begun = pending.load(self.request)
         return {
             "identifier": begun.typed if begun else "",
@@ -60,34 +59,31 @@ class IdentifyView(AnonymousRequiredMixin, StepView):
             form.identifier,
             username=form.cleaned_data.get("username", ""),
             password=form.cleaned_data.get("password", ""),
-            is_program=partial(honeypot.is_program, self.request, form.data),
+            is_bot=partial(honeypot.is_bot, self.request, form.data),
             current=pending.get_challenge(self.request, Purpose.REGISTER),
             client=self.client,
         )
         # A program is told the same as a person, and nothing was sent (ABU-06).
         if challenge:
-            self.remember(form, challenge)
+            self.save_pending(form, challenge)
         return self.redirect(SENT)
 
-    def remember(self, form, challenge):
-        """Remember the attempt, and what was typed."""
+    def save_pending(self, form, challenge):
         begun = pending.Pending(
             typed=form.typed,
             destination=negotiation.local_path(form.cleaned_data["next"]),
-            profile=self.profile(form),
+            profile=self.make_profile(form),
         )
         pending.save(self.request, challenge, begun)
 
-    def profile(self, form):
-        """What came along of step 3; costs a hash if it has a password."""
-        return registration.keep(
+    def make_profile(self, form):
+        return registration.make_profile(
             name=form.full_name,
             username=form.cleaned_data.get("username", ""),
             password=form.cleaned_data.get("password", ""),
         )
 
     def get_context_data(self, **kwargs):
-        """Say whether the page has the box that only programs see."""
         return super().get_context_data(**kwargs) | {"trap": conf.BOT_CHECK}
 
 
@@ -99,17 +95,14 @@ class ChangeView(RegistrationInProgressMixin, IdentifyView):
     extra_context = {"back_url": IdentifyView.success_url}
 
     def get_initial(self):
-        """Show what is to be changed."""
         return {"identifier": self.pending.typed, "next": self.pending.destination}
 
-    def remember(self, form, challenge):
-        """Withdraw the older attempt."""
+    def save_pending(self, form, challenge):
         if challenge.pk != self.challenge.pk:
-            self.challenge.close()
-        super().remember(form, challenge)
+            self.challenge.cancel()
+        super().save_pending(form, challenge)
 
-    def profile(self, form):
-        """The one that came with the older attempt."""
+    def make_profile(self, form):
         return self.pending.profile
 
 
@@ -119,10 +112,14 @@ class VerifyView(RegistrationInProgressMixin, SignInMixin, CodeView):
     heading = gettext_lazy("Enter the code we sent you")
     step = 2
     page = "accounts:register-verify"
-    signed_in = VERIFIED
+    signed_in_message = VERIFIED
+    extra_context = {
+        "resend_url": reverse_lazy("accounts:register-resend"),
+        "change_url": reverse_lazy("accounts:register-change"),
+        "back_url": reverse_lazy("accounts:register"),
+    }
 
     def perform(self, form):
-        """Hand the code to the flow and sign the new user in."""
         if self._names_another(form):
             form.add_error("username", _("That is not the registration in progress"))
             return self.form_invalid(form)
@@ -132,25 +129,16 @@ class VerifyView(RegistrationInProgressMixin, SignInMixin, CodeView):
                 self.challenge, code, profile=profile, visitor=self.visitor
             )
         except CodeClosed:
-            self._lead_second_click(code)
+            self._redirect_second_click(code)
             raise
         return self.sign_in_and_redirect(
             registered.user,
             self.pending.destination,
             by=self.challenge.kind,
-            more=lost_name(registered),
+            extra_message=username_lost_message(registered),
         )
 
-    def get_context_data(self, **kwargs):
-        """Say where the code went and what to do when it did not come."""
-        return super().get_context_data(**kwargs) | {
-            "sent_to": self.pending.typed,
-            "resend_url": reverse("accounts:register-resend"),
-            "change_url": reverse("accounts:register-change"),
-            "back_url": reverse("accounts:register"),
-        }
-
-    def _lead_second_click(self, code):
+    def _redirect_second_click(self, code):
         """Lead the second of two clicks to where the first one went; its cookie is the winner's (COD-11)."""
         if self.is_second_click(code):
             url = reverse("accounts:register-complete")
@@ -186,7 +174,6 @@ class CompleteView(ProfileIncompleteRequiredMixin, StepView):
     success_url = reverse_lazy("home")
 
     def get_form_kwargs(self):
-        """Tell the form whose profile it is."""
         return {**super().get_form_kwargs(), "user": self.request.user}
 
     def get_initial(self):
@@ -196,13 +183,12 @@ class CompleteView(ProfileIncompleteRequiredMixin, StepView):
         return {"name": user.name, "username": user.username or "", "next": came_for}
 
     def perform(self, form):
-        """Write the profile and go home, or where the shopper came for."""
-        user, said = self.request.user, form.cleaned_data
+        user, cleaned = self.request.user, form.cleaned_data
         waiting = registration.complete(
             user,
-            name=said["name"],
-            password=said.get("password", ""),
-            username=said["username"],
+            name=cleaned["name"],
+            password=cleaned.get("password", ""),
+            username=cleaned["username"],
             contact=form.identifier,
             client=self.client,
         )
@@ -210,11 +196,10 @@ class CompleteView(ProfileIncompleteRequiredMixin, StepView):
         if waiting:
             self.request.session[pending.CONTACT_KEY] = str(waiting.pk)
         return self.redirect_with_message(
-            _("Your account is ready."), url=negotiation.local_path(said["next"])
+            _("Your account is ready."), url=negotiation.local_path(cleaned["next"])
         )
 
     def get_context_data(self, **kwargs):
-        """Show what is verified."""
         return super().get_context_data(**kwargs) | {"identifier": self.request.user.identifier}
 
 
@@ -225,10 +210,9 @@ class LinkView(SignInMixin, LinkTokenView):
     form_class = ButtonForm
     heading = gettext_lazy("Confirm your email address")
     start = "accounts:register"
-    signed_in = VERIFIED
+    signed_in_message = VERIFIED
 
-    def find(self, token):
-        """The registration of this link."""
+    def find_challenge(self, token):
         return registration.find_link(token)
 
     def perform(self, form):
@@ -238,11 +222,13 @@ class LinkView(SignInMixin, LinkTokenView):
         registered = registration.confirm_by_link(self.token, profile=profile, visitor=self.visitor)
         destination = begun.destination if begun else ""
         return self.sign_in_and_redirect(
-            registered.user, destination, by=self.challenge.kind, more=lost_name(registered)
+            registered.user,
+            destination,
+            by=self.challenge.kind,
+            extra_message=username_lost_message(registered),
         )
 
     def get_context_data(self, **kwargs):
-        """Say whose address it is: masked, unless it was typed here."""
         here = self._begun_here
         address = self.challenge.address if here else self.challenge.identifier.masked
         told = {"state": "ready" if here else "elsewhere", "address": address}
@@ -255,7 +241,7 @@ class LinkView(SignInMixin, LinkTokenView):
         return pending.load(self.request) if here else None
 
 
-def lost_name(registered):
+def username_lost_message(registered):
     """What to say to somebody whose username was taken while their code was on its way."""
     if not registered.username_lost:
         return ""

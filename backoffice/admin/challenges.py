@@ -51,7 +51,7 @@ class ChallengeAdmin(ReadOnlyModelAdmin):
         "sent_at",
         "expires_at",
         "link_expires_at",
-        "closed_at",
+        "cancelled_at",
     )
 
     def meant(self, text):

@@ -28,19 +28,19 @@ class KindFilter(ChoiceFilter):
     choices_of = tuple(WORDS.items())
 
 
-class ChannelFilter(ChoiceFilter):
+class IdentifierKindFilter(ChoiceFilter):
     """By how somebody named themselves."""
 
-    title, parameter_name, column = _("channel"), "channel", "channel"
-    choices_of = ((EMAIL, _("email")), (PHONE, _("text message")), (USERNAME, _("username")))
+    title, parameter_name, column = _("kind of identifier"), "identifier_kind", "identifier_kind"
+    choices_of = ((EMAIL, _("email")), (PHONE, _("mobile number")), (USERNAME, _("username")))
 
 
 @admin.register(SecurityEvent)
 class SecurityEventAdmin(ReadOnlyModelAdmin):
     """The audit trail."""
 
-    list_display = ("at", "what", "user", "staff", "channel", "device", "about")
-    list_filter = (KindFilter, ChannelFilter)
+    list_display = ("at", "what", "user", "staff", "identifier_kind", "device", "about")
+    list_filter = (KindFilter, IdentifierKindFilter)
     list_select_related = ("user",)
     date_hierarchy = "at"
     ordering = ("-at",)
@@ -56,7 +56,7 @@ class SecurityEventAdmin(ReadOnlyModelAdmin):
         "about",
         "user",
         "actor",
-        "channel",
+        "identifier_kind",
         "ip",
         "agent",
         "request_id",
@@ -71,7 +71,7 @@ class SecurityEventAdmin(ReadOnlyModelAdmin):
         prints = FINGERPRINT.findall(text)
         if prints:
             return Q(fingerprint__in=prints) | Q(actor__in=prints)
-        return Q(fingerprint__in=fingerprints(identifiers.parse_name(text).key))
+        return Q(fingerprint__in=fingerprints(identifiers.parse_sign_in_name(text).key))
 
     @admin.display(description=_("what"), ordering="kind")
     def what(self, event):

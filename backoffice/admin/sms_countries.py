@@ -3,13 +3,13 @@
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from accounts.models import TextCountry
+from accounts.models import SmsCountry
 from backoffice.modeladmin import LargeTableModelAdmin
 from backoffice.support import challenge_status
 
 
-@admin.register(TextCountry)
-class TextCountryAdmin(LargeTableModelAdmin):
+@admin.register(SmsCountry)
+class SmsCountryAdmin(LargeTableModelAdmin):
     """Which countries are texted, and how many of the codes sent there to sign-ups came back within a day."""
 
     list_display = ("__str__", "is_open", "state", "sent", "verified", "share_verified", "since")
@@ -36,7 +36,7 @@ class TextCountryAdmin(LargeTableModelAdmin):
         if not change:
             super().save_model(request, obj, form, change)
         if "is_open" in form.changed_data or not change:
-            country = TextCountry.objects.filter(pk=obj.pk)
+            country = SmsCountry.objects.filter(pk=obj.pk)
             country.open() if obj.is_open else country.close()
 
     @admin.display(description=_("who gets none"))

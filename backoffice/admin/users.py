@@ -65,7 +65,7 @@ def _recovery(name, kind, label, asks):
 
 
 def _may_recover(kind, user):
-    return user.is_active and not user.is_staff and user.contact(kind)
+    return user.is_active and not user.is_staff and user.get_contact(kind)
 
 
 def _removal(name, kind, label, asks):
@@ -267,13 +267,13 @@ class UserAdmin(ReadOnlyModelAdmin):
     @admin.display(description=gettext_lazy("email address"))
     def masked_email(self, user):
         """The address without what makes it usable."""
-        contact = user.contact(EMAIL)
+        contact = user.get_contact(EMAIL)
         return contact.masked if contact else ""
 
     @admin.display(description=gettext_lazy("mobile number"))
     def masked_phone(self, user):
         """The number without its middle."""
-        contact = user.contact(PHONE)
+        contact = user.get_contact(PHONE)
         return contact.masked if contact else ""
 
     @admin.display(description=gettext_lazy("verified"))

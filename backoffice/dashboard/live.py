@@ -7,7 +7,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from accounts import limits
-from accounts.models import EVERYWHERE, PAYING, Pool, TextCountry
+from accounts.models import BUDGETED_POOLS, EVERYWHERE, Pool, SmsCountry
 from backoffice.admin import provider_health
 from backoffice.dashboard import statistics
 from backoffice.dashboard.statistics import seconds
@@ -23,7 +23,7 @@ def channels():
     """Whether each channel may be used; texts are stopped where they cost, in every country at once."""
     words = dict(CHANNELS)
     mail = Channel.objects.filter(pk=EMAIL).first() or Channel(name=EMAIL)
-    texts = TextCountry.objects.filter(pk=EVERYWHERE)
+    texts = SmsCountry.objects.filter(pk=EVERYWHERE)
     lines = [(words[EMAIL], "channel", mail), *((words[SMS], "texts", row) for row in texts)]
     return [{"name": name, "switch": switch, "row": row} for name, switch, row in lines]
 
@@ -77,8 +77,8 @@ def _badge(row, state):
 def budgets():
     """For everywhere and the countries that matter most: whether it is texted, and how much of its budgets is used."""
     everywhere = Case(When(code=EVERYWHERE, then=0), default=1)
-    paused = Case(When(TextCountry.PAUSED, then=0), default=1)
-    ordered = TextCountry.objects.with_state().order_by(
+    paused = Case(When(SmsCountry.PAUSED, then=0), default=1)
+    ordered = SmsCountry.objects.with_state().order_by(
         everywhere, "is_open", paused, "-sent", "code"
     )
     countries = list(ordered[:MOST])
@@ -97,8 +97,8 @@ def budgets():
 
 def _budgets(country):
     if country == EVERYWHERE:
-        return [limit for pool in PAYING for limit in limits.texts_in_all(pool)]
-    return [limit for pool in PAYING for limit in limits.texts_to_country(country, pool)]
+        return [limit for pool in BUDGETED_POOLS for limit in limits.sms_in_all(pool)]
+    return [limit for pool in BUDGETED_POOLS for limit in limits.sms_to_country(country, pool)]
 
 
 def _used(limit, hits):

@@ -18,6 +18,7 @@ from django.utils.timezone import localtime, now
 from django.utils.translation import gettext_lazy as _
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
+from accounts.flows.challenge import message_channel
 from accounts.identifiers import PHONE, Identifier
 from accounts.models import Challenge, Purpose, RefusalCount, SecurityEvent
 from backoffice.models import KEY, STEPS, Key, Span, Tally, What
@@ -45,7 +46,7 @@ REFUSALS = {
     "sign_in_failed": _("wrong password"),
     "password_locked": _("password paused"),
     "number_refused": _("number we do not text"),
-    "texts_stopped": _("texts stopped"),
+    "sms_stopped": _("texts stopped"),
     "limit_hit": _("too often"),
     "staff_sign_in_failed": _("staff: wrong password"),
     "staff_sign_in_limited": _("staff: too often"),
@@ -53,7 +54,7 @@ REFUSALS = {
 
 
 # Those that are counted each time, and written down only now and then: their number is that of the counters.
-COUNTED = ("code_replay", "number_refused", "texts_stopped", "limit_hit", "staff_sign_in_limited")
+COUNTED = ("code_replay", "number_refused", "sms_stopped", "limit_hit", "staff_sign_in_limited")
 
 
 Counts = Counter[Key]
@@ -249,20 +250,18 @@ def _events(hour: datetime) -> Counts:
     each = [kind for kind in ("registered", *REFUSALS) if kind not in COUNTED]
     happened = SecurityEvent.objects.filter(kind__in=each, **_within("at", hour)).order_by()
     refused = RefusalCount.objects.filter(**_within("minute", hour)).order_by()
-    columns = ("kind", "channel", "country")
+    columns = ("kind", "identifier_kind", "country")
     counts: Counts = Counter()
-    for kind, channel, country, count in chain(
+    for kind, identifier_kind, country, count in chain(
         happened.values_list(*columns).annotate(Count("pk")),
-        refused.values_list(*columns).annotate(Sum("number")),
+        refused.values_list(*columns).annotate(Sum("count")),
     ):
         what, detail = (What.SIGN_UPS, "") if kind == "registered" else (What.REFUSED, kind)
-        counts[what, CHANNEL_OF.get(channel, ""), country, "", detail] += count
+        counts[what, message_channel(identifier_kind), country, "", detail] += count
     return counts
 
 
 # Arithmetic
-
-CHANNEL_OF = {EMAIL: EMAIL, PHONE: SMS}
 
 
 def country_of(number: str) -> str:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views import View
 
-from accounts.models import TextCountry
+from accounts.models import SmsCountry
 from backoffice.dashboard import charts, live, statistics
 from backoffice.dashboard.rollups import percentile
 from backoffice.dashboard.statistics import Choice, Figures, seconds
@@ -200,11 +200,11 @@ def _switch_provider(request, pk, on):
 
 
 def _switch_texts(request, code, on):
-    _need(request, "accounts.change_textcountry")
-    row = get_object_or_404(TextCountry, pk=code)
+    _need(request, "accounts.change_smscountry")
+    row = get_object_or_404(SmsCountry, pk=code)
     # What closed itself is opened by the same switch.
-    closed = Q(is_open=False) | TextCountry.PAUSED
-    chosen = TextCountry.objects.filter(closed if on else Q(is_open=True), pk=row.pk)
+    closed = Q(is_open=False) | SmsCountry.PAUSED
+    chosen = SmsCountry.objects.filter(closed if on else Q(is_open=True), pk=row.pk)
     if chosen.open() if on else chosen.close():
         _note(request, row, _("Texts allowed") if on else _("Texts stopped"))
 

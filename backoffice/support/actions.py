@@ -39,10 +39,10 @@ def send_recovery(user: User, kind: str, *, by: User, client: ClientInfo) -> Non
     with transaction.atomic():
         # Not to colleagues: one mailbox must not be both steps of their door (ADM-04).
         user = _locked(user, is_active=True, is_staff=False)
-        contact = user.contact(kind)
+        contact = user.get_contact(kind)
         if contact is None:
             raise Refused(str(CHANGED))
-        Challenge.objects.filter(recipient=contact.key, purpose=Purpose.RESET).withdraw()
+        Challenge.objects.filter(recipient=contact.key, purpose=Purpose.RESET).cancel_open()
         challenges.issue(
             Purpose.RESET,
             contact,
@@ -81,12 +81,12 @@ def remove_contact(user: User, kind: str, *, by: User, client: ClientInfo) -> No
     """
     with transaction.atomic():
         user = _locked(user)
-        contact = user.contact(kind)
-        if contact is None or not User.objects.drop_contact(user.pk, kind):
+        contact = user.get_contact(kind)
+        if contact is None or not User.objects.remove_contact(user.pk, kind):
             raise Refused(str(CHANGED))
         challenges.end_everything(user, with_notices=True)
         # Not the browser of staff: the message would name it as the shopper's.
-        notifications.tell(
+        notifications.notify(
             user, "contact_removed", client=ClientInfo(), to=user.contacts, without_link=[contact]
         )
         # For the trail of former contacts, which erasure follows.
@@ -116,7 +116,7 @@ def look_up(who: Identifier, *, by: User, client: ClientInfo) -> None:
     try:
         limits.enforce(*limits.staff_lookups(str(by.pk)))
     except TooOften:
-        refusals.note("limit_hit", client=client, identifier=who, user=by)
+        refusals.record("limit_hit", client=client, identifier=who, user=by)
         raise
     audit.record("staff_looked_up", client=client, identifier=who, user=by)
 

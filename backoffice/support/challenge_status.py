@@ -29,7 +29,7 @@ BY_LINK = (
     | Q(purpose=Purpose.RESET, kind=EMAIL)
     | Q(purpose=Purpose.RESET, sends=0)
 )
-STANDING = Q(verified_at=None, closed_at=None)
+STANDING = Q(verified_at=None, cancelled_at=None)
 TRIED_OUT = ~BY_LINK & Q(tries_left=0)
 LATE = (BY_LINK & Q(link_expires_at__lte=Now())) | (~BY_LINK & Q(expires_at__lte=Now()))
 # Each side has an index: few attempts of a year are valid at any moment.
@@ -40,7 +40,7 @@ WORKS = (BY_LINK & Q(link_expires_at__gt=Now())) | (
 CONDITIONS = {
     VALID: STANDING & WORKS,
     USED: Q(verified_at__isnull=False),
-    REPLACED: Q(verified_at=None, closed_at__isnull=False),
+    REPLACED: Q(verified_at=None, cancelled_at__isnull=False),
     USED_UP: STANDING & TRIED_OUT,
     EXPIRED: STANDING & ~TRIED_OUT & LATE,
 }
@@ -50,9 +50,9 @@ def of(challenge):
     """The state of one attempt."""
     if challenge.verified_at:
         return USED
-    if challenge.closed_at:
+    if challenge.cancelled_at:
         return REPLACED
-    if not challenge.tries_left and not _is_by_link(challenge):
+    if not challenge.tries_left and not _is_link_only(challenge):
         return USED_UP
     return VALID if ends_at(challenge) > now() else EXPIRED
 
@@ -65,7 +65,7 @@ def badge_of(challenge):
 
 def ends_at(challenge):
     """Until when what was sent works: the link where there is nothing else, the code otherwise."""
-    return challenge.link_expires_at if _is_by_link(challenge) else challenge.expires_at
+    return challenge.link_expires_at if _is_link_only(challenge) else challenge.expires_at
 
 
 def time_left(challenge):
@@ -101,8 +101,8 @@ def spent(challenge):
     return f"{sent}, {left}" % {"sends": challenge.sends, "tries": challenge.tries_left}
 
 
-def _is_by_link(challenge):
-    return challenge.is_by_link or challenge.purpose == Purpose.NOT_ME
+def _is_link_only(challenge):
+    return challenge.is_link_only or challenge.purpose == Purpose.NOT_ME
 
 
 def of_country(country):

@@ -16,9 +16,9 @@ from django.views.generic import FormView
 
 from accounts import conf, identifiers, limits
 from accounts.errors import TooOften, clock
-from accounts.flows.challenge import channel
-from accounts.identifiers import PHONE, Unreadable, fingerprints
-from accounts.models import EVERYWHERE, Challenge, Pool, Purpose, TextCountry, User
+from accounts.flows.challenge import message_channel
+from accounts.identifiers import PHONE, InvalidIdentifier, fingerprints
+from accounts.models import EVERYWHERE, Challenge, Pool, Purpose, SmsCountry, User
 from backoffice.provider_names import ProviderNames
 from backoffice.support import actions, advice, challenge_status, timeline
 from backoffice.support.limits_in_force import in_words
@@ -53,7 +53,7 @@ class LookupForm(forms.Form):
         """The identifier, in whatever notation it was typed."""
         try:
             return identifiers.parse(self.cleaned_data["who"])
-        except Unreadable as refusal:
+        except InvalidIdentifier as refusal:
             raise ValidationError(refusal.args[0]) from None
 
 
@@ -135,10 +135,10 @@ def look(who):
     full = full_until(_limits(who, account))
     countries = _countries(who)
     state = {
-        "can_send": outbox.can_send(channel(who)),
+        "can_send": outbox.can_send(message_channel(who.kind)),
         "closed": _closed(countries),
         "is_closed": _is_closed(countries, account),
-        "paused": _paused(channel(who)),
+        "paused": _paused(message_channel(who.kind)),
     }
     return state | {
         "masked": who.masked,
@@ -162,7 +162,7 @@ def _limits(who, account):
         limits.passwords_by_name(who),
         *(actions.tries_of(account) if account else []),
         *(limits.sign_ins(str(account.pk)) if account else []),
-        *(limits.texts(who, _pool(account)) if who.kind == PHONE else []),
+        *(limits.sms(who, _pool(account)) if who.kind == PHONE else []),
     ]
 
 
@@ -184,7 +184,7 @@ def _is_closed(countries, account):
 
 def _countries(who):
     codes = [who.country, EVERYWHERE] if who.kind == PHONE else []
-    return list(TextCountry.objects.filter(code__in=codes).with_state())
+    return list(SmsCountry.objects.filter(code__in=codes).with_state())
 
 
 def _paused(of_channel):

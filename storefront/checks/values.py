@@ -29,7 +29,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "NOT_ME_TTL": (DAY, 30 * DAY),
     "REAUTH_WINDOW": (MINUTE, HOUR),
     "DELETION_GRACE": (DAY, 90 * DAY),
-    "FAMILIAR_TTL": (DAY, 400 * DAY),  # no browser keeps a cookie for longer
+    "TRUSTED_BROWSER_TTL": (DAY, 400 * DAY),  # no browser keeps a cookie for longer
     "SESSION_IDLE": (5 * MINUTE, 30 * DAY),
     "SESSION_ABSOLUTE": (5 * MINUTE, 90 * DAY),
     "STAFF_SESSION_IDLE": (MINUTE, HOUR),
@@ -37,7 +37,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "STAFF_CODE_WITHIN": (MINUTE, HOUR),
     "PASSWORD_MIN_LENGTH": (-math.inf, 64),  # its beginning is E005, for everybody
     "PASSWORD_MAX_LENGTH": (64, 1024),  # PWD-01: a whole sentence fits, and a hash stays cheap
-    "TEXTS_BEFORE_JUDGING": (10, 100_000),
+    "SMS_BEFORE_JUDGING": (10, 100_000),
     "TRUSTED_PROXY_COUNT": (0, 10),  # LIM-06
     "MAX_BODY": (8 * KIB, KIB * KIB),  # IDN-09
     "MAX_RECEIPTS_BODY": (64 * KIB, 16 * KIB * KIB),

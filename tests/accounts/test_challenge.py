@@ -22,7 +22,16 @@ from accounts.flows import challenge as challenges
 from accounts.flows import contacts, recovery, registration
 from accounts.flows.registration import Profile
 from accounts.identifiers import parse
-from accounts.models import ANYBODY, POOLS, Challenge, Pool, Purpose, SecurityEvent, Session, User
+from accounts.models import (
+    ANONYMOUS_PURPOSES,
+    POOL_BY_PURPOSE,
+    Challenge,
+    Pool,
+    Purpose,
+    SecurityEvent,
+    Session,
+    User,
+)
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from messaging.models import OutboxMessage
@@ -31,7 +40,7 @@ from tests.support.people import PASSWORD, RESEND, Postbox, Shopper, time_passes
 
 ANA, BEA, EVE = "ana@example.com", "+447400123456", "eve@example.com"
 NOBODY = "+447400123457"
-OF_STAFF = [purpose for purpose in Purpose if POOLS[purpose] == Pool.STAFF]
+STAFF_PURPOSES = [purpose for purpose in Purpose if POOL_BY_PURPOSE[purpose] == Pool.STAFF]
 HERE = ClientInfo(ip="203.0.113.7")
 
 
@@ -79,7 +88,7 @@ def generous(monkeypatch):
     """Messages without end, so that other limits can be seen."""
     monkeypatch.setattr(conf, "MESSAGES_PER_RECIPIENT", parse_rates("1000/h"))
     monkeypatch.setattr(conf, "RESENDS_PER_RECIPIENT", parse_rates("1000/h"))
-    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", parse_rates("1000/h"))
+    monkeypatch.setattr(conf, "SMS_PER_PREFIX", parse_rates("1000/h"))
 
 
 # Time: COD-04
@@ -266,7 +275,7 @@ def test_starting_over_is_counted_as_a_resend(generous, monkeypatch, attempt, co
     with pytest.raises(TooOften):
         challenges.resend(Challenge.objects.get(pk=attempt.pk), client=HERE)
 
-    assert Challenge.objects.get().closed_at is None  # nothing half-done
+    assert Challenge.objects.get().cancelled_at is None  # nothing half-done
 
 
 def test_the_one_who_starts_over_goes_on_with_the_new_attempt(ana, postbox):  # ux 37
@@ -345,11 +354,11 @@ def test_guesses_come_back_after_a_day(exhausted, postbox):  # COD-07
     assert guess(begin(), postbox.code(ANA)) is None
 
 
-@pytest.mark.parametrize("purpose", [each for each in Purpose if each not in OF_STAFF])
+@pytest.mark.parametrize("purpose", [each for each in Purpose if each not in STAFF_PURPOSES])
 @pytest.mark.parametrize("owned", [True, False], ids=["account", "nobody"])
 def test_another_purpose_brings_no_new_guesses(exhausted, purpose, owned):  # COD-07, ENU-05
     user = User.objects.register(parse(ANA)) if owned else None
-    if POOLS[purpose] == Pool.OWNER:
+    if POOL_BY_PURPOSE[purpose] == Pool.OWNER:
         # The owner's are their own, and as many (LIM-12).
         for _ in range(conf.CODE_GUESSES_PER_ID[0].times):
             guess(begin(purpose=purpose, user=user), "000000")
@@ -361,7 +370,7 @@ def test_another_purpose_brings_no_new_guesses(exhausted, purpose, owned):  # CO
 def test_guesses_at_codes_of_staff_are_a_budget_of_their_own(exhausted):  # COD-07
     user = User.objects.register(parse(ANA))
     (rate,) = conf.CODE_GUESSES_PER_ID
-    for number, purpose in zip(range(rate.times + 1), cycle(OF_STAFF)):
+    for number, purpose in zip(range(rate.times + 1), cycle(STAFF_PURPOSES)):
         attempt = begin(purpose=purpose, user=user)
         assert guess(attempt, attempt.code) is (None if number < rate.times else TooOften)
 
@@ -390,14 +399,14 @@ def test_a_code_verifies_what_it_was_sent_for(attempt, code, change):  # COD-08
 def test_a_code_of_one_purpose_is_no_code_of_another(db, sent, used):  # COD-08
     attempt = begin(BEA, purpose=sent, user=User.objects.register(parse(BEA)))
     code = attempt.code
-    assert attempt.accepts(code)
+    assert attempt.is_current_code(code)
 
     Challenge.objects.filter(pk=attempt.pk).update(purpose=used)
 
     assert guess(attempt, code) is CodeWrong
 
 
-@pytest.mark.parametrize("purpose", ANYBODY)
+@pytest.mark.parametrize("purpose", ANONYMOUS_PURPOSES)
 def test_no_code_is_right_for_an_address_without_an_account(db, purpose):  # ENU-03
     decoy = begin(purpose=purpose)
 
@@ -417,7 +426,7 @@ def test_no_code_is_right_where_a_link_was_sent(db, postbox):  # REC-03
     assert by_email.code not in postbox.messages(ANA)[0]["text"]
 
 
-@pytest.mark.parametrize("purpose", ANYBODY)
+@pytest.mark.parametrize("purpose", ANONYMOUS_PURPOSES)
 def test_a_stranger_is_refused_alike_with_and_without_an_account(db, purpose):  # ENU-03
     bea = User.objects.register(parse(BEA))
     known, unknown = begin(BEA, purpose, user=bea), begin(NOBODY, purpose)
@@ -431,7 +440,7 @@ def test_a_stranger_is_refused_alike_with_and_without_an_account(db, purpose):  
     assert walks[0][4:6] == [CodeUsedUp] * 2
 
 
-@pytest.mark.parametrize("purpose", [each for each in Purpose if each not in ANYBODY])
+@pytest.mark.parametrize("purpose", [each for each in Purpose if each not in ANONYMOUS_PURPOSES])
 def test_only_what_anybody_may_begin_can_be_a_decoy(purpose):  # ENU-03
     assert not Challenge(purpose=purpose).is_decoy
 
@@ -610,14 +619,14 @@ def test_a_proof_ends_a_contact_that_waits_with_somebody_else(
     eve = User.objects.register(parse(EVE))
     contact = begin(ANA, Purpose.CONTACT, user=eve)
     hers = postbox.code(ANA)
-    waiting = contacts.waiting(eve, str(contact.pk))
+    waiting = contacts.get_pending(eve, str(contact.pk))
 
     verify(attempt, code)
 
     with pytest.raises(CodeClosed):
         contacts.confirm(eve, waiting, hers, session=Session(), visitor=Visitor(HERE))
     assert User.objects.get(pk=eve.pk).phone is None
-    assert contacts.waiting(eve, str(contact.pk)) is None
+    assert contacts.get_pending(eve, str(contact.pk)) is None
 
 
 def test_the_link_and_the_code_are_one_proof(attempt, code):  # COD-05
@@ -639,7 +648,7 @@ def test_five_messages_an_hour_whatever_they_are_for(db, postbox):  # ABU-01, LI
         begin(purpose=Purpose.CONFIRM)
 
     # Codes for staff have a budget of their own.
-    for purpose in set(Purpose) - set(OF_STAFF):
+    for purpose in set(Purpose) - set(STAFF_PURPOSES):
         with pytest.raises(TooOften):
             begin(purpose=purpose)
 
@@ -698,7 +707,7 @@ def test_what_is_refused_leaves_no_row(db):  # ABU-01
 
 
 def test_a_password_typed_before_the_proof_survives_it(attempt, code):
-    profile = registration.keep(name="Ana", username="", password=PASSWORD)
+    profile = registration.make_profile(name="Ana", username="", password=PASSWORD)
 
     user = registration.confirm(attempt, code, profile=profile, visitor=Visitor(HERE)).user
 

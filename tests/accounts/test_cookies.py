@@ -11,7 +11,7 @@ from tests.support.people import PASSWORD, Postbox, Shopper, wrong
 from tests.support.staff import make_staff, sign_in_staff
 
 ANA = "ana@example.com"
-ALL = {"session", "csrftoken", "familiar", "link", "messages"}
+ALL = {"session", "csrftoken", "trusted-browsers", "link", "messages"}
 
 
 class Watched:

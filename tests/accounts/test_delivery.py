@@ -253,7 +253,9 @@ def verifies_again(shopper):
     """All done long ago; the code that proves who is there left three seconds ago."""
     shopper.signs_up(EMAIL)
     time_passes(minutes=10, seconds=1)
-    Session.objects.update(confirmed_at=F("confirmed_at") - timedelta(minutes=10, seconds=1))
+    Session.objects.update(
+        reauthenticated_at=F("reauthenticated_at") - timedelta(minutes=10, seconds=1)
+    )
     assert shopper.post(CONFIRM_CODE).status_code in (200, 303)
     time_passes(seconds=3)
 
@@ -360,7 +362,7 @@ def test_a_code_that_was_right_has_no_line_left(anyone, postbox):
 
 def test_an_attempt_that_was_withdrawn_has_no_line_left(anyone):
     anyone.identify(EMAIL)
-    Challenge.objects.update(closed_at=Now())
+    Challenge.objects.update(cancelled_at=Now())
 
     assert_silent(anyone, NEWS, VERIFY)
 

@@ -202,7 +202,9 @@ def stale(shopper, postbox):
     finished(shopper, postbox)
     postbox.messages()
     time_passes(minutes=10, seconds=1)
-    Session.objects.update(confirmed_at=F("confirmed_at") - timedelta(minutes=10, seconds=1))
+    Session.objects.update(
+        reauthenticated_at=F("reauthenticated_at") - timedelta(minutes=10, seconds=1)
+    )
 
 
 def verifying(shopper, postbox):

@@ -226,7 +226,7 @@ def test_a_device_is_ended_from_a_page_that_was_opened_before_the_new_key(ana, s
     name = session.name
     settings.FINGERPRINT_KEYS = [NEW, OLD]
 
-    assert devices.end(User.objects.get(), name, client=ClientInfo())
+    assert devices.end_session(User.objects.get(), name, client=ClientInfo())
     assert not other.is_signed_in
 
 

@@ -48,7 +48,7 @@ def renames(shopper, username, name="Ana"):
 def stale(shopper):
     """The proof of who is there is older than it may be."""
     old = Now() - conf.REAUTH_WINDOW - timedelta(seconds=1)
-    assert Session.objects.filter(pk=shopper.session_key).update(confirmed_at=old) == 1
+    assert Session.objects.filter(pk=shopper.session_key).update(reauthenticated_at=old) == 1
 
 
 def links(who=EMAIL):
@@ -123,7 +123,7 @@ def test_a_name_alone_asks_for_none(anyone, username):
 
 def test_the_flow_itself_asks_for_it_whichever_door_comes(db):  # ASVS 6.3.7
     user = account()
-    anywhere = Session(user=user, confirmed_at=now() - conf.REAUTH_WINDOW)
+    anywhere = Session(user=user, reauthenticated_at=now() - conf.REAUTH_WINDOW)
 
     with pytest.raises(ReauthenticationNeeded):
         flow.rename(user, name="Ana", username="mallory", session=anywhere, client=ClientInfo())

@@ -214,7 +214,7 @@ def test_the_file_does_not_tell_whose_an_address_is(me, bea, postbox):  # ENU-07
     told = file_of(me.post(DOWNLOAD))
 
     asked = [row for row in told["confirmations"] if row["purpose"] == "contact"]
-    free = {"address": "", "created_at": "", "sent_at": "", "expires_at": "", "closed_at": ""}
+    free = {"address": "", "created_at": "", "sent_at": "", "expires_at": "", "cancelled_at": ""}
     assert len(asked) == 2
     assert {**asked[0], **free} == {**asked[1], **free}
     assert not [row for row in told["messages"] if row["address"] not in (EMAIL, PHONE)]
@@ -772,8 +772,8 @@ def test_whatever_is_typed_into_a_page_that_is_open_while_the_account_goes(ana, 
 
     visitor = Visitor(client)
     refused = [
-        refusal_of(login.by_code, sent[0], "000000", visitor=visitor),
-        refusal_of(recovery.exchange, sent[1], "000000", client=client),
+        refusal_of(login.sign_in_by_code, sent[0], "000000", visitor=visitor),
+        refusal_of(recovery.exchange_code, sent[1], "000000", client=client),
         refusal_of(
             contact_flow.confirm, user, sent[2], "000000", session=Session(), visitor=visitor
         ),

@@ -37,7 +37,7 @@ CODE, CODE_VERIFY, CODE_RESEND = "/login/code/", "/login/code/verify/", "/login/
 CONTACT_VERIFY = "/account/contact/"
 CONFIRM = "/account/confirm/"
 RESET, RESET_NEW = "/password-reset/", "/password-reset/new/"
-FAMILIAR = "__Host-familiar"
+TRUSTED = "__Host-trusted-browsers"
 
 EMAIL, PHONE, USERNAME = "ana@example.com", "+12025550123", "ana.shop"
 NAMES = {"email": EMAIL, "phone": PHONE, "username": USERNAME}
@@ -217,7 +217,7 @@ def test_a_wrong_password_lets_nobody_in(anyone, owner):
     answer = sign_in(anyone, EMAIL, PASSWORD + " ")
 
     assert answer.status_code == refused(anyone.face)
-    assert not answer.cookies.keys() & {"__Host-session", FAMILIAR}
+    assert not answer.cookies.keys() & {"__Host-session", TRUSTED}
     assert not anyone.is_signed_in
 
 
@@ -963,7 +963,7 @@ def test_the_owner_is_told_of_the_first_and_not_flooded(owner, postbox):  # ABU-
 
 
 def test_the_cookie_of_a_known_browser(ana, owner):  # SES-03, LIM-04
-    known = cookie(sign_in(ana), FAMILIAR)
+    known = cookie(sign_in(ana), TRUSTED)
 
     assert known["max-age"] == 365 * 24 * 3600
     assert (known["secure"], known["httponly"], known["samesite"]) == (True, True, "Lax")
@@ -973,11 +973,11 @@ def test_the_cookie_of_a_known_browser(ana, owner):  # SES-03, LIM-04
 
 def test_the_cookie_stays_when_the_shopper_signs_out(ana, owner):  # LIM-04
     sign_in(ana)
-    before = ana.client.cookies[FAMILIAR].value
+    before = ana.client.cookies[TRUSTED].value
 
     comes_back(ana)
 
-    assert ana.client.cookies[FAMILIAR].value == before
+    assert ana.client.cookies[TRUSTED].value == before
 
 
 def test_the_cookie_stays_short(ana, owner):  # SES-03
@@ -985,8 +985,8 @@ def test_the_cookie_stays_short(ana, owner):  # SES-03
         User.objects.register(parse(f"fan{number}@example.com"), password=owner.password)
         sign_in(comes_back(ana), f"fan{number}@example.com")
 
-    assert ana.client.cookies[FAMILIAR].value.count("~") == 4
-    assert len(ana.client.cookies[FAMILIAR].value) < 1000
+    assert ana.client.cookies[TRUSTED].value.count("~") == 4
+    assert len(ana.client.cookies[TRUSTED].value) < 1000
 
 
 # A deletion that waits, and a profile that was never finished
@@ -1039,7 +1039,7 @@ def test_a_profile_that_was_left_is_finished_next(anyone, postbox):  # REG-09
 def told(kind):
     """The columns of the one event of this kind."""
     event = SecurityEvent.objects.get(kind=kind)
-    return event.user, event.channel, event.fingerprint, event.ip
+    return event.user, event.identifier_kind, event.fingerprint, event.ip
 
 
 @pytest.mark.parametrize(("kind", "who"), NAMES.items(), ids=NAMES)
@@ -1078,7 +1078,7 @@ def test_the_audit_and_the_limits_name_nobody(owner):  # LOG-03, ENU-05
     sign_in(somebody())
 
     from_the_tables = repr(
-        [*SecurityEvent.objects.values("fingerprint", "agent", "kind", "channel")]
+        [*SecurityEvent.objects.values("fingerprint", "agent", "kind", "identifier_kind")]
     )
     assert not re.search(r"ana|nobody|202555|example\.com", from_the_tables)
 
@@ -1261,7 +1261,7 @@ def test_a_stolen_cookie_gains_no_more_tries_than_its_browser_has(known, owner):
     answers = []
     for _ in range(7):
         thief = somebody()
-        thief.client.cookies[FAMILIAR] = known.client.cookies[FAMILIAR].value
+        thief.client.cookies[TRUSTED] = known.client.cookies[TRUSTED].value
         answers.append(sign_in(thief, EMAIL, "not the password").status_code)
 
     assert answers == [400] * 5 + [429] * 2
@@ -1270,7 +1270,7 @@ def test_a_stolen_cookie_gains_no_more_tries_than_its_browser_has(known, owner):
 def with_cookie(value):
     """A stranger's browser that shows a cookie."""
     stranger = somebody()
-    stranger.client.cookies[FAMILIAR] = value
+    stranger.client.cookies[TRUSTED] = value
     return stranger
 
 
@@ -1294,7 +1294,7 @@ def test_a_forged_cookie_gains_nothing(owner, value):  # LIM-04, IDN-08
 
 
 def test_a_cookie_of_another_name_gains_nothing(known, owner):  # LIM-04
-    name, _dot, signature = known.client.cookies[FAMILIAR].value.partition(".")
+    name, _dot, signature = known.client.cookies[TRUSTED].value.partition(".")
     strangers_fail(5)
 
     assert sign_in(with_cookie(f"{name[::-1]}.{signature}")).status_code == 429
@@ -1305,7 +1305,7 @@ def test_the_cookie_of_another_account_gains_nothing(bea, owner):  # LIM-04
     sign_in(bea, "bea@example.com")
     strangers_fail(5)
 
-    assert sign_in(with_cookie(bea.client.cookies[FAMILIAR].value)).status_code == 429
+    assert sign_in(with_cookie(bea.client.cookies[TRUSTED].value)).status_code == 429
 
 
 def test_a_new_password_makes_every_browser_a_stranger(known, owner):  # LIM-04, REC-06

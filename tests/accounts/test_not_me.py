@@ -327,10 +327,10 @@ def test_notices_of_an_account_that_is_shut_out_are_not_sent(attacker, postbox):
 # Words
 
 
-def tell(what, to=EMAIL, device=""):
+def notify(what, to=EMAIL, device=""):
     """Have one notice written and delivered, and open it."""
     with transaction.atomic():
-        notifications.tell(
+        notifications.notify(
             User.objects.get(), what, client=ClientInfo(agent=device), to=[parse(to)]
         )
     return Postbox().messages(to)[0]
@@ -341,7 +341,7 @@ def tell(what, to=EMAIL, device=""):
 def test_an_email_says_what_happened_when_and_where(what):  # REC-08, ABU-04
     title, sentence = NEWS[what]
 
-    email = tell(what, device=f"{FIREFOX} http://evil.example")
+    email = notify(what, device=f"{FIREFOX} http://evil.example")
 
     assert email["subject"] == f"Storefront: {title}"
     assert str(sentence) in email["text"]
@@ -359,7 +359,7 @@ def test_an_email_says_what_happened_when_and_where(what):  # REC-08, ABU-04
 def test_a_text_message_is_one_text(what, settings):  # COD-13
     settings.SITE_URL = "https://shop.storefront.com"
 
-    text = tell(what, PHONE)["text"]
+    text = notify(what, PHONE)["text"]
 
     assert len(text) <= 160
     assert set(text) <= GSM_7
@@ -368,7 +368,7 @@ def test_a_text_message_is_one_text(what, settings):  # COD-13
 
 @pytest.mark.usefixtures("owner")
 def test_a_text_message_ends_with_the_link():
-    text = tell("contact_removed", PHONE)["text"]
+    text = notify("contact_removed", PHONE)["text"]
 
     assert re.search(r" Not you\? https://shop\.example/not-me/\?token=[\w-]{46}$", text)
 

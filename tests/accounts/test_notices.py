@@ -6,7 +6,7 @@ import pytest
 from django.utils.timezone import now
 
 from accounts import composers
-from accounts.models import Challenge, TextCountry, User
+from accounts.models import Challenge, SmsCountry, User
 from messaging.models import OutboxMessage
 from tests.accounts.test_strangers import (
     CONFIRM,
@@ -26,7 +26,7 @@ __all__ = ["helper", "owner", "trusted"]
 @pytest.fixture
 def _no_texts(db):
     """Staff have closed the owner's country."""
-    TextCountry.objects.create(code="US", is_open=False)
+    SmsCountry.objects.create(code="US", is_open=False)
 
 
 def told(what):

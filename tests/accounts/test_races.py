@@ -75,7 +75,7 @@ INVARIANTS = {
         SELECT 1 WHERE (SELECT count(*) FROM accounts_session WHERE user_id IS NOT NULL)
             <> (SELECT count(*) FROM accounts_securityevent WHERE kind = 'signed_in')""",
     "an attempt ends once": """
-        SELECT id FROM accounts_challenge WHERE verified_at IS NOT NULL AND closed_at IS NOT NULL""",
+        SELECT id FROM accounts_challenge WHERE verified_at IS NOT NULL AND cancelled_at IS NOT NULL""",
 }
 
 
@@ -150,13 +150,13 @@ def _nothing_is_broken(transactional_db):
 @pytest.fixture
 def evaluated(monkeypatch):
     """Every code that was really looked at."""
-    looked_at, accepts = [], Challenge.accepts
+    looked_at, compare = [], Challenge.is_current_code
 
     def counted(challenge, typed):
         looked_at.append(typed)
-        return accepts(challenge, typed)
+        return compare(challenge, typed)
 
-    monkeypatch.setattr(Challenge, "accepts", counted)
+    monkeypatch.setattr(Challenge, "is_current_code", counted)
     return looked_at
 
 

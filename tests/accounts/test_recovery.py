@@ -1340,7 +1340,7 @@ def test_race_of_twenty_requests_sends_three_links(postbox):  # LIM-07
 
 @pytest.mark.django_db(transaction=True)
 def test_race_of_new_links_and_a_change_of_contact_breaks_nothing(postbox, monkeypatch):  # REC-05
-    for name in ("RESETS_PER_ID", "MESSAGES_PER_RECIPIENT", "TEXTS_PER_PREFIX"):
+    for name in ("RESETS_PER_ID", "MESSAGES_PER_RECIPIENT", "SMS_PER_PREFIX"):
         monkeypatch.setattr(conf, name, (Rate(1000, 3600),))
     account()
     ana = sign_in(shopper=Shopper("json"))

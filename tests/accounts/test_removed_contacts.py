@@ -77,7 +77,7 @@ def by_code(who, shopper=None):
 def known(span, password=PASSWORD):
     """A browser that signed in with the password `span` ago, and does so now."""
     shopper, user = Shopper(ip="198.51.100.11"), User.objects.get(email=EMAIL)
-    shopper.client.cookies["__Host-familiar"] = trusted_browsers.remember(
+    shopper.client.cookies["__Host-trusted-browsers"] = trusted_browsers.add(
         "", owner=str(user.pk), password=user.password, at=lambda: now() - span
     )
     return by_password(shopper, password)
@@ -211,7 +211,7 @@ def window_closes(shopper):
 def proof_is(shopper, old):
     """This browser proved who is there that long ago."""
     mine = Session.objects.filter(pk=shopper.session_key)
-    assert mine.update(confirmed_at=Now() - old) == 1
+    assert mine.update(reauthenticated_at=Now() - old) == 1
 
 
 @pytest.mark.parametrize(
@@ -428,7 +428,7 @@ def test_links_end_without_taking_the_news_along(owner, ana, settings):
     settings.MAILBOX = False
     by_password(ana)
     ana.post(CHANGE_PASSWORD, current=PASSWORD, password=CHOSEN)
-    User.objects.get().challenges.end()
+    User.objects.get().challenges.cancel_all()
     settings.MAILBOX = True
 
     message, _new_sign_in = Postbox().messages(EMAIL)
@@ -442,7 +442,11 @@ def test_a_contact_that_came_back_is_written_down(owner):  # LOG-01
     comes_back()
 
     event = SecurityEvent.objects.get(kind="contact_restored")
-    assert (event.user.pk, event.channel, bool(event.fingerprint)) == (owner.pk, "email", True)
+    assert (event.user.pk, event.identifier_kind, bool(event.fingerprint)) == (
+        owner.pk,
+        "email",
+        True,
+    )
 
 
 # Since when a browser is trusted
@@ -478,9 +482,9 @@ def test_the_clock_of_the_web_server_makes_no_browser_trusted_for_long(owner):
 
 def test_nobody_writes_their_own_trust(owner):
     thief = by_password()
-    cookie = thief.client.cookies["__Host-familiar"]
+    cookie = thief.client.cookies["__Host-trusted-browsers"]
     name, since, signature = cookie.value.split(".")
-    thief.client.cookies["__Host-familiar"] = f"{name}.{int(since) - 10**6}.{signature}"
+    thief.client.cookies["__Host-trusted-browsers"] = f"{name}.{int(since) - 10**6}.{signature}"
 
     removes(thief)
 

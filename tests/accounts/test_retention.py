@@ -172,7 +172,7 @@ def test_a_limit_is_written_down_with_the_address_it_was_hit_for(ana, postbox): 
     assert answer.status_code == 429
 
     event = SecurityEvent.objects.get(kind="limit_hit")
-    assert (event.fingerprint, event.channel) == (fingerprint(who), "email")
+    assert (event.fingerprint, event.identifier_kind) == (fingerprint(who), "email")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -218,7 +218,7 @@ def test_old_attempts_go_and_others_stay(db):  # LOG-06
     kept = conf.CHALLENGES_KEPT
     attempt(kept + DAY)
     attempt(kept + DAY, verified_at=Now() - kept)
-    attempt(kept + DAY, link_expires_at=Now() + DAY, closed_at=Now() - kept)
+    attempt(kept + DAY, link_expires_at=Now() + DAY, cancelled_at=Now() - kept)
     young = attempt(kept - DAY)
     live = attempt(kept + DAY, link_expires_at=Now() + DAY)
 

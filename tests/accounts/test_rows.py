@@ -10,7 +10,7 @@ from django.utils.timezone import now
 
 from accounts import conf, limits, refusals, retention
 from accounts.identifiers import parse
-from accounts.models import Challenge, Pool, RefusalCount, SecurityEvent, Session, TextCountry, User
+from accounts.models import Challenge, Pool, RefusalCount, SecurityEvent, Session, SmsCountry, User
 from accounts.sessions.client import ClientInfo
 from backoffice.dashboard import rollups
 from backoffice.models import Tally, What
@@ -34,7 +34,7 @@ from tests.support.people import (
 from tests.support.staff import knock, make_staff
 
 GROWING = (
-    *(Alert, Bucket, Challenge, OutboxMessage, RefusalCount, SecurityEvent, Session, TextCountry),
+    *(Alert, Bucket, Challenge, OutboxMessage, RefusalCount, SecurityEvent, Session, SmsCountry),
 )
 HERE = ClientInfo(ip="203.0.113.7")
 DOWNLOAD, CONFIRM, NAMES = "/account/download/", "/account/confirm/", "/account/names/"
@@ -80,7 +80,7 @@ def kinds(kind):
 
 def counted(kind):
     """How many refusals of this kind were counted."""
-    return RefusalCount.objects.filter(kind=kind).aggregate(all=Sum("number"))["all"] or 0
+    return RefusalCount.objects.filter(kind=kind).aggregate(all=Sum("count"))["all"] or 0
 
 
 def british(number):
@@ -127,7 +127,7 @@ def test_an_owner_who_mistypes_is_told_so_and_goes_on(ana):  # IDN-05
 )
 @pytest.mark.parametrize("reason", ["closed country", "no channel", "full recipient"])
 def test_no_refusal_gives_the_households_hit_back(db, settings, door, allowed, reason):  # LIM-09
-    TextCountry.objects.create(code="GB", is_open=reason != "closed country")
+    SmsCountry.objects.create(code="GB", is_open=reason != "closed country")
     settings.MAILBOX = reason != "no channel"
     eve = Shopper("json")
     if reason == "full recipient":
@@ -141,7 +141,7 @@ def test_no_refusal_gives_the_households_hit_back(db, settings, door, allowed, r
     full = Bucket.objects.get(name__in=["registrations", "code requests"], size=allowed)
     assert len(full.hits) == allowed * 13
     assert not Challenge.objects.exists()
-    assert kinds("texts_stopped") == (1 if reason == "closed country" else 0)
+    assert kinds("sms_stopped") == (1 if reason == "closed country" else 0)
     assert kinds("limit_hit") == 1
 
 
@@ -179,19 +179,19 @@ def test_sign_ins_to_the_staff_pages_that_are_limited_add_few_rows(client):  # L
 def test_another_household_is_written_down_by_itself(db):  # LOG-01
     for ip in ("203.0.113.7", "203.0.113.8"):
         for _ in range(3):
-            refusals.note("limit_hit", client=ClientInfo(ip=ip))
+            refusals.record("limit_hit", client=ClientInfo(ip=ip))
 
     assert kinds("limit_hit") == 2
 
 
 def test_a_refusal_is_written_down_again_after_a_minute(db):  # LOG-01
-    refusals.note("limit_hit", client=HERE)
+    refusals.record("limit_hit", client=HERE)
     time_passes(seconds=59)
-    refusals.note("limit_hit", client=HERE)
+    refusals.record("limit_hit", client=HERE)
     assert kinds("limit_hit") == 1
 
     time_passes(seconds=1)
-    refusals.note("limit_hit", client=HERE)
+    refusals.record("limit_hit", client=HERE)
 
     assert kinds("limit_hit") == 2
 
@@ -225,8 +225,8 @@ def test_a_used_code_that_is_typed_again_and_again_is_five_events(db):  # COD-05
 @pytest.mark.django_db(transaction=True)
 def test_the_board_counts_every_refusal(db):  # LOG-06
     for _ in range(7):
-        refusals.note("number_refused", client=HERE, identifier=parse("+12025550123"))
-        refusals.note("limit_hit", client=HERE, identifier=parse("+12025550123"))
+        refusals.record("number_refused", client=HERE, identifier=parse("+12025550123"))
+        refusals.record("limit_hit", client=HERE, identifier=parse("+12025550123"))
 
     rollups.tally(now())
 
@@ -268,7 +268,7 @@ def test_counts_go_once_the_board_has_them_for_good(db, hours, left):  # LOG-06
 
     assert RefusalCount.objects.count() == left
     refused = Tally.objects.filter(span="hour", what=What.REFUSED)
-    assert refused.aggregate(Sum("number"))["number__sum"] == 1
+    assert refused.aggregate(Sum("count"))["count__sum"] == 1
 
 
 def test_counts_that_the_board_has_not_read_stay(db):  # LOG-06
@@ -280,7 +280,7 @@ def test_counts_that_the_board_has_not_read_stay(db):  # LOG-06
 
 @pytest.mark.django_db(transaction=True)
 def test_fifty_refusals_at_once_are_fifty(db):  # LOG-06
-    at_once(*[lambda: refusals.note("limit_hit", client=HERE)] * 50)
+    at_once(*[lambda: refusals.record("limit_hit", client=HERE)] * 50)
 
     assert counted("limit_hit") == 50
     assert kinds("limit_hit") == 1
@@ -367,7 +367,7 @@ def test_an_account_that_verifies_itself_for_ever_adds_few_rows(ana):  # REC-08
     answers = [ana.post(CONFIRM, current=PASSWORD).status_code for _ in range(MANY)]
 
     assert answers == [303] * 20 + [429] * (MANY - 20)
-    assert kinds("confirmed") == 20
+    assert kinds("reauthenticated") == 20
 
 
 def test_an_account_that_downloads_for_ever_adds_few_rows(ana):

@@ -12,7 +12,7 @@ from django.utils.timezone import now
 
 from accounts import conf
 from accounts.identifiers import parse
-from accounts.models import Challenge, SecurityEvent, Session, TextCountry, User
+from accounts.models import Challenge, SecurityEvent, Session, SmsCountry, User
 from messaging.models import OutboxMessage
 from ratelimits.models import Bucket
 from ratelimits.rates import Rate, parse_rates
@@ -111,8 +111,8 @@ def phone_only(trusted):
 
 
 def test_looping_deletion_and_sign_in_sends_no_text_to_a_closed_country(phone_only):  # ABU-07
-    TextCountry.objects.create(code="US")
-    TextCountry.objects.update(is_open=False)
+    SmsCountry.objects.create(code="US")
+    SmsCountry.objects.update(is_open=False)
     before = OutboxMessage.objects.count(), Challenge.objects.count()
 
     for _ in range(40):
@@ -153,11 +153,11 @@ def test_a_deletion_past_the_changes_is_refused_and_coming_back_is_not(trusted, 
 def test_a_notice_that_may_not_be_texted_goes_by_email(owner, helper, monkeypatch, stop):  # ABU-07
     User.objects.filter(pk=owner.pk).update(primary="phone")
     if stop == "the country":
-        TextCountry.objects.create(code="US", is_open=False)
+        SmsCountry.objects.create(code="US", is_open=False)
     elif stop == "the channel":
         helper.client.post("/admin/signups/", {"channel": "sms", "wish": "off"})
     else:
-        monkeypatch.setattr(conf, "TEXTS", parse_rates("1/h"))
+        monkeypatch.setattr(conf, "SMS_TOTAL", parse_rates("1/h"))
         sign_in(somebody(), PHONE)
         assert sent_by_text() == 1
     before = sent_by_text()
@@ -170,7 +170,7 @@ def test_a_notice_that_may_not_be_texted_goes_by_email(owner, helper, monkeypatc
 
 
 def test_a_notice_to_both_is_not_sent_to_the_email_address_twice(trusted):  # ABU-07
-    TextCountry.objects.create(code="US", is_open=False)
+    SmsCountry.objects.create(code="US", is_open=False)
     sign_in(trusted)
 
     trusted.post("/account/password/", current=PASSWORD, password="purple monkey dishwasher")
@@ -195,8 +195,8 @@ def test_a_code_that_is_renewed_obeys_a_stopped_channel(ana, helper, postbox):  
 
 
 def test_sign_ups_never_stop_a_sign_in(owner, postbox, monkeypatch):  # ABU-08
-    monkeypatch.setattr(conf, "TEXTS", parse_rates("20/h"))
-    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", parse_rates("1000/h"))
+    monkeypatch.setattr(conf, "SMS_TOTAL", parse_rates("20/h"))
+    monkeypatch.setattr(conf, "SMS_PER_PREFIX", parse_rates("1000/h"))
     answers = [somebody().identify(f"+12025551{n:03d}").status_code for n in range(21)]
     assert answers == [200] * 20 + [503]
     shopper = Shopper()
@@ -208,7 +208,7 @@ def test_sign_ups_never_stop_a_sign_in(owner, postbox, monkeypatch):  # ABU-08
 
 
 def test_new_contacts_cost_what_sign_ups_cost(trusted, monkeypatch):  # ABU-08
-    monkeypatch.setattr(conf, "TEXTS_PER_COUNTRY", parse_rates("1/h"))
+    monkeypatch.setattr(conf, "SMS_PER_COUNTRY", parse_rates("1/h"))
     sign_in(trusted)
     trusted.post(CONFIRM, current=PASSWORD)
 
@@ -221,7 +221,7 @@ def test_new_contacts_cost_what_sign_ups_cost(trusted, monkeypatch):  # ABU-08
 def test_a_trusted_browser_has_a_budget_that_strangers_cannot_spend(
     trusted, monkeypatch
 ):  # ABU-08, LIM-12
-    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", parse_rates("2/h"))
+    monkeypatch.setattr(conf, "SMS_PER_PREFIX", parse_rates("2/h"))
     strangers = [somebody().post(CODE, identifier=f"+1202555{n:04d}") for n in range(120, 123)]
     assert [answer.status_code for answer in strangers] == [200, 200, 503]
 
@@ -229,7 +229,7 @@ def test_a_trusted_browser_has_a_budget_that_strangers_cannot_spend(
 
 
 def test_forty_six_sign_ups_close_a_country_for_sign_ups_alone(owner, postbox):  # ABU-05, ABU-08
-    TextCountry.objects.create(code="US", sent=4, verified=0)
+    SmsCountry.objects.create(code="US", sent=4, verified=0)
     answers = []
     for number in range(47):
         answers.append(somebody().identify(f"+120255{60 + number // 8}{number % 8:03d}"))
@@ -243,7 +243,7 @@ def test_forty_six_sign_ups_close_a_country_for_sign_ups_alone(owner, postbox): 
 
 
 def test_a_country_that_closed_itself_opens_after_a_day(db):  # ABU-05
-    TextCountry.objects.create(code="US", sent=50)
+    SmsCountry.objects.create(code="US", sent=50)
     assert somebody().identify(PHONE).status_code == 503
     time_passes(hours=23, minutes=59)
     assert somebody().identify(PHONE).status_code == 503
@@ -251,12 +251,12 @@ def test_a_country_that_closed_itself_opens_after_a_day(db):  # ABU-05
     time_passes(minutes=2)
 
     assert somebody().identify(PHONE).status_code == 200
-    country = TextCountry.objects.get(code="US")
+    country = SmsCountry.objects.get(code="US")
     assert (country.sent, country.verified) == (1, 0)
 
 
 def test_what_staff_closed_stays_closed_for_all_shoppers(trusted, helper):  # ABU-07
-    TextCountry.objects.create(code="US", is_open=False)
+    SmsCountry.objects.create(code="US", is_open=False)
     user = User.objects.get(email=EMAIL)
     answer = helper.client.post(f"{USERS}{user.pk}/recover-by-text/", follow=True)
     assert "We cannot send texts at the moment" in words(answer)
@@ -268,10 +268,10 @@ def test_what_staff_closed_stays_closed_for_all_shoppers(trusted, helper):  # AB
 
 
 def test_staff_read_which_of_the_two_it_is_and_open_either(helper):  # ABU-05
-    TextCountry.objects.create(code="GB", is_open=False, reason="closed by staff")
-    TextCountry.objects.create(code="US", sent=50)
+    SmsCountry.objects.create(code="GB", is_open=False, reason="closed by staff")
+    SmsCountry.objects.create(code="US", sent=50)
     somebody().identify(PHONE)
-    for page in ("/admin/accounts/textcountry/", "/admin/signups/"):
+    for page in ("/admin/accounts/smscountry/", "/admin/signups/"):
         said = words(helper.client.get(page))
         assert "closed by staff, for everybody" in said
         assert "closed to sign-ups until" in said
@@ -283,7 +283,7 @@ def test_staff_read_which_of_the_two_it_is_and_open_either(helper):  # ABU-05
 
 def test_a_country_that_closed_itself_is_not_said_to_get_no_texts(owner, helper):  # ABU-05
     day = timedelta(days=1)
-    TextCountry.objects.create(code="US", sent=50, closed_until=now() + day)
+    SmsCountry.objects.create(code="US", sent=50, closed_until=now() + day)
 
     said = words(helper.client.post(LOOKUP, {"who": PHONE}))
 
@@ -292,7 +292,7 @@ def test_a_country_that_closed_itself_is_not_said_to_get_no_texts(owner, helper)
 
 
 def test_the_board_shows_no_budget_of_texts_that_does_not_exist(helper):  # ABU-08
-    TextCountry.objects.create(code="US")
+    SmsCountry.objects.create(code="US")
 
     said = words(helper.client.get("/admin/signups/"))
 
@@ -308,7 +308,7 @@ def test_the_share_of_codes_that_come_back_is_that_of_sign_ups(owner, postbox): 
     shopper.post(CODE, identifier=PHONE)
     shopper.post(CODE_VERIFY, code=postbox.code(PHONE))
 
-    assert not TextCountry.objects.filter(code="US").exists()
+    assert not SmsCountry.objects.filter(code="US").exists()
 
 
 # Oracles: a limit tells nothing
@@ -331,7 +331,7 @@ def test_counting_the_refusals_of_neighbours_tells_nothing(owner, journey):  # E
 
 
 def test_resending_costs_the_same_with_and_without_an_account(owner, monkeypatch):  # ENU-08
-    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", parse_rates("2/h"))
+    monkeypatch.setattr(conf, "SMS_PER_PREFIX", parse_rates("2/h"))
     seen = []
     for who in (PHONE, NEIGHBOUR):
         Bucket.objects.all().delete()
@@ -428,7 +428,7 @@ def test_strangers_shut_no_recovery_in_a_trusted_browser(trusted, postbox):  # L
 def test_strangers_shut_no_owner_who_is_signed_in(trusted, postbox, keeps_cookie):  # LIM-12
     sign_in(trusted)
     if not keeps_cookie:
-        del trusted.client.cookies["__Host-familiar"]
+        del trusted.client.cookies["__Host-trusted-browsers"]
     fifteen_requests_of_strangers()
 
     assert trusted.post(CONFIRM, current=PASSWORD).to == ACCOUNT

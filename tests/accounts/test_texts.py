@@ -3,7 +3,7 @@
 import pytest
 
 from accounts import conf
-from accounts.models import EVERYWHERE, Challenge, SecurityEvent, TextCountry
+from accounts.models import EVERYWHERE, Challenge, SecurityEvent, SmsCountry
 from messaging.models import Alert, OutboxMessage
 from ratelimits.rates import Rate
 from tests.support.people import Postbox, Shopper
@@ -33,7 +33,7 @@ def few(monkeypatch):
     """Budgets small enough to fill: `few(all=, country=, prefix=)` texts an hour."""
 
     def few(**budgets):
-        names = {"all": "TEXTS", "country": "TEXTS_PER_COUNTRY", "prefix": "TEXTS_PER_PREFIX"}
+        names = {"all": "SMS_TOTAL", "country": "SMS_PER_COUNTRY", "prefix": "SMS_PER_PREFIX"}
         for scope, times in budgets.items():
             monkeypatch.setattr(conf, names[scope], (Rate(times, 3600),))
 
@@ -104,11 +104,11 @@ def test_a_full_budget_is_an_event_and_an_alert(db, few):  # ABU-02
 
     alert = Alert.objects.get()
     assert (alert.kind, alert.about, alert.times) == (
-        "texts_stopped",
+        "sms_stopped",
         "texts by prefix sign-up GB",
         3,
     )
-    assert SecurityEvent.objects.filter(kind="texts_stopped").count() == 3
+    assert SecurityEvent.objects.filter(kind="sms_stopped").count() == 3
 
 
 def test_staff_hear_of_it_once_an_hour(db, few, caplog):  # ABU-02
@@ -152,48 +152,48 @@ def test_a_number_without_an_account_costs_as_much_and_nothing_is_sent(db, few):
     assert not any(message["channel"] == "sms" for message in Postbox().messages())
     # Sign-ups have a budget and a share of their own.
     assert asks_for_a_code(9, BRITISH).status_code == 303
-    assert TextCountry.objects.get(code="GB").sent == 1
+    assert SmsCountry.objects.get(code="GB").sent == 1
 
 
 # The guard: ABU-05
 
 
 def test_a_country_from_which_no_code_comes_back_is_closed(db):  # ABU-05
-    TextCountry.objects.create(code="GB", sent=49, verified=0)
+    SmsCountry.objects.create(code="GB", sent=49, verified=0)
 
     assert asks_for_a_code(1, BRITISH).status_code == 303
     assert asks_for_a_code(2, "+447500123456").status_code == 503
     assert asks_for_a_code(3, AMERICAN).status_code == 303
 
-    closed = TextCountry.objects.with_state().get(code="GB")
+    closed = SmsCountry.objects.with_state().get(code="GB")
     assert (closed.is_open, closed.is_paused) == (True, True)
     assert Alert.objects.get().about == "GB"
 
 
 @pytest.mark.parametrize(("verified", "status"), [(4, 503), (5, 303)], ids=["8 %", "10 %"])
 def test_one_in_ten_is_enough(db, verified, status):  # ABU-05
-    TextCountry.objects.create(code="GB", sent=50, verified=verified)
+    SmsCountry.objects.create(code="GB", sent=50, verified=verified)
 
     assert asks_for_a_code(1, BRITISH).status_code == status
 
 
 def test_every_day_is_counted_anew(db):  # ABU-05
-    TextCountry.objects.create(code="GB", sent=80, verified=0, since="2026-01-01T00:00:00Z")
+    SmsCountry.objects.create(code="GB", sent=80, verified=0, since="2026-01-01T00:00:00Z")
 
     assert asks_for_a_code(1, BRITISH).status_code == 303
-    assert TextCountry.objects.get(code="GB").sent == 1
+    assert SmsCountry.objects.get(code="GB").sent == 1
 
 
 def test_a_code_that_is_typed_counts_for_its_country(ana, postbox):  # ABU-05
     ana.identify(BRITISH)
     ana.verify(postbox.code(BRITISH))
 
-    country = TextCountry.objects.get(code="GB")
+    country = SmsCountry.objects.get(code="GB")
     assert (country.sent, country.verified, country.share) == (1, 1, 100)
 
 
 def test_a_closed_country_stays_closed_on_the_next_day(db):  # ABU-05
-    TextCountry.objects.create(code="GB", is_open=False, since="2026-01-01T00:00:00Z")
+    SmsCountry.objects.create(code="GB", is_open=False, since="2026-01-01T00:00:00Z")
 
     assert asks_for_a_code(1, BRITISH).status_code == 503
 
@@ -205,20 +205,20 @@ def test_staff_close_a_country_and_open_it_again(boss):
     asks_for_a_code(1, BRITISH)
     act = {"_selected_action": "GB"}
 
-    boss.post("/admin/accounts/textcountry/", {**act, "action": "stop"})
+    boss.post("/admin/accounts/smscountry/", {**act, "action": "stop"})
     assert asks_for_a_code(2, "+447500123456").status_code == 503
     assert asks_for_a_code(3, AMERICAN).status_code == 303
 
-    boss.post("/admin/accounts/textcountry/", {**act, "action": "allow"})
+    boss.post("/admin/accounts/smscountry/", {**act, "action": "allow"})
     assert asks_for_a_code(4, "+447500123456").status_code == 303
 
 
 def test_one_switch_stops_all_texts(boss):
-    TextCountry.objects.get_or_create(code=EVERYWHERE)
-    page = boss.get("/admin/accounts/textcountry/*/change/")
+    SmsCountry.objects.get_or_create(code=EVERYWHERE)
+    page = boss.get("/admin/accounts/smscountry/*/change/")
     assert page.status_code in (200, 302)
 
-    boss.post("/admin/accounts/textcountry/", {"_selected_action": "*", "action": "stop"})
+    boss.post("/admin/accounts/smscountry/", {"_selected_action": "*", "action": "stop"})
 
     assert asks_for_a_code(1, BRITISH).status_code == 503
     assert asks_for_a_code(2, AMERICAN).status_code == 503
@@ -226,24 +226,24 @@ def test_one_switch_stops_all_texts(boss):
 
 
 def test_staff_may_close_a_country_nobody_has_texted(boss):
-    boss.post("/admin/accounts/textcountry/add/", {"code": "GB"})
+    boss.post("/admin/accounts/smscountry/add/", {"code": "GB"})
 
-    country = TextCountry.objects.get(code="GB")
+    country = SmsCountry.objects.get(code="GB")
     assert (country.is_open, country.reason) == (False, "closed by staff")
     assert asks_for_a_code(1, BRITISH).status_code == 503
 
 
 def test_the_switch_is_on_the_page_of_a_country(boss):
-    TextCountry.objects.create(code="GB", is_open=False, sent=60)
+    SmsCountry.objects.create(code="GB", is_open=False, sent=60)
 
-    boss.post("/admin/accounts/textcountry/GB/change/", {"is_open": "on"})
+    boss.post("/admin/accounts/smscountry/GB/change/", {"is_open": "on"})
 
-    country = TextCountry.objects.get(code="GB")
+    country = SmsCountry.objects.get(code="GB")
     assert (country.is_open, country.sent) == (True, 0)
 
 
 def test_no_country_can_be_deleted(boss):
-    TextCountry.objects.create(code="GB", is_open=False)
+    SmsCountry.objects.create(code="GB", is_open=False)
 
-    assert boss.post("/admin/accounts/textcountry/GB/delete/", {"post": "yes"}).status_code == 403
-    assert TextCountry.objects.filter(code="GB").exists()
+    assert boss.post("/admin/accounts/smscountry/GB/delete/", {"post": "yes"}).status_code == 403
+    assert SmsCountry.objects.filter(code="GB").exists()

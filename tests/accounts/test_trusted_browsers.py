@@ -10,7 +10,7 @@ from tests.support.people import PASSWORD, Shopper
 from tests.support.staff import LOGIN as STAFF_LOGIN
 from tests.support.staff import make_staff
 
-FAMILIAR = "__Host-familiar"
+TRUSTED = "__Host-trusted-browsers"
 MADE_UP = "~".join(["0123456789abcdef.1767225600." + "A" * 43] * COOKIE_ACCOUNTS_MAX)
 
 pytestmark = pytest.mark.django_db
@@ -33,7 +33,7 @@ def looked_at(monkeypatch):
 def stranger(cookie):
     """A browser of somebody else, who made a cookie up."""
     other = Shopper(ip="198.51.100.66")
-    other.client.cookies[FAMILIAR] = cookie
+    other.client.cookies[TRUSTED] = cookie
     return other
 
 
@@ -68,13 +68,13 @@ def test_a_cookie_of_five_accounts_is_read_and_a_longer_one_is_not(looked_at):
     keys = [{"owner": f"account {number}", "password": "hash"} for number in range(6)]
     cookie = ""
     for key in keys:
-        cookie = trusted_browsers.remember(cookie, **key, at=now)
+        cookie = trusted_browsers.add(cookie, **key, at=now)
 
     assert len(cookie) == COOKIE_LENGTH_MAX
-    assert trusted_browsers.recognise(cookie, **keys[-1])[0]
-    assert trusted_browsers.recognise(cookie, **keys[1])[0]
+    assert trusted_browsers.find(cookie, **keys[-1])[0]
+    assert trusted_browsers.find(cookie, **keys[1])[0]
     looked_at.clear()
-    assert trusted_browsers.recognise(f"{cookie}~", **keys[-1]) == ("", "")
+    assert trusted_browsers.find(f"{cookie}~", **keys[-1]) == ("", "")
     assert looked_at == []
 
 

@@ -141,12 +141,12 @@ def test_a_long_link_to_an_address_is_no_long_address():  # IDN-09
 
 @pytest.mark.parametrize("domain", REAL)
 def test_a_domain_that_exists_is_no_slip(domain):  # ux 19
-    assert identifiers.suggestion(f"ana@{domain}") == ""
+    assert identifiers.suggest_address(f"ana@{domain}") == ""
 
 
 @pytest.mark.parametrize(("typed", "meant"), SLIPS.items())
 def test_a_slip_is_still_asked_about(typed, meant):  # ux 19
-    assert identifiers.suggestion(f"ana@{typed}") == f"ana@{meant}"
+    assert identifiers.suggest_address(f"ana@{typed}") == f"ana@{meant}"
 
 
 # Numbers
@@ -159,13 +159,13 @@ def test_python_knows_the_dashes_that_are_tested():
 @pytest.mark.parametrize("dash", DASHES, ids=lambda dash: f"U+{ord(dash):04X}")
 def test_every_dash_in_a_number_and_a_code_is_read_through(dash):  # IDN-10
     assert identifiers.parse(f"+44 7400{dash}123456").key == BEA
-    assert codes.read(f"123{dash}456") == CODE
+    assert codes.extract_digits(f"123{dash}456") == CODE
 
 
 @pytest.mark.parametrize("hidden", INVISIBLE, ids=lambda hidden: f"U+{ord(hidden):04X}")
 def test_every_invisible_in_a_number_and_a_code_is_read_through(hidden):  # IDN-10
     assert identifiers.parse(f"+44{hidden} 7400 123456{hidden}").key == BEA
-    assert codes.read(f"123{hidden}456{hidden}") == CODE
+    assert codes.extract_digits(f"123{hidden}456{hidden}") == CODE
 
 
 @pytest.mark.parametrize("typed", NUMBERS.values(), ids=NUMBERS)
@@ -202,12 +202,12 @@ def test_both_forms_of_a_mobile_number_of_argentina_are_read(typed):  # IDN-10
 
 @pytest.mark.parametrize("typed", WHOLE_MESSAGES.values(), ids=WHOLE_MESSAGES)
 def test_a_whole_message_holds_one_code(typed):  # IDN-10, ux 26, COD-10
-    assert codes.read(typed) == CODE
+    assert codes.extract_digits(typed) == CODE
 
 
 @pytest.mark.parametrize("typed", [f"{CODE} or 654321", f"{CODE}, no: 654321, no: {CODE}"])
 def test_two_codes_are_none(typed):  # COD-10
-    assert codes.read(typed) == ""
+    assert codes.extract_digits(typed) == ""
 
 
 def test_our_own_text_is_pasted_whole(anyone, postbox):  # IDN-10, ux 26

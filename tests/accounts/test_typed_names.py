@@ -46,7 +46,7 @@ NO_NAMES = {
 
 
 @pytest.fixture
-def proven(ana, postbox):
+def verified(ana, postbox):
     """A shopper at step 3."""
     ana.identify("ana@example.com")
     ana.verify(postbox.code())
@@ -54,15 +54,15 @@ def proven(ana, postbox):
 
 
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
-def test_a_name_in_any_script_is_kept_as_it_was_typed(proven, name):  # IDN-10, ux 57
-    assert proven.complete(name=name).status_code == 303
+def test_a_name_in_any_script_is_kept_as_it_was_typed(verified, name):  # IDN-10, ux 57
+    assert verified.complete(name=name).status_code == 303
 
     assert User.objects.get().name == name
 
 
 @pytest.mark.parametrize(("name", "why"), NO_NAMES.values(), ids=NO_NAMES)
-def test_what_nobody_sees_or_what_spills_over_is_no_name(proven, name, why):  # IDN-10
-    refused = proven.complete(name=name)
+def test_what_nobody_sees_or_what_spills_over_is_no_name(verified, name, why):  # IDN-10
+    refused = verified.complete(name=name)
 
     assert refused.status_code == 422
     assert why in words(refused)
@@ -113,8 +113,8 @@ def test_a_tower_of_marks_is_one_higher_than_any_that_is_read():
     assert characters.has_tall_stack("a" + "\u0301" * (characters.MOST_MARKS + 1))
 
 
-def test_a_page_full_of_marks_is_too_long_before_it_is_read(proven):  # IDN-09
-    refused = proven.post(
+def test_a_page_full_of_marks_is_too_long_before_it_is_read(verified):  # IDN-09
+    refused = verified.post(
         COMPLETE, name="a" + "\u0301\u0316" * 9000, password="correct horse battery"
     )
 

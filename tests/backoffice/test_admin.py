@@ -207,12 +207,12 @@ def test_what_staff_open_and_change_is_written_down(staff, shop):  # LOG-01
     staff.client.post("/admin/auth/group/add/", {"name": "Robbers"})
     robbers = Group.objects.get(name="Robbers")
     staff.client.post(f"/admin/auth/group/{robbers.pk}/delete/", {"post": "yes"})
-    staff.client.post("/admin/accounts/textcountry/", {"action": "stop", "_selected_action": ["*"]})
+    staff.client.post("/admin/accounts/smscountry/", {"action": "stop", "_selected_action": ["*"]})
 
     assert written(f"user {ana.pk}") == [did("viewed")]
     assert written(f"group {group.pk}") == [did("viewed"), did("changed")]
     assert written(f"group {robbers.pk}") == [did("added"), did("removed")]
-    assert written("textcountry *") == [did("changed")]
+    assert written("smscountry *") == [did("changed")]
 
 
 def test_what_was_not_there_or_not_allowed_was_not_opened(staff, shop):  # LOG-01
@@ -324,7 +324,7 @@ def test_staff_sign_in(boss):
 
 
 def test_staff_have_just_verified_who_they_are(staff):  # REC-08
-    assert Session.objects.get().is_fresh
+    assert Session.objects.get().is_recently_authenticated
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import localtime, now, override
 
 from accounts import conf
-from accounts.models import Challenge, SecurityEvent, TextCountry, User
+from accounts.models import Challenge, SecurityEvent, SmsCountry, User
 from backoffice.dashboard import rollups
 from backoffice.dashboard.rollups import DAY, FINAL, HOUR, OPEN, catch_up, percentile, tally
 from backoffice.models import KEY, Span, Tally, What
@@ -96,9 +96,7 @@ def staff(client, db):
 @pytest.fixture
 def sam(staff):
     """Staff who may look at the board and turn its switches."""
-    return staff(
-        "backoffice.view_tally", "messaging.change_provider", "accounts.change_textcountry"
-    )
+    return staff("backoffice.view_tally", "messaging.change_provider", "accounts.change_smscountry")
 
 
 def row(what=What.SIGN_UPS, number=1, *, at=None, span=Span.DAY, **more):
@@ -213,7 +211,7 @@ def test_refusals_count_for_their_country(ana, postbox, monkeypatch):
     ana.identify(BRITISH)
     ana.verify(wrong(postbox.code(BRITISH)))
     stranger(1).identify("+19005550123")
-    monkeypatch.setattr(conf, "TEXTS_PER_PREFIX", parse_rates("1/h"))
+    monkeypatch.setattr(conf, "SMS_PER_PREFIX", parse_rates("1/h"))
     stranger(2).identify(BRITISH[:-1] + "7")
     carl = stranger(3)
     carl.identify("carl@example.com")
@@ -227,7 +225,7 @@ def test_refusals_count_for_their_country(ana, postbox, monkeypatch):
     assert by_country == {
         ("GB", SMS, "code_wrong"): 1,
         ("US", SMS, "number_refused"): 1,
-        ("GB", SMS, "texts_stopped"): 1,
+        ("GB", SMS, "sms_stopped"): 1,
         ("", EMAIL, "code_wrong"): 1,
     }
 
@@ -242,7 +240,7 @@ def test_the_reasons_of_one_country_are_shown(sam):
 
 
 def test_every_reason_has_words():
-    assert set(rollups.REFUSALS) >= {"code_wrong", "password_locked", "texts_stopped", "limit_hit"}
+    assert set(rollups.REFUSALS) >= {"code_wrong", "password_locked", "sms_stopped", "limit_hit"}
 
 
 @pytest.mark.parametrize(
@@ -622,7 +620,7 @@ def test_whoever_may_only_look_has_no_switch(staff):
         assert browser.post(BOARD, {**fields, "wish": "off"}).status_code == 403
     one.refresh_from_db()
     assert one.is_active
-    assert TextCountry.objects.get(pk="*").is_open
+    assert SmsCountry.objects.get(pk="*").is_open
     assert not Channel.objects.exists()
 
 
@@ -717,11 +715,11 @@ def test_a_second_click_changes_and_notes_nothing(sam):
 
 def test_texts_can_be_stopped_everywhere(sam):
     sam.post(BOARD, {"texts": "*", "wish": "off"})
-    assert not TextCountry.objects.get(pk="*").is_open
+    assert not SmsCountry.objects.get(pk="*").is_open
     assert "closed by staff" in words(sam.get(BOARD))
 
     sam.post(BOARD, {"texts": "*", "wish": "on"})
-    assert TextCountry.objects.get(pk="*").is_open
+    assert SmsCountry.objects.get(pk="*").is_open
     assert LogEntry.objects.count() == 2
 
 
@@ -758,7 +756,7 @@ def test_a_stopped_channel_shuts_no_member_of_staff_out(sam, postbox, switch, co
 
     assert sign_in_staff(stranger(1).client).headers["Location"] == "/admin/"
     assert (
-        TextCountry.objects.get(pk="*").verified,
+        SmsCountry.objects.get(pk="*").verified,
         Bucket.objects.filter(name="texts").count(),
     ) == (0, 0)
 

@@ -57,7 +57,7 @@ def test_staff_see_and_lift_that_a_trusted_browser_locked_itself(trusted, helper
 
 def test_staff_see_and_lift_a_browser_that_is_signed_in_without_its_cookie(trusted, helper, owner):
     sign_in(trusted)
-    del trusted.client.cookies["__Host-familiar"]
+    del trusted.client.cookies["__Host-trusted-browsers"]
     answers = [trusted.post(CONFIRM, current=WRONG).status_code for _ in range(6)]
     assert answers == [422] * 5 + [429]
     assert "passwords tried in a browser of theirs, full until" in page_of(owner, helper)

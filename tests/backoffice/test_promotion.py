@@ -62,7 +62,7 @@ CHANGES = {
         user, name="Eve", username=user.username, session=Session(), client=HERE
     ),
     "password": lambda user: account.set_password(
-        user, new="chosen by the thief", keep="", visitor=Visitor(HERE)
+        user, new="chosen by the thief", session_key="", visitor=Visitor(HERE)
     ),
     "contact": lambda user: contacts.add(user, parse("eve@example.com"), client=HERE),
     "primary": lambda user: contacts.make_primary(user, "phone", client=HERE),
@@ -92,7 +92,7 @@ def test_a_request_that_was_on_its_way_changes_nothing_any_more(carol, change, m
 def test_no_deletion_is_planned_for_somebody_who_was_just_promoted(carol):  # ADM-04
     roles.set_role(User.objects.get(pk=carol.pk), "Operations")
 
-    deletion.ask(carol, client=HERE)
+    deletion.request_deletion(carol, client=HERE)
 
     assert User.objects.get(pk=carol.pk).deletion_due_at is None
 

@@ -8,7 +8,7 @@ from django.db.models.signals import post_migrate
 from django.test import Client
 
 from accounts.apps import AccountsConfig
-from accounts.models import Challenge, SecurityEvent, TextCountry, User
+from accounts.models import Challenge, SecurityEvent, SmsCountry, User
 from backoffice import roles
 from messaging import providers
 from messaging.models import Alert, Breaker, Channel, OutboxMessage, Provider
@@ -27,7 +27,7 @@ MAY = {
     },
     "Operations": {
         Provider: {VIEW, ADD, CHANGE, DELETE},
-        TextCountry: {VIEW, ADD, CHANGE},
+        SmsCountry: {VIEW, ADD, CHANGE},
         Breaker: {VIEW},
         Channel: {VIEW},
         Alert: {VIEW},
@@ -36,7 +36,7 @@ MAY = {
     "Auditor": {
         model: {VIEW}
         for model in (
-            *(User, Challenge, SecurityEvent, TextCountry),
+            *(User, Challenge, SecurityEvent, SmsCountry),
             *(Provider, Breaker, Channel, Alert, OutboxMessage),
         )
     },
@@ -143,9 +143,9 @@ def test_operations_switch_and_remove_a_provider(shop):  # ADM-03
 def test_operations_close_a_country(shop):  # ABU-05
     browser = hire("Operations")
 
-    browser.post(url_of(TextCountry), {"action": "stop", "_selected_action": ["*"]})
+    browser.post(url_of(SmsCountry), {"action": "stop", "_selected_action": ["*"]})
 
-    assert not TextCountry.objects.get(code="*").is_open
+    assert not SmsCountry.objects.get(code="*").is_open
 
 
 @pytest.mark.parametrize(

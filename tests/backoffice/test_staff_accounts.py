@@ -13,7 +13,7 @@ from django.test import Client
 from accounts import audit, conf, limits, tasks
 from accounts.flows import recovery
 from accounts.identifiers import fingerprint, parse
-from accounts.models import Challenge, Pool, Purpose, SecurityEvent, Session, TextCountry, User
+from accounts.models import Challenge, Pool, Purpose, SecurityEvent, Session, SmsCountry, User
 from accounts.sessions.store import STAFF_DOOR
 from backoffice import roles
 from messaging.models import Channel, OutboxMessage
@@ -354,7 +354,7 @@ def test_promotion_ends_what_the_shopper_had(ana, postbox):  # ADM-03, ADM-04
     assert user.is_staff
     assert user.deletion_due_at is None
     assert not Session.objects.filter(user=user).exists()
-    assert not Challenge.objects.filter(verified_at=None, closed_at=None).exists()
+    assert not Challenge.objects.filter(verified_at=None, cancelled_at=None).exists()
     for link in (not_me, reset):
         assert stranger().open(link).status_code == 410
     assert kinds(user=user)[-1] == "staff_role_changed"
@@ -377,7 +377,7 @@ def test_demotion_ends_what_the_member_of_staff_had(boss, member):  # ADM-03
 
     assert not member.is_signed_in
     assert type_code(member.client, code, PASSWORD_CODE).status_code == 302
-    assert not Challenge.objects.filter(verified_at=None, closed_at=None).exists()
+    assert not Challenge.objects.filter(verified_at=None, cancelled_at=None).exists()
     assert kinds(user=boss)[-1] == "staff_role_changed"
     assert User.objects.get().check_password(SECRET)
 
@@ -850,8 +850,8 @@ def test_and_nothing_else(boss):  # LIM-02
 def test_codes_of_staff_leave_whatever_is_stopped(boss, member):  # ABU-02
     for channel in ("email", "sms"):
         Channel.objects.update_or_create(name=channel, defaults={"is_open": False})
-    TextCountry.objects.create(code="US", is_open=False)
-    for limit in [each for pool in Pool for each in limits.texts(parse(NUMBER), pool)]:
+    SmsCountry.objects.create(code="US", is_open=False)
+    for limit in [each for pool in Pool for each in limits.sms(parse(NUMBER), pool)]:
         for _ in range(limit.rate.times):
             consume(limit)
 

@@ -25,7 +25,7 @@ NASTY = [
 ]
 EMPTY = ""
 OF_DJANGO = "q o p e all _to_field _popup _facets _changelist_filters _source_model".split()
-OF_OURS = "before span channel country format kind state verified letter provider term".split()
+OF_OURS = "before span channel country format kind identifier_kind state verified letter provider term".split()
 LOOKUPS = [
     "",
     *"__exact __year __month __day __regex __isnull __in __gt __range __date __contains __year__gt".split(),

@@ -11,7 +11,7 @@ from django.utils.timezone import now
 
 from accounts import limits
 from accounts.identifiers import parse
-from accounts.models import Challenge, Pool, SecurityEvent, Session, TextCountry, User
+from accounts.models import Challenge, Pool, SecurityEvent, Session, SmsCountry, User
 from backoffice.support import challenge_status, timeline
 from backoffice.support.advice import Facts, sentence
 from messaging.models import OutboxMessage, Provider, Receipt, Status
@@ -239,7 +239,7 @@ def test_the_list_is_filtered_by_what_was_verified(staff, ana, how, shown):
     [
         ({}, challenge_status.VALID),
         ({"verified_at": now()}, challenge_status.USED),
-        ({"closed_at": now()}, challenge_status.REPLACED),
+        ({"cancelled_at": now()}, challenge_status.REPLACED),
         ({"tries_left": 0}, challenge_status.USED_UP),
         ({"expires_at": now()}, challenge_status.EXPIRED),
         ({"purpose": "not_me", "tries_left": 0, "expires_at": now()}, challenge_status.VALID),
@@ -448,7 +448,7 @@ def test_whoever_has_a_number_alone_is_sent_a_link_by_text(helper, bea, postbox)
     user.refresh_from_db()
     assert user.check_password("another fine secret")
     # The share of codes that come back is that of sign-ups alone (ENU-08).
-    country = TextCountry.objects.get(code="US")
+    country = SmsCountry.objects.get(code="US")
     assert (country.sent, country.verified) == (1, 1)
 
 
@@ -456,7 +456,7 @@ def test_a_link_by_text_works_an_hour_and_no_code_with_it(helper, shopper, ana):
     helper.client.post(f"{USERS}{shopper.pk}/recover-by-text/")
     sent = Challenge.objects.get(purpose="reset")
 
-    assert not sent.accepts(sent.code)
+    assert not sent.is_current_code(sent.code)
     assert challenge_status.of(sent) == challenge_status.VALID
     time_passes(minutes=59)
     sent.refresh_from_db()
@@ -678,7 +678,7 @@ def test_the_page_tells_which_limits_are_full_and_until_when(staff, shopper):
 
 
 def test_the_page_tells_that_a_country_is_closed(staff, shopper):
-    TextCountry.objects.filter(code="*").close()
+    SmsCountry.objects.filter(code="*").close()
 
     page = asks_why(staff, "+1 (202) 555-0123")
 

@@ -16,7 +16,7 @@ PAGES = [
     "/admin/accounts/user/",
     "/admin/accounts/challenge/",
     "/admin/accounts/securityevent/",
-    "/admin/accounts/textcountry/",
+    "/admin/accounts/smscountry/",
     "/admin/messaging/outboxmessage/",
     "/admin/messaging/provider/",
     "/admin/messaging/provider/add/",

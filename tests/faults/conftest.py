@@ -94,10 +94,10 @@ def environment(home, database_url, servers, line, post_office):
         "CODE_LENGTH": "8",
         "VAULT_KEYS": Fernet.generate_key().decode(),
         "PROVIDER_NETWORKS": "127.0.0.0/8",
-        "TEXTS": "100000/h",
-        "TEXTS_PER_COUNTRY": "100000/h",
-        "TEXTS_PER_PREFIX": "100000/h",
-        "TEXTS_BEFORE_JUDGING": "100000",
+        "SMS_TOTAL": "100000/h",
+        "SMS_PER_COUNTRY": "100000/h",
+        "SMS_PER_PREFIX": "100000/h",
+        "SMS_BEFORE_JUDGING": "100000",
         "LOG_LEVEL": "DEBUG",
     }
     for command in (["migrate"], ["collectstatic", "--no-input"]):

@@ -159,7 +159,7 @@ from accounts.sessions.client import ClientInfo
 with patch("messaging.outbox.api.nudge"):
     for n in range(number):
         user = User.objects.register(parse(f"customer{n}@example.com"), name="Ana")
-        notifications.tell(user, "password_changed", client=ClientInfo(), to=user.contacts)
+        notifications.notify(user, "password_changed", client=ClientInfo(), to=user.contacts)
 """
 
 

@@ -166,7 +166,7 @@ def test_a_used_code_is_not_sent(message):  # OUT-04
 
 
 def test_a_withdrawn_code_is_not_sent(message):  # OUT-04
-    Challenge.objects.get().close()
+    Challenge.objects.get().cancel()
 
     sweep()
 

@@ -320,7 +320,7 @@ def test_every_span_and_every_rate_has_its_bounds():
         if isinstance(value, Rate) or (isinstance(value, tuple) and value and name.isupper())
     }
     # What texts cost, and when staff are alerted, is the shop's own affair; guesses at codes are E003's.
-    free = {name for name in rated if name.startswith(("TEXTS", "ALERT_"))}
+    free = {name for name in rated if name.startswith(("SMS_", "ALERT_"))}
 
     assert spans <= set(BOUNDS)
     assert rated - free - {"CODE_GUESSES_PER_ID"} == set(RATES)

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from django.db.models import F
 from django.test import Client
 
-from accounts.models import Challenge, Session, TextCountry
+from accounts.models import Challenge, Session, SmsCountry
 from messaging.models import OutboxMessage
 from messaging.providers import mailbox
 from messaging.tasks import sweep
@@ -146,7 +146,7 @@ def time_passes(**span):
         Challenge: ["created_at", "sent_at", "expires_at", "link_expires_at"],
         Session: ["created_at", "signed_in_at", "last_used_at", "expire_date"],
         OutboxMessage: ["created_at", "due_at", "expires_at"],
-        TextCountry: ["since", "closed_until"],
+        SmsCountry: ["since", "closed_until"],
     }
     for model, names in moments.items():
         model.objects.update(**{name: F(name) - back for name in names})

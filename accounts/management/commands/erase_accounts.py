@@ -11,6 +11,5 @@ class Command(BaseCommand):
     help = __doc__
 
     def handle(self, *args, **options):
-        """Erase, batch by batch, and say how many."""
         erased = sum(iter(deletion.erase_due, 0))
         self.stdout.write(f"{erased} erased")

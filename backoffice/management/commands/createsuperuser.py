@@ -35,7 +35,7 @@ class Command(createsuperuser.Command):
         if problem:
             return problem
         try:
-            name = identifiers.spell_username(username)
-        except identifiers.Unreadable as unreadable:
+            name = identifiers.normalize_username(username)
+        except identifiers.InvalidIdentifier as unreadable:
             return str(unreadable)
-        return TAKEN if User.objects.has_username(name) else None
+        return TAKEN if User.objects.is_username_taken(name) else None

@@ -24,7 +24,7 @@ class Command(BaseCommand):
         try:
             found = identifiers.parse(contact)
             roles.set_contact(user, found)
-        except identifiers.Unreadable as problem:
+        except identifiers.InvalidIdentifier as problem:
             raise CommandError(str(problem)) from None
         except IntegrityError:
             raise CommandError("Another account has that contact.") from None

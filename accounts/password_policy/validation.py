@@ -16,7 +16,7 @@ from accounts.password_policy.validators import BreachedValidator
 from ratelimits.engine import Limit
 
 
-def judge(password: str, user: User) -> None:
+def validate_locally(password: str, user: User) -> None:
     """Raise ValidationError for a password that is weak by itself, or for this `user`. Asks nobody."""
     alone = [each for each in get_default_password_validators() if not _asks(each)]
     validate_password(password, user, alone)
