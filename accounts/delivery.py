@@ -17,7 +17,7 @@ from messaging.outbox import api as outbox
 
 # So soon after sending nobody asks the database: what else could it say?
 JUST_NOW = timedelta(seconds=2)
-LATE = timedelta(seconds=10)
+DELAYED_AFTER = timedelta(seconds=10)
 ASKED_FOR = timedelta(seconds=60)
 
 ON_ITS_WAY, DELAYED, SENT, DELIVERED, BOUNCED, OVER = (
@@ -103,7 +103,7 @@ def _state(challenge: Challenge, age: timedelta) -> str:
     if challenge.is_private:
         # A closed account gets no message: a stranger who saw it leave, or arrive, would know all others from it.
         return BOUNCED if state == BOUNCED else ON_ITS_WAY
-    return DELAYED if state == ON_ITS_WAY and age > LATE else state
+    return DELAYED if state == ON_ITS_WAY and age > DELAYED_AFTER else state
 
 
 def _url(challenge: Challenge, state: str) -> str:

@@ -19,7 +19,7 @@ from ratelimits.rates import Rate
 ONCE_A_MINUTE = (Rate(1, 60),)
 BY_STAFF_BROWSER = "staff logins by browser"
 # One in so many hits of a cap is never for strangers (LIM-12).
-KEPT = 5
+OWNERS_SHARE = 5
 
 
 def registrations(client: ClientInfo) -> list[Limit]:
@@ -207,9 +207,9 @@ def staff_lookups(account: str) -> list[Limit]:
 
 
 def part_of_strangers(rate: Rate) -> Rate:
-    """What strangers may fill of a cap: one in KEPT hits is not for them (LIM-12)."""
+    """What strangers may fill of a cap: one in OWNERS_SHARE hits is not for them (LIM-12)."""
     # Of a cap of one there is no part to keep.
-    return rate._replace(times=max(1, rate.times - max(1, rate.times // KEPT)))
+    return rate._replace(times=max(1, rate.times - max(1, rate.times // OWNERS_SHARE)))
 
 
 def enforce(*limits: Limit) -> None:

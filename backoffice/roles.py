@@ -23,7 +23,7 @@ from accounts.sessions.trusted_browsers import Visitor
 from ratelimits.engine import Hit, Limit, refund
 
 # A wrong password at the door, and on the pages of the own account.
-FAILURES = ("staff_sign_in_failed", "sign_in_failed")
+FAILED_SIGN_INS = ("staff_sign_in_failed", "sign_in_failed")
 NAMES = SUPPORT, OPERATIONS, AUDITOR = "Support", "Operations", "Auditor"
 
 # What each role may do, as Django names permissions; those that do not exist are left out.
@@ -81,7 +81,7 @@ def tries_of_browsers(user: User) -> list[Limit]:
     """The limits of this member of staff's own browsers in which a wrong password was typed lately."""
     since = Now() - timedelta(seconds=max(rate.seconds for rate in conf.STAFF_LOGINS_PER_NAME))
     theirs = Q(user=user) | Q(fingerprint__in=fingerprints(user.username or ""))
-    failed = SecurityEvent.objects.filter(theirs, kind__in=FAILURES, at__gt=since)
+    failed = SecurityEvent.objects.filter(theirs, kind__in=FAILED_SIGN_INS, at__gt=since)
     every = map(limits.staff_logins_by_browser, audit.trusted_browsers(failed))
     return [limit for own in every for limit in own]
 
@@ -268,7 +268,7 @@ def _still_theirs(challenge: Challenge) -> QuerySet[User]:
     contact = challenge.identifier
     still = {"email_key": contact.key} if contact.kind == EMAIL else {"phone": contact.key}
     staff = User.objects.filter(is_active=True, is_staff=True, **still)
-    return staff.filter(pk=challenge.user_id or challenges.NOBODY)
+    return staff.filter(pk=challenge.user_id or challenges.NO_USER_ID)
 
 
 def _changed(

@@ -40,7 +40,7 @@ from messaging.models import Alert
 from ratelimits.engine import refund
 
 # The alerts on the front page.
-LATELY, MOST_ALERTS = timedelta(days=1), 5
+ALERTS_SHOWN_FOR, MOST_ALERTS = timedelta(days=1), 5
 
 NO_CONTACT = gettext_lazy(
     "The password is right, but there is no contact to send a code to. "
@@ -174,7 +174,7 @@ class StaffSite(admin.AdminSite):
 
     def index(self, request, extra_context=None):
         """The front page, with what staff should look at."""
-        lately = Alert.objects.filter(last_at__gt=now() - LATELY).order_by("-last_at")
+        lately = Alert.objects.filter(last_at__gt=now() - ALERTS_SHOWN_FOR).order_by("-last_at")
         may_look = request.user.has_perm("messaging.view_alert")
         alerts = {"alerts": lately[:MOST_ALERTS] if may_look else []}
         return super().index(request, alerts | (extra_context or {}))

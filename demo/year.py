@@ -170,14 +170,14 @@ USERS: dict[str, str] = {
     "deletion_due_at": "CASE WHEN chance(n, 45) < 0.003 THEN now() + chance(n, 46) * interval '14 days' END",
 }
 # HMAC-SHA-256 as accounts.identifiers.fingerprint has it.
-FINGERPRINT = """left(encode(sha256(%(outer)s::bytea || sha256(
+FINGERPRINT_SQL = """left(encode(sha256(%(outer)s::bytea || sha256(
     %(inner)s::bytea || convert_to(recipient, 'UTF8'))), 'hex'), 40)"""
 CHALLENGES: dict[str, str] = {
     "id": "id",
     "purpose": "purpose",
     "kind": "kind",
     "recipient": "recipient",
-    "fingerprint": FINGERPRINT,
+    "fingerprint": FINGERPRINT_SQL,
     "address": "recipient",
     "user_id": "user_id",
     "device": "(%(devices)s::text[])[device]",
@@ -197,7 +197,7 @@ EVENTS: dict[str, str] = {
     "kind": "what",
     "at": "least(moment, now())",
     "user_id": "user_id",
-    "fingerprint": f"CASE WHEN named THEN {FINGERPRINT} ELSE '' END",
+    "fingerprint": f"CASE WHEN named THEN {FINGERPRINT_SQL} ELSE '' END",
     "identifier_kind": "CASE WHEN named THEN kind ELSE '' END",
     "country": "CASE WHEN named AND kind = 'phone' THEN (%(countries)s::text[])[1 + mod(n, 10)] ELSE '' END",
     "ip": "ip",

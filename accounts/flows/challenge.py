@@ -27,7 +27,7 @@ from accounts.sessions.trusted_browsers import Visitor
 from messaging.outbox import api as outbox
 from ratelimits.engine import Limit
 
-NOBODY = UUID(int=0)
+NO_USER_ID = UUID(int=0)
 
 # How long the emailed link of an attempt works, where it is not LINK_TTL.
 LINK_LIVES = {Purpose.RESET: conf.RESET_TTL}
@@ -129,7 +129,7 @@ def lock_user(user_id: UUID | None) -> None:
 
     For nobody it asks, too: a stranger who counts statements or time must not learn who has an account (ENU-02).
     """
-    User.objects.select_for_update(no_key=True).filter(pk=user_id or NOBODY).values_list(
+    User.objects.select_for_update(no_key=True).filter(pk=user_id or NO_USER_ID).values_list(
         "pk"
     ).first()
 

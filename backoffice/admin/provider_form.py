@@ -14,7 +14,7 @@ from messaging.credentials import vault
 from messaging.models import Provider
 
 CLEAR = "clear_"
-LONGEST, LONGEST_SECRET = 500, 4_000
+LONGEST_VALUE, LONGEST_SECRET = 500, 4_000
 # Where the credentials are sent. Whoever changes it must know them, or could have them sent to a server of their own.
 DESTINATIONS = frozenset({"host", "api_url"})
 
@@ -194,7 +194,7 @@ def _open(field, row):
         choices = field.choices if field.required else ("", *field.choices)
         return forms.ChoiceField(choices=[(choice, choice) for choice in choices], **common)
     return forms.CharField(
-        max_length=LONGEST,
+        max_length=LONGEST_VALUE,
         validators=_shapes(field),
         widget=AdminTextInputWidget(attrs={"autocomplete": "off"}),
         **common,

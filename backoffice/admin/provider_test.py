@@ -25,7 +25,7 @@ from messaging.providers.base import (
 
 # The first words of such an entry in the history; entries are what is counted.
 MARK = "Test message"
-MOST, WITHIN = 5, timedelta(minutes=1)
+MOST_TESTS, WITHIN = 5, timedelta(minutes=1)
 
 # Faults that whoever runs the site can repair: what to do.
 HINTS = {
@@ -74,7 +74,7 @@ def too_often(user):
     lately = LogEntry.objects.filter(
         user_id=user.pk, change_message__startswith=MARK, action_time__gt=now() - WITHIN
     )
-    return lately.count() >= MOST
+    return lately.count() >= MOST_TESTS
 
 
 def attempt(row, to):

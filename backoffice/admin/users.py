@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils.formats import date_format
+from django.utils.formats import date_format, localize
 from django.utils.html import format_html_join
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
@@ -280,7 +280,7 @@ class UserAdmin(ReadOnlyModelAdmin):
     def verified(self, user):
         """By which channel, and when."""
         proofs = ((_("email"), user.email_verified_at), (_("text message"), user.phone_verified_at))
-        lines = [[word, _moment(at)] for word, at in proofs if at]
+        lines = [[word, localize(localtime(at))] for word, at in proofs if at]
         return format_html_join("", "{}, {}<br>", lines) or None
 
     # The page of one user
@@ -366,8 +366,4 @@ def _states(user):
 
 
 def _verified(masked, at):
-    return with_note(masked, _moment(at)) if masked else None
-
-
-def _moment(at):
-    return date_format(localtime(at), "j M Y, H:i")
+    return with_note(masked, localize(localtime(at))) if masked else None

@@ -16,7 +16,7 @@ from backoffice.support import challenge_status
 from messaging.models import CHANNELS, EMAIL, SMS, Breaker, Channel, Provider
 from ratelimits.engine import used
 
-MOST = 25
+MOST_COUNTRIES = 25
 
 
 def channels():
@@ -81,7 +81,7 @@ def budgets():
     ordered = SmsCountry.objects.with_state().order_by(
         everywhere, "is_open", paused, "-sent", "code"
     )
-    countries = list(ordered[:MOST])
+    countries = list(ordered[:MOST_COUNTRIES])
     budgets = {country.code: _budgets(country.code) for country in countries}
     counts = used(chain.from_iterable(budgets.values()))
     return [

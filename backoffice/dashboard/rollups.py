@@ -33,7 +33,7 @@ REACH, HOURS_KEPT = 90 * DAY, 100 * DAY
 MOST_HOURS, RUN_SECONDS = 48, 15
 BATCH = 500
 # Upper ends of the steps in which spans of time are counted, in seconds.
-BOUNDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+WAIT_BOUNDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
 ENDLESS = "inf"
 OPEN, FINAL = 1, 2
 
@@ -106,9 +106,9 @@ def day_of(moment: datetime) -> datetime:
 
 
 def percentile(steps: dict[str, int], share: float) -> str:
-    """The end of the step below which `share` of all lie: one of BOUNDS, ENDLESS, or "" when there are none."""
+    """The end of the step below which `share` of all lie: one of WAIT_BOUNDS, ENDLESS, or "" when there are none."""
     wanted, passed = share * sum(steps.values()), 0
-    for bound in (*map(str, BOUNDS), ENDLESS):
+    for bound in (*map(str, WAIT_BOUNDS), ENDLESS):
         passed += steps.get(bound, 0)
         if passed and passed >= wanted:
             return bound
@@ -226,7 +226,9 @@ def _step(attempt: Challenge, sent: dict[UUID, int]) -> int:
 def _messages(hour: datetime) -> Counts:
     """What became of the messages that were settled in this hour, and how long they took to leave."""
     settled = OutboxMessage.objects.filter(**_within("settled_at", hour)).order_by()
-    whens = [When(waited__lte=timedelta(seconds=bound), then=Value(str(bound))) for bound in BOUNDS]
+    whens = [
+        When(waited__lte=timedelta(seconds=bound), then=Value(str(bound))) for bound in WAIT_BOUNDS
+    ]
     groups = (
         settled.annotate(
             number=Case(When(channel=SMS, then=F("address")), default=Value("")),
@@ -286,7 +288,7 @@ def _place(recipient: str) -> tuple[str, str]:
 def _bound(waited: timedelta) -> str:
     """The step in which a span of time is counted."""
     seconds = waited.total_seconds()
-    return str(next((bound for bound in BOUNDS if seconds <= bound), ENDLESS))
+    return str(next((bound for bound in WAIT_BOUNDS if seconds <= bound), ENDLESS))
 
 
 def _within(column: str, hour: datetime) -> dict[str, datetime]:

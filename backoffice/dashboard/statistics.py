@@ -11,11 +11,11 @@ from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 
 from backoffice.dashboard.rollups import (
-    BOUNDS,
     DAY,
     ENDLESS,
     HOUR,
     REFUSALS,
+    WAIT_BOUNDS,
     day_of,
     percentile,
 )
@@ -24,7 +24,7 @@ from messaging.models import ACCEPTED, UNDELIVERED
 
 MOST_REASONS = 10
 # Counting is late when the newest counted hour is older than this one and the one before.
-LATE = 2 * HOUR
+STALE_AFTER = 2 * HOUR
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +118,7 @@ class Figures:
     def steps_of_time(self, what):
         """How many took how long: pairs of the step's end and number."""
         counts = self._sum("detail", what)
-        ends = [*map(str, BOUNDS), ENDLESS]
+        ends = [*map(str, WAIT_BOUNDS), ENDLESS]
         return [(end, counts[end]) for end in ends]
 
     def _carried(self, place, counts):
@@ -169,7 +169,9 @@ def behind():
     newest = Tally.objects.filter(span=Span.HOUR, what=What.COUNTED).order_by("-at").first()
     if newest is None:
         return ""
-    return date_format(localtime(newest.at), "j M, H:i") if newest.at < now() - LATE else None
+    return (
+        date_format(localtime(newest.at), "j M, H:i") if newest.at < now() - STALE_AFTER else None
+    )
 
 
 def seconds(bound):
@@ -177,7 +179,7 @@ def seconds(bound):
     if not bound:
         return ""
     if bound == ENDLESS:
-        return _("more than %(most)s") % {"most": span(BOUNDS[-1])}
+        return _("more than %(most)s") % {"most": span(WAIT_BOUNDS[-1])}
     return _("within %(time)s") % {"time": span(float(bound))}
 
 

@@ -31,7 +31,7 @@ BY_LINK = (
 )
 STANDING = Q(verified_at=None, cancelled_at=None)
 TRIED_OUT = ~BY_LINK & Q(tries_left=0)
-LATE = (BY_LINK & Q(link_expires_at__lte=Now())) | (~BY_LINK & Q(expires_at__lte=Now()))
+TOO_OLD = (BY_LINK & Q(link_expires_at__lte=Now())) | (~BY_LINK & Q(expires_at__lte=Now()))
 # Each side has an index: few attempts of a year are valid at any moment.
 WORKS = (BY_LINK & Q(link_expires_at__gt=Now())) | (
     ~BY_LINK & ~Q(tries_left=0) & Q(expires_at__gt=Now())
@@ -42,7 +42,7 @@ CONDITIONS = {
     USED: Q(verified_at__isnull=False),
     REPLACED: Q(verified_at=None, cancelled_at__isnull=False),
     USED_UP: STANDING & TRIED_OUT,
-    EXPIRED: STANDING & ~TRIED_OUT & LATE,
+    EXPIRED: STANDING & ~TRIED_OUT & TOO_OLD,
 }
 
 

@@ -28,7 +28,7 @@ from messaging.outbox import breaker
 from ratelimits.engine import full_until
 
 LOOKS_BACK = timedelta(days=30)
-MOST = 50
+MOST_CHALLENGES = 50
 
 # These keep no code from being sent.
 OF_PASSWORDS = (
@@ -128,7 +128,7 @@ class LookupView(FormView):
 def look(who):
     """Everything that is known of one identifier, in a dictionary for the page."""
     rows = Challenge.objects.filter(recipient=who.key, created_at__gt=Now() - LOOKS_BACK)
-    challenges = list(rows.order_by("-created_at")[:MOST])
+    challenges = list(rows.order_by("-created_at")[:MOST_CHALLENGES])
     sent, names = list(timeline.messages(challenges)), ProviderNames()
     attempts = [Attempt(row, _about(row, sent), names) for row in challenges]
     account = User.objects.for_identifier(who).first()
@@ -210,7 +210,7 @@ def _account(user):
     if user is None:
         return ""
     if user.is_staff and user.is_active:
-        return advice.OF_STAFF
+        return advice.STAFF_ACCOUNT
     return advice.ACTIVE if user.is_active else advice.CLOSED
 
 

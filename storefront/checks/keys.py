@@ -11,7 +11,7 @@ from storefront.checks.startup import error, register
 
 KEY_BYTES = 32
 # What Django asks of a SECRET_KEY (security.W009), and of all other keys in bytes.
-SECRET_LENGTH, TOKEN_LENGTH, DIFFERENT = 50, 32, 5
+SECRET_LENGTH, METRICS_TOKEN_LENGTH, DIFFERENT = 50, 32, 5
 
 MAKE_IT_LONGER = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
 MAKE_A_VAULT_KEY = "Make one with: python -c 'import cryptography.fernet as f; print(f.Fernet.generate_key().decode())'"
@@ -57,8 +57,8 @@ def production_has_secrets(app_configs, **kwargs):
         told = "SECRET_KEY, or one of SECRET_KEY_FALLBACKS, is too short or too simple."
         yield error("E015", told, MAKE_IT_LONGER)
     token = settings.METRICS_TOKEN
-    if token and (len(token) < TOKEN_LENGTH or _is_plain(token)):
-        told = f"METRICS_TOKEN needs {TOKEN_LENGTH} random characters or more."
+    if token and (len(token) < METRICS_TOKEN_LENGTH or _is_plain(token)):
+        told = f"METRICS_TOKEN needs {METRICS_TOKEN_LENGTH} random characters or more."
         yield error("E017", told, "Or leave it out: /metrics then answers nobody.")
 
 

@@ -11,7 +11,7 @@ from storefront.checks.startup import error, register
 
 PER_PROCESS_CACHES = ("LocMemCache", "DummyCache")
 # Kinds of EMAIL_URL that send; all others print, keep or forget.
-SENDING = ("smtp", "smtps", "smtp+tls", "smtp+ssl")
+SENDING_SCHEMES = ("smtp", "smtps", "smtp+tls", "smtp+ssl")
 
 
 @register
@@ -36,7 +36,7 @@ def production_reaches_people(app_configs, **kwargs):
         return
     if settings.EMAIL_URL and not _is_mail_server(settings.EMAIL_URL):
         told = "EMAIL_URL names no mail server: nothing would be sent."
-        yield error("E030", told, f"One of: {', '.join(SENDING)}.")
+        yield error("E030", told, f"One of: {', '.join(SENDING_SCHEMES)}.")
     if not _is_origin(settings.SITE_URL):
         told = "SITE_URL must be a scheme and a host, and nothing else."
         yield error("E031", told, "Like https://shop.example.")
@@ -60,7 +60,7 @@ def _is_anybody(host: str) -> bool:
 
 def _is_mail_server(url: str) -> bool:
     address = urlsplit(url)
-    return address.scheme in SENDING and bool(address.hostname)
+    return address.scheme in SENDING_SCHEMES and bool(address.hostname)
 
 
 def _is_origin(url: str) -> bool:

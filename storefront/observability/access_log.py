@@ -12,7 +12,7 @@ from accounts.sessions.client import client_info
 from storefront.observability import logging as site_logging
 
 # They come every few seconds.
-PROBES = {"/livez", "/readyz", "/metrics"}
+PROBE_PATHS = {"/livez", "/readyz", "/metrics"}
 
 
 class AccessLogger(Logger):
@@ -29,7 +29,7 @@ class AccessLogger(Logger):
     def access(self, resp: Any, req: Any, environ: dict[str, Any], request_time: timedelta) -> None:
         """Write one line about one answer; about that to a probe only while debugging."""
         path = environ.get("PATH_INFO", "")
-        wanted = path not in PROBES or self.error_log.isEnabledFor(logging.DEBUG)
+        wanted = path not in PROBE_PATHS or self.error_log.isEnabledFor(logging.DEBUG)
         if self.access_log_enabled and wanted:
             fields = _fields(resp, environ, path, request_time)
             self.access_log.info("answered", extra={"fields": fields})

@@ -12,7 +12,7 @@ import structlog
 from storefront import BASE_DIR
 
 # So much of one value is kept, so many links of a chain of exceptions, and so many frames of each.
-LONGEST, CHAIN, FRAMES = 1000, 4, 30
+LONGEST_TEXT, CHAIN, FRAMES = 1000, 4, 30
 # No address is longer.
 LONGEST_WORD = 254
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -24,12 +24,15 @@ ROUTINE = {f"messaging.tasks.{name}" for name in ("sweep", "probe", "alert_on_de
 TOKEN = re.compile(r"(token=)[^&\s\"']+")
 
 # What a stranger typed may stand in any text: in a path, in the words of an exception, in a broken request.
-NAMES = r"token|secret|passw(?:or)?d|session(?:_?id|_?key)?|csrf\w*|api[_-]?key"
-SECRET_NAME = re.compile(rf"(?:{NAMES}|cookie|authorization)$", re.IGNORECASE)
+PRIVATE_NAMES = r"token|secret|passw(?:or)?d|session(?:_?id|_?key)?|csrf\w*|api[_-]?key"
+SECRET_NAME = re.compile(rf"(?:{PRIVATE_NAMES}|cookie|authorization)$", re.IGNORECASE)
 PERSONAL = [
     (re.compile(r"://[^/\s@]*@"), "://[...]@"),
     (re.compile(r"\b((?:set-)?cookie|authorization)(\W{1,3}).*", re.IGNORECASE), r"\1\2..."),
-    (re.compile(rf"((?:{NAMES})[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;]+", re.IGNORECASE), r"\1..."),
+    (
+        re.compile(rf"((?:{PRIVATE_NAMES})[\"']?\s*[=:]\s*[\"']?)[^\s&\"',;]+", re.IGNORECASE),
+        r"\1...",
+    ),
     # A dot in the host, or cut off before it: a Celery node is name@host.
     (
         re.compile(
@@ -147,17 +150,17 @@ def clean(text: str) -> str:
     """Return `text` as it may be logged: cut, in ASCII, without control characters and without personal data."""
     if PLAIN.fullmatch(text):
         return text
-    text = CONTROL.sub(" ", text if len(text) <= LONGEST else _cut(text))
+    text = CONTROL.sub(" ", text if len(text) <= LONGEST_TEXT else _cut(text))
     for pattern, instead in PERSONAL:
         text = pattern.sub(instead, text)
     text = LONG.sub(lambda word: word[0] if HARMLESS.fullmatch(word[0]) else "[secret]", text)
-    return text.encode("ascii", "backslashreplace").decode()[: LONGEST + 3]
+    return text.encode("ascii", "backslashreplace").decode()[: LONGEST_TEXT + 3]
 
 
 def _cut(text: str) -> str:
     """Cut between two words: half an address would not be recognised as one."""
-    space = text.rfind(" ", LONGEST - LONGEST_WORD, LONGEST)
-    return text[: space if space > 0 else LONGEST - LONGEST_WORD] + "..."
+    space = text.rfind(" ", LONGEST_TEXT - LONGEST_WORD, LONGEST_TEXT)
+    return text[: space if space > 0 else LONGEST_TEXT - LONGEST_WORD] + "..."
 
 
 def _add_fields(_logger: Any, _method: str, event: Event) -> Event:
@@ -211,7 +214,7 @@ def _short(path: str) -> str:
 
 def _unquoted(text: str) -> str:
     """The first line, which of a database names the constraint and no row, with all quotations blanked."""
-    return QUOTED.sub("'...'", str(text).strip().partition("\n")[0][: 4 * LONGEST])
+    return QUOTED.sub("'...'", str(text).strip().partition("\n")[0][: 4 * LONGEST_TEXT])
 
 
 def _redact(_logger: Any, _method: str, event: Event) -> Event:

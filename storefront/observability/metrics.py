@@ -21,7 +21,7 @@ from messaging import providers
 from messaging.models import ACCEPTED, PENDING, Breaker, OutboxMessage
 
 CONTENT_TYPE = CONTENT_TYPE_LATEST
-HOUR, LATELY = timedelta(hours=1), timedelta(minutes=10)
+HOUR, TEN_MINUTES = timedelta(hours=1), timedelta(minutes=10)
 # Times are read from this many messages at most, the newest.
 SAMPLE = 2000
 
@@ -86,7 +86,7 @@ def _handover() -> Metric:
     """Half, and nineteen of twenty, of the newest messages were with a provider after so many seconds."""
     found = _gauge("handover_seconds", "From queued to handed over", "channel", "quantile")
     took = defaultdict(list)
-    handed = OutboxMessage.objects.filter(settled_at__gt=Now() - LATELY, status__in=ACCEPTED)
+    handed = OutboxMessage.objects.filter(settled_at__gt=Now() - TEN_MINUTES, status__in=ACCEPTED)
     times = handed.order_by("-settled_at").values_list("channel", F("settled_at") - F("created_at"))
     for channel, span in times[:SAMPLE]:
         took[channel].append(span.total_seconds())

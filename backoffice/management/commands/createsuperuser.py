@@ -10,7 +10,7 @@ from accounts.sessions.client import ClientInfo
 from backoffice import roles
 from backoffice.management import usernames
 
-TAKEN = "That username is taken, or kept for somebody who gave it up a short time ago."
+USERNAME_TAKEN = "That username is taken, or kept for somebody who gave it up a short time ago."
 
 
 class Command(createsuperuser.Command):
@@ -23,7 +23,7 @@ class Command(createsuperuser.Command):
             super().handle(*args, **options)
         except IntegrityError:
             # Somebody took the name a moment ago.
-            raise CommandError(TAKEN) from None
+            raise CommandError(USERNAME_TAKEN) from None
         for user in User.objects.filter(is_superuser=True).exclude(pk__in=known):
             audit.record("staff_role_changed", client=ClientInfo(), user=user)
             self.stdout.write(f"To sign in, in small letters: {usernames.shown(user)}")
@@ -38,4 +38,4 @@ class Command(createsuperuser.Command):
             name = identifiers.normalize_username(username)
         except identifiers.InvalidIdentifier as unreadable:
             return str(unreadable)
-        return TAKEN if User.objects.is_username_taken(name) else None
+        return USERNAME_TAKEN if User.objects.is_username_taken(name) else None

@@ -27,7 +27,7 @@ PROVIDERS = (
     ("Spare texts", "vonage", "sms", 2),
 )
 SLICE = 20_000
-LOCKED, HERE = 20, ClientInfo(ip="192.0.2.1")
+LOCKED_ACCOUNTS, HERE = 20, ClientInfo(ip="192.0.2.1")
 
 
 class Command(BaseCommand):
@@ -108,7 +108,7 @@ def _add_providers():
 
 def _lock_some():
     """Close the password's way of the newest few, as so many failures would."""
-    newest = User.objects.filter(email__isnull=False).order_by("-date_joined")[:LOCKED]
+    newest = User.objects.filter(email__isnull=False).order_by("-date_joined")[:LOCKED_ACCOUNTS]
     for user in newest:
         taken = consume(
             limits.passwords_by_name(user.contacts[0]), limits.passwords_by_account(str(user.pk))
