@@ -1,4 +1,4 @@
-"""Wires the accounts app: who writes its letters, who keeps `last_login`."""
+"""Wires the accounts app: who composes its messages, who keeps `last_login`."""
 
 from django.apps import AppConfig
 from django.contrib.auth.signals import user_logged_in

@@ -1,4 +1,4 @@
-"""The words we send, chosen as they leave. The outbox holds a name and a reference; here they become facts."""
+"""The composers of our messages: from the template and the reference that the outbox holds to a context."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -25,9 +25,7 @@ from accounts.models import (
     User,
 )
 from messaging.models import Provider
-from messaging.outbox.composing import composes
-
-Facts = dict[str, object]
+from messaging.outbox.composing import Context, composes
 
 # A stranger's typing reaches an address without a shopper's account once in this time.
 UNKNOWN_EVERY = timedelta(days=1)
@@ -116,8 +114,8 @@ WARNINGS = {
 
 
 @composes("code")
-def code(about_id: UUID, part: str) -> Facts | None:
-    """The facts of a code's message, or None when the code is used, replaced or too old (OUT-04)."""
+def code(about_id: UUID, part: str) -> Context | None:
+    """The context of a code's message, or None when the code is used, replaced or too old (OUT-04)."""
     challenge = _challenge(about_id, part)
     if challenge is None or not Challenge.objects.open().filter(pk=challenge.pk).exists():
         return None
@@ -145,8 +143,8 @@ def code(about_id: UUID, part: str) -> Facts | None:
 
 
 @composes("reset")
-def reset(about_id: UUID, part: str) -> Facts | None:
-    """The facts of the email with which a new password is chosen, or None when it is not wanted any more."""
+def reset(about_id: UUID, part: str) -> Context | None:
+    """The context of the email with which a new password is chosen, or None when it is not wanted any more."""
     challenge = _challenge(about_id, part)
     if challenge is None:
         return None
@@ -162,8 +160,8 @@ def reset(about_id: UUID, part: str) -> Facts | None:
 
 
 @composes("notice")
-def notice(about_id: UUID, what: str) -> Facts | None:
-    """The facts of what happened to an account, and the way to say "this was not me"."""
+def notice(about_id: UUID, what: str) -> Context | None:
+    """The context of what happened to an account, and the way to say "this was not me"."""
     sent = Challenge.objects.filter(pk=about_id, purpose=Purpose.NOT_ME).with_link_life().first()
     owner = sent.owner if sent else None
     if sent is None or owner is None or not owner.is_active:
@@ -184,21 +182,21 @@ def notice(about_id: UUID, what: str) -> Facts | None:
 
 
 @composes("warning")
-def warning(about_id: UUID, what: str) -> Facts | None:
-    """The facts of what staff did to a provider, for superusers; not through that provider, if another can."""
+def warning(about_id: UUID, what: str) -> Context | None:
+    """The context of what staff did to a provider, for superusers; not through that provider, if another can."""
     entry = LogEntry.objects.filter(pk=about_id.int).select_related("user").first()
     if entry is None:
         return None
     title, sentence = WARNINGS[what]
     row = Provider.objects.filter(pk=str(entry.object_id)).first()
-    facts = {"who": entry.user.get_username(), "provider": entry.object_repr}
+    names = {"who": entry.user.get_username(), "provider": entry.object_repr}
     return {
         "title": title,
-        "sentence": sentence % facts,
+        "sentence": sentence % names,
         "at": entry.action_time,
         "device": "",
         "avoid_provider": row.pk if row else None,
-        **facts,
+        **names,
     }
 
 
@@ -207,7 +205,7 @@ def _challenge(about_id: UUID, part: str) -> Challenge | None:
     return Challenge.objects.live().filter(pk=about_id, sends=part).with_link_life().first()
 
 
-def _asked(challenge: Challenge) -> Facts:
+def _asked(challenge: Challenge) -> Context:
     return {"requested_at": challenge.sent_at, "device": challenge.device}
 
 
@@ -219,7 +217,7 @@ def _owner(challenge: Challenge) -> User | None:
     return None if found is None or found.pk == challenge.user_id else found
 
 
-def _unknown(challenge: Challenge) -> Facts | None:
+def _unknown(challenge: Challenge) -> Context | None:
     """Word to an email address without an account, or of staff, once a day; never to numbers (ABU-03).
 
     Nor to somebody shut out. To staff it says where they sign in, and that who also shops needs another address.

@@ -13,13 +13,13 @@ def deliver(message_id: str) -> None:
 
 @shared_task(ignore_result=True)
 def sweep() -> None:
-    """Send what no nudge brought: lost hints, later tries, messages of workers that died."""
+    """Send what waits without a nudge: lost hints, later tries, messages of workers that died."""
     delivery.sweep()
 
 
 @shared_task(ignore_result=True)
 def probe() -> None:
-    """Look whether paused providers are back."""
+    """Ping paused providers."""
     maintenance.probe()
 
 
@@ -31,5 +31,5 @@ def alert_on_delays() -> None:
 
 @shared_task(ignore_result=True)
 def purge() -> None:
-    """Drop what is old."""
+    """Delete old messages."""
     maintenance.purge()

@@ -1,4 +1,4 @@
-"""Every provider's credentials under the first of VAULT_KEYS, also while the site runs (ADM-05)."""
+"""Seals all credentials under the first of VAULT_KEYS, also while the site runs (ADM-05)."""
 
 from uuid import UUID
 
@@ -7,16 +7,16 @@ from messaging.models import Provider
 
 
 def rotate() -> tuple[int, list[str]]:
-    """Seal anew what is not under the first key yet: how many secrets were, and the rows with one that no key opens."""
+    """Reseal what is not under the first key; returns how many secrets, and the names of rows that no key opens."""
     rows = Provider.objects.exclude(sealed={}).order_by("name").values_list("pk", flat=True)
-    passed = [_renew(pk) for pk in rows]
-    return sum(count for count, _shut in passed), [name for _count, name in passed if name]
+    results = [_reseal_row(pk) for pk in rows]
+    return sum(count for count, _name in results), [name for _count, name in results if name]
 
 
-def _renew(pk: UUID) -> tuple[int, str]:
-    """How many secrets of a row were sealed anew, and the row's name if one could not be opened."""
+def _reseal_row(pk: UUID) -> tuple[int, str]:
+    """Reseal one row; returns how many secrets, and the name of the row if one could not be opened."""
     while row := Provider.objects.filter(pk=pk).first():
-        fresh = {field: _renewed(row, field) for field in row.sealed}
+        fresh = {field: _resealed(row, field) for field in row.sealed}
         sealed = {field: fresh[field] or old for field, old in row.sealed.items()}
         count = sum(sealed[field] != old for field, old in row.sealed.items())
         if not count or _replace(row, sealed):
@@ -24,9 +24,9 @@ def _renew(pk: UUID) -> tuple[int, str]:
     return 0, ""
 
 
-def _renewed(row: Provider, field: str) -> str | None:
+def _resealed(row: Provider, field: str) -> str | None:
     try:
-        return vault.renew(row.sealed[field], row=row.pk, field=field)
+        return vault.reseal(row.sealed[field], row=row.pk, field=field)
     except vault.Locked:
         return None
 

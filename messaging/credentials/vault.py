@@ -26,19 +26,19 @@ def can_seal() -> bool:
 
 def seal(value: str, *, row: UUID, field: str) -> str:
     """Encrypt `value` with the first of VAULT_KEYS. Raises Locked when there is none."""
-    return _keys().encrypt(f"{_place(row, field)}{value}".encode()).decode()
+    return _keys().encrypt(f"{_prefix(row, field)}{value}".encode()).decode()
 
 
 def unseal(token: str, *, row: UUID, field: str) -> str:
     """Decrypt a token that was sealed for this row and field. Raises Locked."""
-    place = _place(row, field)
+    prefix = _prefix(row, field)
     try:
         text = _keys().decrypt(token).decode()
     except MALFORMED:
         raise Locked from None
-    if not text.startswith(place):
+    if not text.startswith(prefix):
         raise Locked
-    return text.removeprefix(place)
+    return text.removeprefix(prefix)
 
 
 def sealed_at(token: str) -> datetime | None:
@@ -49,8 +49,8 @@ def sealed_at(token: str) -> datetime | None:
         return None
 
 
-def renew(token: str, *, row: UUID, field: str) -> str:
-    """Seal the same value under the first key, keeping the time it was set; a token that is gives itself.
+def reseal(token: str, *, row: UUID, field: str) -> str:
+    """Seal the same value under the first key, keeping the time it was set; returns a token that is under it as it is.
 
     Raises Locked, also for a token of another row or field: a copy stays as dead as it was.
     """
@@ -66,7 +66,7 @@ def _is_under_first(token: str) -> bool:
     return True
 
 
-def _place(row: UUID, field: str) -> str:
+def _prefix(row: UUID, field: str) -> str:
     return f"{row}:{field}:"
 
 

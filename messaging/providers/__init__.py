@@ -22,12 +22,13 @@ from messaging.providers.vonage import Vonage
 from messaging.providers.zeptomail import ZeptoMail
 
 # What staff may choose from.
-_ALL: list[type[Backend]] = [
-    Smtp, AmazonSes, Brevo, Mailgun, Mailjet, Postmark, Resend, SendGrid, ZeptoMail,
-    Termii, Twilio, Vonage,
-]  # fmt: skip
-BACKENDS = {backend.kind: backend for backend in _ALL}
-
+BACKENDS: dict[str, type[Backend]] = {
+    backend.kind: backend
+    for backend in (
+        Smtp, AmazonSes, Brevo, Mailgun, Mailjet, Postmark, Resend, SendGrid, ZeptoMail,
+        Termii, Twilio, Vonage,
+    )
+}  # fmt: skip
 
 NAMESPACE = uuid.UUID("5f0c9a52-2d0e-4a3b-9f0e-6a8c1f6d7b10")
 SMTP, MAILBOX = "smtp", "mailbox"
@@ -55,11 +56,11 @@ class ConfiguredProvider:
     backend: Backend | None
 
     def send(self, envelope: Envelope) -> SendResult:
-        """Send one message. Raises TemporaryFailure or PermanentFailure."""
+        """Send one message. Raises as Backend.send."""
         return self._opened().send(envelope)
 
     def ping(self) -> None:
-        """Check that its server answers. Raises TemporaryFailure."""
+        """Check that its server answers. Raises as Backend.ping."""
         self._opened().ping()
 
     def _opened(self) -> Backend:

@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from messaging.providers.anymail import SENDER, AnymailBackend, MessageSession
 from messaging.providers.base import WEBHOOK_SECRET, Field, TemporaryFailure
-from messaging.providers.http import ACCOUNT, Fault, json_object
+from messaging.providers.http import ACCOUNT, Fault
 
 # At DEBUG, botocore logs the whole message and its signature.
 logging.getLogger("botocore").setLevel(logging.INFO)
@@ -45,11 +45,12 @@ class AmazonSes(AnymailBackend):
 
     def error_code(self, response: requests.Response) -> str:
         """The type of the error, which AWS names in a header."""
-        name = response.headers.get("x-amzn-ErrorType") or json_object(response).get("__type", "")
+        name = response.headers.get("x-amzn-ErrorType") or self.json_object(response).get(
+            "__type", ""
+        )
         return str(name).partition(":")[0].rpartition("#")[2]
 
     def connection(self, session: MessageSession) -> Any:
-        """An instance of the email backend whose client sends through `session`."""
         self.client.session = session
         configuration_set = self.values["configuration_set"] or None
         connection = self.email_backend_class(configuration_set_name=configuration_set)

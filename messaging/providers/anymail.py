@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from messaging.models import EMAIL
 from messaging.providers.base import WEBHOOK_SECRET, Envelope, Field, SendResult
-from messaging.providers.http import ACCOUNT, ADDRESS, UNCLEAR, Fault, HttpBackend, json_object
+from messaging.providers.http import ACCOUNT, ADDRESS, UNCLEAR, Fault, HttpBackend
 from messaging.providers.smtp import build_email
 
 # SendGrid, which we test ourselves.
@@ -54,7 +54,6 @@ class AnymailBackend(HttpBackend):
         self.email_backend_class: Callable[..., Any] = import_string(self.email_backend)
 
     def submit(self, envelope: Envelope) -> SendResult:
-        """Let the email backend write the request."""
         email = self.build_email(envelope)
         session = MessageSession(self, envelope.id)
         try:
@@ -119,8 +118,6 @@ class SendGrid(AnymailBackend):
 
 
 class Postmark(AnymailBackend):
-    """Postmark."""
-
     kind, label = "postmark", "Postmark"
     email_backend = "anymail.backends.postmark.EmailBackend"
     backend_arguments = ("server_token", "message_stream", "api_url")
@@ -139,7 +136,7 @@ class Postmark(AnymailBackend):
 
     # Its status is 422 for most.
     def error_code(self, response: requests.Response) -> str:
-        return str(json_object(response).get("ErrorCode", ""))
+        return str(self.json_object(response).get("ErrorCode", ""))
 
     def build_email(self, envelope: Envelope) -> Any:
         """Ask Postmark to leave our Message-ID alone."""

@@ -1,4 +1,4 @@
-"""What a backend is: the fields that staff fill in, and one call that ends in a result or in one of two failures."""
+"""What a backend is: the fields that staff fill in, and one call with a result or one of two failures."""
 
 import uuid
 from abc import ABC, abstractmethod
@@ -28,26 +28,21 @@ class ResponseSummary:
 NO_RESPONSE = ResponseSummary()
 
 
+@dataclass(eq=False)
 class Failure(Exception):
-    """A provider did not take a message. The text names the fault and nothing else: it is kept and logged."""
+    """A provider did not take a message. `fault` names the fault and nothing else: it is kept and logged."""
 
-    def __init__(self, fault: str, *, response: ResponseSummary = NO_RESPONSE) -> None:
-        super().__init__(fault)
-        self.response = response
+    fault: str
+    response: ResponseSummary = NO_RESPONSE
+    # How long the provider asks us to wait, if it does.
+    retry_after: timedelta | None = None
+
+    def __str__(self) -> str:
+        return self.fault
 
 
 class TemporaryFailure(Failure):
-    """Not now, or not by this provider: try the next one, then later, after `retry_after` if the provider said so."""
-
-    def __init__(
-        self,
-        fault: str,
-        *,
-        response: ResponseSummary = NO_RESPONSE,
-        retry_after: timedelta | None = None,
-    ) -> None:
-        super().__init__(fault, response=response)
-        self.retry_after = retry_after
+    """Not now, or not by this provider: try the next one, then later."""
 
 
 class PermanentFailure(Failure):

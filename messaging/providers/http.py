@@ -35,9 +35,11 @@ CREDENTIALS: Fault = (TemporaryFailure, "credentials refused")
 # Our account or our settings are at fault, not this message: another provider may take it.
 ACCOUNT: Fault = (TemporaryFailure, "account refused")
 BUSY: Fault = (TemporaryFailure, "too many messages")
+BROKEN: Fault = (TemporaryFailure, "server trouble")
 # Not the provider, perhaps: a page of something in between also says 200.
 UNCLEAR: Fault = (TemporaryFailure, "answer not understood")
 ADDRESS: Fault = (PermanentFailure, "address refused")
+MESSAGE: Fault = (PermanentFailure, "message refused")
 
 BY_STATUS: dict[int, Fault] = {
     401: CREDENTIALS,
@@ -59,7 +61,6 @@ class HttpBackend(Backend):
     error_codes: ClassVar[Mapping[str, Fault]] = {}
 
     def send(self, envelope: Envelope) -> SendResult:
-        """Send one message within five seconds. Raises TemporaryFailure or PermanentFailure."""
         try:
             return self.submit(envelope)
         except transport.Unreachable as problem:
@@ -73,23 +74,17 @@ class HttpBackend(Backend):
         """Make the request that sends one message. Raises as `send`, Unreachable and ValueError."""
 
     def ping(self) -> None:
-        """Request nothing: any response will do but that of a broken server. Raises TemporaryFailure."""
+        """Ask for nothing: any response will do but that of a broken server."""
         try:
             response = transport.session().request("HEAD", self.url(""))
         except transport.Unreachable as problem:
             raise TemporaryFailure(str(problem)) from None
         if response.status_code >= requests.codes.server_error:
-            raise TemporaryFailure(
-                f"answered {response.status_code}", response=self.summarize(response)
-            )
+            raise self.failure(_status_fault(response.status_code), response)
 
     def url(self, path: str) -> str:
         """The address of `path` in the API."""
         return self.values["api_url"].rstrip("/") + path
-
-    def post(self, url: str, *, key: object, **request: Any) -> requests.Response:
-        """Make a POST request under an idempotency key. Raises Unreachable, and the failure that a refusal means."""
-        return self.request("POST", url, key=key, **request)
 
     def request(
         self,
@@ -100,7 +95,7 @@ class HttpBackend(Backend):
         headers: Mapping[str, Any] | None = None,
         **rest: Any,
     ) -> requests.Response:
-        """Make a request by any method, and raise as `post`."""
+        """Make a request under an idempotency key. Raises Unreachable, and the failure that a refusal means."""
         headers = {**(headers or {}), "Idempotency-Key": str(key)}
         response = transport.session().request(method, url, headers=headers, **rest)
         self.raise_for_failure(response)
@@ -108,17 +103,24 @@ class HttpBackend(Backend):
 
     def raise_for_failure(self, response: requests.Response) -> None:
         """Raise the failure that a refusal means."""
-        fault = self.error_codes.get(self.error_code(response)) or _status_fault(
-            response.status_code
-        )
-        if fault:
-            raise self.failure(fault, response)
+        fault = self.error_codes.get(self.error_code(response))
+        if fault or response.status_code not in range(200, 300):
+            raise self.failure(fault or _status_fault(response.status_code), response)
 
     def accepted(self, message_id: object, response: requests.Response) -> SendResult:
         """The result for a message that got an id. Raises TemporaryFailure without one: a 200 alone is not believed."""
         if not message_id:
             raise self.failure(UNCLEAR, response)
         return SendResult(str(message_id), self.summarize(response))
+
+    @staticmethod
+    def json_object(response: requests.Response) -> dict[str, Any]:
+        """The JSON object in a response; empty when there is anything else."""
+        try:
+            body = response.json()
+        except ValueError:
+            return {}
+        return body if isinstance(body, dict) else {}
 
     def error_code(self, response: requests.Response) -> str:
         """The provider's own error code in a response, if there is any."""
@@ -127,10 +129,7 @@ class HttpBackend(Backend):
     def failure(self, fault: Fault, response: requests.Response) -> Failure:
         """Make the failure of this fault."""
         failure, text = fault
-        if issubclass(failure, TemporaryFailure):
-            wait = _retry_after(response)
-            return failure(text, response=self.summarize(response), retry_after=wait)
-        return failure(text, response=self.summarize(response))
+        return failure(text, self.summarize(response), _retry_after(response))
 
     def summarize(self, response: requests.Response) -> ResponseSummary:
         """Take from a response what staff may see (OUT-07)."""
@@ -144,18 +143,7 @@ class HttpBackend(Backend):
         )
 
 
-def json_object(response: requests.Response) -> dict[str, Any]:
-    """The JSON object in a response; empty when there is anything else."""
-    try:
-        body = response.json()
-    except ValueError:
-        return {}
-    return body if isinstance(body, dict) else {}
-
-
-def _status_fault(status: int) -> Fault | None:
-    if status in range(200, 300):
-        return None
+def _status_fault(status: int) -> Fault:
     if status in range(300, 400):
         return TemporaryFailure, "redirected"
     if status in range(400, 500):

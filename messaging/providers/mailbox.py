@@ -21,8 +21,8 @@ class MailboxBackend(Backend):
     label = "Development mailbox"
 
     def send(self, envelope: Envelope) -> SendResult:
-        """Keep the message as a person would receive it."""
         message = envelope.message
+        headers = build_email(envelope).message().items() if self.channel == EMAIL else ()
         kept = {
             "id": f"{time.time_ns()}-{envelope.id}",
             "channel": self.channel,
@@ -30,7 +30,7 @@ class MailboxBackend(Backend):
             "subject": message.subject,
             "text": message.text,
             "html": message.html,
-            "headers": self.headers(envelope),
+            "headers": dict(headers),
             "sent_at": now().isoformat(),
         }
         settings.MAILBOX_DIR.mkdir(parents=True, exist_ok=True)
@@ -42,25 +42,14 @@ class MailboxBackend(Backend):
         return SendResult()
 
     def ping(self) -> None:
-        """Do nothing: the mailbox is on this machine."""
-
-    def headers(self, envelope: Envelope) -> dict[str, str]:
-        """The headers of an email; a text message has none."""
-        return {}
+        """The mailbox is on this machine."""
 
 
 class EmailMailbox(MailboxBackend):
-    """The mailbox for emails."""
-
     channel = EMAIL
-
-    def headers(self, envelope: Envelope) -> dict[str, str]:
-        return dict(build_email(envelope).message().items())
 
 
 class SmsMailbox(MailboxBackend):
-    """The mailbox for text messages."""
-
     channel = SMS
 
 

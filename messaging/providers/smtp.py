@@ -147,13 +147,13 @@ def _failure(error: smtplib.SMTPResponseException) -> Failure:
         return _refusal("message", code, text)
     is_login = isinstance(error, smtplib.SMTPAuthenticationError)
     fault = "credentials refused" if is_login else type(error).__name__
-    return TemporaryFailure(fault, response=_summarize(code, text))
+    return TemporaryFailure(fault, _summarize(code, text))
 
 
 def _refusal(what: str, code: int, text: bytes | str) -> Failure:
     if code >= PERMANENT:
-        return PermanentFailure(f"{what} refused", response=_summarize(code, text))
-    return TemporaryFailure(f"{what} deferred", response=_summarize(code, text))
+        return PermanentFailure(f"{what} refused", _summarize(code, text))
+    return TemporaryFailure(f"{what} deferred", _summarize(code, text))
 
 
 def _summarize(code: int, text: bytes | str) -> ResponseSummary:
@@ -243,13 +243,11 @@ class Connection:
             return False
 
     def quit(self) -> None:
-        """Say goodbye, if the server still listens, and close."""
         with suppress(OSError, smtplib.SMTPException), transport.deadline(1):
             self.client.quit()
         self.close()
 
     def close(self) -> None:
-        """Close without a word."""
         self.client.close()
 
 

@@ -4,7 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from messaging.models import SMS
 from messaging.providers.base import Envelope, Field, SendResult
-from messaging.providers.http import HttpBackend, json_object
+from messaging.providers.http import HttpBackend
 
 
 class Termii(HttpBackend):
@@ -19,7 +19,8 @@ class Termii(HttpBackend):
     )
 
     def submit(self, envelope: Envelope) -> SendResult:
-        response = self.post(
+        response = self.request(
+            "POST",
             self.url("/api/sms/send"),
             key=envelope.id,
             json={
@@ -31,4 +32,4 @@ class Termii(HttpBackend):
                 "channel": "generic",
             },
         )
-        return self.accepted(json_object(response).get("message_id"), response)
+        return self.accepted(self.json_object(response).get("message_id"), response)

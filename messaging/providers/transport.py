@@ -10,14 +10,7 @@ from concurrent.futures import Future
 from contextlib import contextmanager
 from functools import lru_cache
 from http.cookiejar import DefaultCookiePolicy
-from ipaddress import (
-    IPv4Address,
-    IPv4Network,
-    IPv6Address,
-    IPv6Network,
-    ip_address,
-    ip_network,
-)
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any
 
 import requests

@@ -9,15 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from messaging.models import SMS
 from messaging.providers.base import Envelope, Field, SendResult
-from messaging.providers.http import (
-    ACCOUNT,
-    ADDRESS,
-    BUSY,
-    CREDENTIALS,
-    Fault,
-    HttpBackend,
-    json_object,
-)
+from messaging.providers.http import ACCOUNT, ADDRESS, BUSY, CREDENTIALS, Fault, HttpBackend
 
 
 class Twilio(HttpBackend):
@@ -47,16 +39,17 @@ class Twilio(HttpBackend):
 
     def submit(self, envelope: Envelope) -> SendResult:
         sid = self.values["account_sid"]
-        response = self.post(
+        response = self.request(
+            "POST",
             self.url(f"/2010-04-01/Accounts/{quote(sid, safe='')}/Messages.json"),
             key=envelope.id,
             data=self._form(envelope),
             auth=(sid, self.values["auth_token"]),
         )
-        return self.accepted(json_object(response).get("sid"), response)
+        return self.accepted(self.json_object(response).get("sid"), response)
 
     def error_code(self, response: requests.Response) -> str:
-        return str(json_object(response).get("code") or "")
+        return str(self.json_object(response).get("code") or "")
 
     def _form(self, envelope: Envelope) -> dict[str, str]:
         sender = self.values["sender"]

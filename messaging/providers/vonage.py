@@ -7,15 +7,16 @@ import requests
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import SMS
-from messaging.providers.base import Envelope, Field, PermanentFailure, SendResult, TemporaryFailure
+from messaging.providers.base import Envelope, Field, SendResult
 from messaging.providers.http import (
     ACCOUNT,
     ADDRESS,
+    BROKEN,
     BUSY,
     CREDENTIALS,
+    MESSAGE,
     Fault,
     HttpBackend,
-    json_object,
 )
 
 # What a text may hold without `type=unicode` (GSM 03.38 and its extension).
@@ -39,24 +40,24 @@ class Vonage(HttpBackend):
     # https://developer.vonage.com/en/messaging/sms/guides/troubleshooting-sms
     error_codes: ClassVar[Mapping[str, Fault]] = {
         "1": BUSY,
-        "5": (TemporaryFailure, "server trouble"),
+        "5": BROKEN,
         **dict.fromkeys("4 14 32".split(), CREDENTIALS),
         **dict.fromkeys("2 8 9 10 11 13 23".split(), ACCOUNT),
         **dict.fromkeys("3 6 7 22 29 33".split(), ADDRESS),
-        **dict.fromkeys("12 15".split(), (PermanentFailure, "message refused")),
+        **dict.fromkeys("12 15".split(), MESSAGE),
     }
 
     def submit(self, envelope: Envelope) -> SendResult:
         """Send, and accept only a message with status 0."""
-        response = self.post(self.url("/sms/json"), key=envelope.id, data=self._form(envelope))
-        message = _message(response)
-        return self.accepted(
-            message.get("message-id") if message.get("status") == "0" else "", response
-        )
+        form = self._form(envelope)
+        response = self.request("POST", self.url("/sms/json"), key=envelope.id, data=form)
+        message = self._message(response)
+        is_taken = message.get("status") == "0"
+        return self.accepted(message.get("message-id") if is_taken else "", response)
 
     def error_code(self, response: requests.Response) -> str:
         """The status of the message; of a long text, that of its first part."""
-        return str(_message(response).get("status", ""))
+        return str(self._message(response).get("status", ""))
 
     def _form(self, envelope: Envelope) -> dict[str, str]:
         text = envelope.message.text
@@ -73,9 +74,8 @@ class Vonage(HttpBackend):
             form["callback"] = self.receipts_url
         return form
 
-
-def _message(response: requests.Response) -> dict[str, Any]:
-    try:
-        return dict(json_object(response)["messages"][0])
-    except (KeyError, IndexError, TypeError, ValueError):
-        return {}
+    def _message(self, response: requests.Response) -> dict[str, Any]:
+        try:
+            return dict(self.json_object(response)["messages"][0])
+        except (KeyError, IndexError, TypeError, ValueError):
+            return {}

@@ -13,12 +13,10 @@ from django.utils.translation import gettext_lazy as _
 
 from messaging.providers.anymail import SENDER, AnymailBackend
 from messaging.providers.base import Field
-from messaging.providers.http import ACCOUNT, CREDENTIALS, Fault, json_object
+from messaging.providers.http import ACCOUNT, CREDENTIALS, Fault
 
 
 class ZeptoMail(AnymailBackend):
-    """ZeptoMail."""
-
     kind, label = "zeptomail", "ZeptoMail"
     email_backend = "messaging.providers.zeptomail.EmailBackend"
     backend_arguments = ("token", "api_url")
@@ -38,7 +36,7 @@ class ZeptoMail(AnymailBackend):
 
     def error_code(self, response: requests.Response) -> str:
         try:
-            return str(json_object(response)["error"]["details"][0]["code"])
+            return str(self.json_object(response)["error"]["details"][0]["code"])
         except (KeyError, IndexError, TypeError):
             return ""
 
@@ -68,8 +66,6 @@ class EmailBackend(AnymailRequestsBackend):
 
 
 class Payload(RequestsPayload):
-    """The JSON of one message."""
-
     def __init__(self, message: Any, defaults: Any, backend: EmailBackend) -> None:
         headers = {
             "Authorization": f"Zoho-enczapikey {backend.token}",

@@ -97,14 +97,21 @@ def _verified_scheme(row: Provider, request: HttpRequest) -> WebhookScheme | Non
 
 def _message(row: Provider, event: DeliveryEvent) -> OutboxMessage | None:
     """The message of an event, if this provider carried it. Its provider is unknown while a receipt is the faster."""
-    carried = Q(provider_id=row.pk)
-    if event.message_id:
-        which = Q(pk=event.message_id) & (carried | Q(provider_id=None))
+    carried, message_id = Q(provider_id=row.pk), _uuid(event.message_id)
+    if message_id:
+        which = Q(pk=message_id) & (carried | Q(provider_id=None))
     elif event.provider_ref and "\x00" not in event.provider_ref:
         which = Q(provider_ref=event.provider_ref[:200]) & carried
     else:
         return None
     return OutboxMessage.objects.filter(which, channel=row.channel).first()
+
+
+def _uuid(text: object) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(str(text))
+    except ValueError:
+        return None
 
 
 def _make_receipt(row: Provider, event: DeliveryEvent, message: OutboxMessage) -> bool:

@@ -31,7 +31,6 @@ from messaging.webhooks.base import (
     hmac_digest,
     is_recent,
     json_object,
-    parse_message_id,
 )
 
 logger = logging.getLogger(__name__)
@@ -145,7 +144,7 @@ def _events(events: Iterable[AnymailTrackingEvent]) -> Iterable[DeliveryEvent]:
             # Not by event_id: some providers have none, and others a new one whenever they try again.
             key=f"{event.message_id} {status} {event.timestamp}",
             status=status,
-            message_id=parse_message_id((event.metadata or {}).get("message")),
+            message_id=(event.metadata or {}).get("message"),
             provider_ref=str(event.message_id or ""),
             detail=f"{event.reject_reason or ''} {reply_codes(event.mta_response)}".strip(),
             at=event.timestamp,

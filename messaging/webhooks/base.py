@@ -2,7 +2,6 @@
 
 import hmac
 import json
-import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -19,14 +18,14 @@ SIGNATURE_TOLERANCE = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class DeliveryEvent:
-    """What a provider reports about one message, which it knows by our id or by its own.
+    """What a provider reports about one message, which it knows by `message_id`, if that is ours, or by its own.
 
     `key` is the same whenever it reports this again. `detail` is never its text: a receipt is kept (OUT-07).
     """
 
     key: str
     status: Status
-    message_id: uuid.UUID | None = None
+    message_id: object = None
     provider_ref: str = ""
     detail: str = ""
     at: datetime | None = None
@@ -59,14 +58,6 @@ def json_object(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ValueError("not an object")
     return body
-
-
-def parse_message_id(text: object) -> uuid.UUID | None:
-    """Our own id as a provider hands it back, or None when it is none of ours."""
-    try:
-        return uuid.UUID(str(text))
-    except ValueError:
-        return None
 
 
 def _bytes(text: str | bytes) -> bytes:

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
 
 from messaging.models import Status
-from messaging.webhooks.base import DeliveryEvent, WebhookScheme, hmac_digest, parse_message_id
+from messaging.webhooks.base import DeliveryEvent, WebhookScheme, hmac_digest
 
 STATUSES = {
     "delivered": Status.DELIVERED,
@@ -38,7 +38,7 @@ def parse(request: HttpRequest) -> list[DeliveryEvent]:
         DeliveryEvent(
             key=f"{sid} {status}",
             status=status,
-            message_id=parse_message_id(request.GET.get("message")),
+            message_id=request.GET.get("message"),
             provider_ref=sid,
             detail=f"error {int(code)}" if code else "",
         )

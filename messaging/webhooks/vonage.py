@@ -10,7 +10,6 @@ from messaging.webhooks.base import (
     hmac_digest,
     is_recent,
     json_object,
-    parse_message_id,
 )
 
 STATUSES = {
@@ -41,7 +40,7 @@ def parse(request: HttpRequest) -> list[DeliveryEvent]:
         DeliveryEvent(
             key=f"{payload['messageId']} {status}",
             status=status,
-            message_id=parse_message_id(payload.get("client-ref")),
+            message_id=payload.get("client-ref"),
             provider_ref=payload["messageId"],
             detail=f"error {code}" if code else "",
         )

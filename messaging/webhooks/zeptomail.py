@@ -13,13 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from messaging.models import Status
 from messaging.providers.smtp import reply_codes
-from messaging.webhooks.base import (
-    DeliveryEvent,
-    WebhookScheme,
-    hmac_digest,
-    is_recent,
-    parse_message_id,
-)
+from messaging.webhooks.base import DeliveryEvent, WebhookScheme, hmac_digest, is_recent
 
 # With the detail that is kept of each.
 STATUSES = {
@@ -66,7 +60,7 @@ def _event(name: str, message: dict[str, Any]) -> DeliveryEvent:
     return DeliveryEvent(
         key=f"{ref} {status} {time}",
         status=status,
-        message_id=parse_message_id(message["email_info"].get("client_reference")),
+        message_id=message["email_info"].get("client_reference"),
         provider_ref=ref,
         detail=f"{detail} {reply_codes(details.get('diagnostic_message'))}".strip(),
         at=parse_datetime(time),

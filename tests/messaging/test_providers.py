@@ -28,12 +28,7 @@ from messaging import providers
 from messaging.models import EMAIL, SMS, OutboxMessage, Provider, Status
 from messaging.outbox.composing import RenderedMessage
 from messaging.providers import BACKENDS, smtp, transport
-from messaging.providers.base import (
-    Envelope,
-    PermanentFailure,
-    ResponseSummary,
-    TemporaryFailure,
-)
+from messaging.providers.base import Envelope, PermanentFailure, ResponseSummary, TemporaryFailure
 from messaging.providers.smtp import Smtp
 from messaging.tasks import sweep
 from tests.support.people import time_passes

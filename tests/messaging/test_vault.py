@@ -61,7 +61,7 @@ def test_a_token_says_nothing_and_never_the_same():  # ADM-05
 def test_a_token_of_another_row_or_field_stays_shut(elsewhere):  # ADM-05
     token = vault.seal(SECRET, **PLACE | elsewhere)
 
-    for look in (vault.unseal, vault.renew):
+    for look in (vault.unseal, vault.reseal):
         with pytest.raises(vault.Locked):
             look(token, **PLACE)
 
@@ -80,7 +80,7 @@ def test_without_the_key_it_stays_shut(settings, now):  # ADM-05
     token = vault.seal(SECRET, **PLACE)
     settings.VAULT_KEYS = now
 
-    for look in (vault.unseal, vault.renew):
+    for look in (vault.unseal, vault.reseal):
         with pytest.raises(vault.Locked):
             look(token, **PLACE)
     assert vault.sealed_at(token) is None
@@ -97,7 +97,7 @@ def test_nothing_can_be_sealed_without_usable_keys(settings, keys):
 
 @pytest.mark.parametrize("token", ["", "x", "ключ", "gAAAA", None, 7, {}, ["x"]], ids=repr)
 def test_what_is_no_token_stays_shut(token):
-    for look in (vault.unseal, vault.renew):
+    for look in (vault.unseal, vault.reseal):
         with pytest.raises(vault.Locked):
             look(token, **PLACE)
     assert vault.sealed_at(token) is None
@@ -123,11 +123,11 @@ def test_renewed_it_opens_with_the_first_key_alone_and_keeps_its_date(settings):
     token = vault.seal(SECRET, **PLACE)
     settings.VAULT_KEYS = [NEW, OLD]
 
-    fresh = vault.renew(token, **PLACE)
+    fresh = vault.reseal(token, **PLACE)
 
     settings.VAULT_KEYS = [NEW]
     assert vault.unseal(fresh, **PLACE) == SECRET
-    assert vault.renew(fresh, **PLACE) == fresh
+    assert vault.reseal(fresh, **PLACE) == fresh
     settings.VAULT_KEYS = [OLD]
     assert vault.sealed_at(token)
     with pytest.raises(vault.Locked):
@@ -274,4 +274,4 @@ def test_rotation_and_many_edits_at_once_lose_nothing(settings):  # ADM-05
 
 
 def test_a_row_that_is_deleted_during_a_rotation_is_nobody(db):
-    assert key_rotation._renew(uuid.uuid4()) == (0, "")
+    assert key_rotation._reseal_row(uuid.uuid4()) == (0, "")
