@@ -5,7 +5,7 @@ import unicodedata
 import pytest
 
 from accounts import characters, codes, conf, identifiers
-from accounts.identifiers import EMAIL, PHONE, NotTexted, Unreadable
+from accounts.identifiers import EMAIL, PHONE, InvalidIdentifier, NotTexted
 from tests.support.pages import words
 from tests.support.people import REGISTER, Postbox, Shopper
 
@@ -114,7 +114,7 @@ def test_a_code_goes_to_the_domain_that_was_typed(typed, key):  # IDN-10, IDN-01
 
 @pytest.mark.parametrize("typed", NO_DOMAINS.values(), ids=NO_DOMAINS)
 def test_what_is_no_domain_is_not_made_into_another(typed):  # IDN-10
-    with pytest.raises(Unreadable):
+    with pytest.raises(InvalidIdentifier):
         identifiers.parse(typed)
 
 
@@ -131,7 +131,7 @@ def test_an_address_is_read_out_of_what_was_pasted(typed):  # IDN-10, ux 20
 
 @pytest.mark.parametrize("typed", NOT_PASTED.values(), ids=NOT_PASTED)
 def test_two_things_pasted_are_no_address(typed):  # IDN-03
-    with pytest.raises(Unreadable):
+    with pytest.raises(InvalidIdentifier):
         identifiers.parse_email(typed)
 
 
@@ -182,7 +182,7 @@ def test_the_old_mobile_form_of_mexico_is_read(typed):  # IDN-10
 
 @pytest.mark.parametrize("typed", ["+521551234567", "+52 1 55 1234 56789", "+52 1 00 0000 0000"])
 def test_another_one_after_the_country_is_no_number(typed):
-    with pytest.raises(Unreadable):
+    with pytest.raises(InvalidIdentifier):
         identifiers.parse(typed)
 
 
@@ -233,7 +233,7 @@ def test_a_longer_text_is_too_long(ana, postbox):  # IDN-09
 
 @pytest.mark.parametrize("name", RESERVED)
 def test_a_reserved_name_stays_reserved_with_signs_in_it(name):  # IDN-06
-    with pytest.raises(Unreadable, match="reserved"):
+    with pytest.raises(InvalidIdentifier, match="reserved"):
         identifiers.parse_username(name)
 
 
