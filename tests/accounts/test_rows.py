@@ -268,7 +268,7 @@ def test_counts_go_once_the_board_has_them_for_good(db, hours, left):  # LOG-06
 
     assert RefusalCount.objects.count() == left
     refused = Tally.objects.filter(span="hour", what=What.REFUSED)
-    assert refused.aggregate(Sum("count"))["count__sum"] == 1
+    assert refused.aggregate(Sum("number"))["number__sum"] == 1
 
 
 def test_counts_that_the_board_has_not_read_stay(db):  # LOG-06
