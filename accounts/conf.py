@@ -1,5 +1,6 @@
 """Every number and switch of the front door, once. An environment variable of the same name overrides it."""
 
+import os
 from datetime import timedelta
 
 import environ
@@ -97,6 +98,13 @@ ALERT_LIMITS = parse_rate(env.str("ALERT_LIMITS", "2000/10m"))
 # How long rows are kept that nobody needs any more (LOG-06). Sessions go when they end; messages: MESSAGES_KEPT.
 CHALLENGES_KEPT = _seconds("CHALLENGES_KEPT", 90 * 86400)
 EVENTS_KEPT = _seconds("EVENTS_KEPT", 400 * 86400)
+
+# How the site is served: threads of a process for pages, and how many passwords it looks at at once. Of those there are
+# two for each core of the machine, split over the processes: more would take memory (19 MiB each) and no less time.
+WEB_THREADS = env.int("WEB_THREADS", 4)
+WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", 1)
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+HASHES_AT_ONCE = env.int("HASHES_AT_ONCE", max(1, 2 * CORES // WEB_CONCURRENCY))
 
 # Input: refused by size before any work is done on it (IDN-09).
 MAX_BODY = env.int("MAX_BODY", 64 * 1024)

@@ -22,6 +22,7 @@ from backoffice.code_views import BaseStaffCodeView, StaffStepMixin
 class ChangeView(StaffStepMixin, StepView):
     """The current password together with what is new. A subclass says what that is, and where its code is typed."""
 
+    takes_password = True
     template_name = "admin/account/change.html"
     lead = ""
 

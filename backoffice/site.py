@@ -192,6 +192,8 @@ class StaffSite(admin.AdminSite):
         }
         return StaffPasswordView.as_view(extra_context=context)(request)
 
+    login.takes_password = True
+
     def note(self, request, kind, *, about):
         """Write down what a member of staff did, and to which row (LOG-01)."""
         audit.record(kind, client=request.session.client, user=request.user, about=about)
@@ -218,6 +220,8 @@ class StaffSite(admin.AdminSite):
     def password_change(self, request, extra_context=None):
         """A page of ours: with its limits, its code, its notice and its place in the audit."""
         return own_account.PasswordChangeView.as_view(site=self)(request)
+
+    password_change.takes_password = True
 
 
 def _readable(view):

@@ -1,6 +1,6 @@
 """What one sign-up by email costs the web process: statements and CPU for each request.
 
-Django's test client stands in for gunicorn, in the same process and with CSRF on; what it adds to each request, about
+Django's test client stands in for the server, in the same process and with CSRF on; what it adds to each request, about
 0.2 ms, is counted as ours. No template is instrumented. The broker is the one in REDIS_URL, and publishing to it
 counts; sending is a worker's work and does not. The password hash is measured on its own.
 """

@@ -1,12 +1,14 @@
-"""The door for an ASGI server; the site itself is synchronous."""
+"""The door for the server that the site is served by (storefront/serve.py)."""
 
 import os
 
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "storefront.settings")
-application = get_asgi_application()
+django.setup(set_prefix=False)
 
 from storefront.checks import refuse_unsafe_start  # noqa: E402  needs the apps to be loaded
+from storefront.handler import BufferingHandler  # noqa: E402
 
 refuse_unsafe_start()
+application = BufferingHandler()

@@ -6,9 +6,12 @@ from django.utils.translation import gettext as _
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from accounts import conf
+from accounts.password_policy.hashers import HashersBusy
 from accounts.views import negotiation
 from storefront.observability.health import PROBES
 from storefront.observability.logging import REQUEST_ID
+
+RETRY_SECONDS = 5
 
 
 def every_answer(get_response):
@@ -32,16 +35,42 @@ def every_answer(get_response):
     return middleware
 
 
-def refuse_large_bodies(get_response):
+class TurnAwayWhenBusy:
+    """Say that there is no room: to a request that found no thread (storefront/handler.py) before it costs anything,
+    and to one that found all hashers busy.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        return (
+            busy(request) if getattr(request, "found_busy", False) else self.get_response(request)
+        )
+
+    def process_exception(self, request, exception):
+        """Answer for the view."""
+        return busy(request) if isinstance(exception, HashersBusy) else None
+
+
+def busy(request):
+    """503, and when to try again."""
+    return negotiation.error_response(
+        request,
+        503,
+        heading=_("There is a crowd at the door"),
+        explanation=_("More people are here than we can serve at once. Try again in a moment."),
+        headers={"Retry-After": str(RETRY_SECONDS)},
+    )
+
+
+def limit_body_size(get_response):
     """Turn away a body over MAX_BODY before anything reads it; providers may send more (IDN-09)."""
 
     def middleware(request):
-        length = request.META.get("CONTENT_LENGTH") or "0"
-        is_receipt = request.path_info.startswith("/receipts/")
-        most = conf.MAX_RECEIPTS_BODY if is_receipt else conf.MAX_BODY
-        if length.isdecimal() and int(length) <= most:
-            # Read now: a client that dawdles with its body must not be judged by who it was when it began.
-            request.body  # noqa: B018
+        length, limit = request.META.get("CONTENT_LENGTH") or "0", body_limit(request)
+        # Read now: a client that dawdles with its body must not be judged by who it was when it began.
+        if length.isdecimal() and int(length) <= limit and len(request.body) <= limit:
             return get_response(request)
         return negotiation.error_response(
             request,
@@ -51,3 +80,9 @@ def refuse_large_bodies(get_response):
         )
 
     return middleware
+
+
+def body_limit(request):
+    """How many bytes the body of `request` may have."""
+    is_receipt = request.path_info.startswith("/receipts/")
+    return conf.MAX_RECEIPTS_BODY if is_receipt else conf.MAX_BODY

@@ -56,7 +56,8 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "storefront.middleware.refuse_large_bodies",
+    "storefront.middleware.TurnAwayWhenBusy",
+    "storefront.middleware.limit_body_size",
     "accounts.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -120,7 +121,7 @@ AUTHENTICATION_BACKENDS = ["accounts.backends.OneQuestionBackend"]
 LOGIN_URL = "accounts:login"
 # The first makes hashes; the others are read, and replaced at the next sign-in (PWD-05).
 PASSWORD_HASHERS = [
-    "accounts.password_policy.validators.Argon2id",
+    "accounts.password_policy.hashers.Argon2id",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -180,8 +181,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 if conf.TRUSTED_PROXY_COUNT:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-# The middleware holds pages to MAX_BODY.
-DATA_UPLOAD_MAX_MEMORY_SIZE = max(conf.MAX_BODY, conf.MAX_RECEIPTS_BODY)
+# The middleware holds pages to MAX_BODY. Of a body that is too large it is given one byte more than there may be.
+DATA_UPLOAD_MAX_MEMORY_SIZE = max(conf.MAX_BODY, conf.MAX_RECEIPTS_BODY) + 1
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 50
 DATA_UPLOAD_MAX_NUMBER_FILES = 1
 

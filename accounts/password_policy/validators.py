@@ -1,4 +1,4 @@
-"""How a password is kept, and what it must look like besides Django's own validators."""
+"""What a password must look like besides Django's own validators."""
 
 import hashlib
 import re
@@ -11,7 +11,6 @@ from urllib.parse import urlsplit
 
 import requests
 from django.conf import settings
-from django.contrib.auth.hashers import Argon2PasswordHasher
 from django.contrib.auth.password_validation import CommonPasswordValidator
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
@@ -48,14 +47,6 @@ BREACH_BYTES = 1 << 20
 # A server that drips its headers keeps a thread for as long as it likes; it gets no more of them than these.
 BREACH_THREADS = threading.BoundedSemaphore(8)
 BREACH_LINE = re.compile(r"([0-9A-F]{35}):(\d+)", re.IGNORECASE)
-
-
-class Argon2id(Argon2PasswordHasher):
-    """Argon2id with OWASP's numbers: 19 MiB, so that fifty sign-ins at once do not eat the machine (PWD-05)."""
-
-    time_cost = 2
-    memory_cost = 19 * 1024
-    parallelism = 1
 
 
 class CompositionValidator:

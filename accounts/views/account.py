@@ -93,6 +93,7 @@ class NamesView(ReauthenticationRequiredMixin, StepView):
 class PasswordView(ReauthenticationRequiredMixin, StepView):
     """Change the password, with the current one; or set one, for whoever has none and is fresh (PWD-06)."""
 
+    takes_password = True
     template_name = "accounts/form.html"
     heading = gettext_lazy("Your password")
     success_url = reverse_lazy("accounts:account")

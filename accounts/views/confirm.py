@@ -47,6 +47,8 @@ class ConfirmPageMixin(ProfileCompletedRequiredMixin):
 class ConfirmView(ConfirmPageMixin, ReauthenticateMixin, StepView):
     """With the password; a button sends a code instead."""
 
+    takes_password = True
+
     def get_initial(self):
         return {"next": negotiation.local_path(self.request.GET.get("next", ""))}
 

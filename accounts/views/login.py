@@ -18,6 +18,7 @@ from accounts.views.codes import CodeView, PendingChallengeMixin, ResendCodeView
 class LoginView(AnonymousRequiredMixin, SignInMixin, StepView):
     """One box and the password; a button sends a code instead."""
 
+    takes_password = True
     template_name = "accounts/login/password.html"
     form_class = SignInForm
     heading = gettext_lazy("Sign in")

@@ -90,6 +90,7 @@ class ResetResendView(ResendCodeView, ResetVerifyView):
 class NewPasswordView(LinkTokenView):
     """The new password, for whoever holds the token of a link or has exchanged a code for it."""
 
+    takes_password = True
     template_name = "accounts/form.html"
     form_class = NewPasswordForm
     heading = gettext_lazy("Choose a new password")

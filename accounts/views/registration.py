@@ -167,6 +167,7 @@ class ProfileIncompleteRequiredMixin(SignedInRequiredMixin):
 class CompleteView(ProfileIncompleteRequiredMixin, StepView):
     """Step 3: name and password; username and a second contact for those who like."""
 
+    takes_password = True
     template_name = "accounts/registration/complete.html"
     form_class = ProfileForm
     heading = gettext_lazy("Complete your profile")

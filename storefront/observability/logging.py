@@ -122,6 +122,7 @@ def config(*, debug: bool, level: str) -> dict[str, Any]:
         "loggers": {
             "django": {"handlers": [], "propagate": True},
             "django.server": {"handlers": ["console"], "propagate": False},
+            "storefront.access": {"level": "INFO"},
             **quiet,
         },
     }

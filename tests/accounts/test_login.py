@@ -13,7 +13,7 @@ from django.db.models.functions import Now
 from accounts import conf
 from accounts.identifiers import fingerprint, parse
 from accounts.models import Challenge, SecurityEvent, Session, User
-from accounts.password_policy.validators import Argon2id
+from accounts.password_policy.hashers import Argon2id
 from messaging.models import OutboxMessage
 from ratelimits.rates import parse_rates
 from storefront import celery_app
@@ -48,7 +48,7 @@ FIREFOX = "Mozilla/5.0 (Windows NT 10.0; rv:130.0) Gecko/20100101 Firefox/130.0"
 MATCHES_NOT = "That does not match an account. Check both, or get a code instead."
 TOO_MANY = "There were too many tries with a password. You can use one again at"
 ARGON2ID = [
-    "accounts.password_policy.validators.Argon2id",
+    "accounts.password_policy.hashers.Argon2id",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 

@@ -1,4 +1,4 @@
-"""A whole site in its production shape: gunicorn, a Celery worker, beat, PostgreSQL, Redis and a mail server.
+"""A whole site in its production shape: the web, a Celery worker, beat, PostgreSQL, Redis and a mail server.
 
 PostgreSQL and Redis come from script/services: script/test --faults
 """
@@ -121,8 +121,9 @@ def start(environment, home, logs):
     """Starts a part of the site; all end with the tests."""
     started = []
 
-    def start(name, *command):
-        started.append(Process(name, *command, env=environment, home=home, logs=logs))
+    def start(name, *command, env=None):
+        env = {**environment, **(env or {})}
+        started.append(Process(name, *command, env=env, home=home, logs=logs))
         return started[-1]
 
     yield start
@@ -134,10 +135,8 @@ def start(environment, home, logs):
 def site(start):
     """The web, with two processes; returns its address."""
     port = free_port()
-    web = start(
-        "web", "gunicorn", "storefront.wsgi", "--bind", f"127.0.0.1:{port}", "--workers", "2",
-        "--threads", "8", "--access-logfile", "-", "--log-level", "debug",
-    )  # fmt: skip
+    own = {"PORT": str(port), "WEB_CONCURRENCY": "2", "WEB_THREADS": "8"}
+    web = start("web", "python", "-m", "storefront.serve", env=own)
     address = f"http://127.0.0.1:{port}"
     wait_for(lambda: not web.is_alive or _answers(address))
     assert web.is_alive, web.said

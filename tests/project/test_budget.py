@@ -19,7 +19,7 @@ from tests.support.people import COMPLETE, HOME, PASSWORD, REGISTER, VERIFY, Pos
 # One of them counts the household before anything else, where no refusal takes it back (LIM-09).
 STATEMENTS = 29
 # Modules of ours, and how deep their calls go. The first design hoped for 15 and 10; DECISIONS.md says why more.
-LADDER = {REGISTER: (26, 15), VERIFY: (24, 13), COMPLETE: (23, 10)}
+LADDER = {REGISTER: (26, 16), VERIFY: (24, 14), COMPLETE: (23, 11)}
 LONGEST, MEDIAN, P95 = 40, 6, 20
 
 OURS = tuple(

@@ -11,7 +11,6 @@ from storefront import BASE_DIR
 
 OURS = ("accounts", "backoffice", "demo", "messaging", "ratelimits", "storefront")
 SOURCES = [
-    BASE_DIR / "gunicorn.conf.py",
     *(path for app in OURS for path in (BASE_DIR / app).rglob("*.py")),
 ]
 TEMPLATES = list((BASE_DIR / "templates").rglob("*.html"))
@@ -57,8 +56,8 @@ def test_every_variable_is_in_the_example_and_no_other():  # promises 1.25, 2.12
     read = {name for path in SOURCES for name in READS.findall(path.read_text())}
     named = set(re.findall(r"(?m)^([A-Z_]+)=", (BASE_DIR / ".env.example").read_text()))
 
-    # The Procfile reads the one, gunicorn itself the other.
-    assert named - {"WORKER_CONCURRENCY", "WEB_CONCURRENCY"} == read - NOT_FOR_SHOPS
+    # The Procfile reads it.
+    assert named - {"WORKER_CONCURRENCY"} == read - NOT_FOR_SHOPS
 
 
 def test_nothing_of_ours_hops_between_threads_and_loops():  # promise 0.16

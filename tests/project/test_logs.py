@@ -6,22 +6,20 @@ import logging
 import threading
 import timeit
 import uuid
-from datetime import timedelta
 from types import SimpleNamespace
 
 import pytest
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.test import Client
-from gunicorn.config import Config
+from django.test import Client, RequestFactory
 from structlog.contextvars import bind_contextvars, clear_contextvars, get_contextvars
 
 from accounts import conf
 from accounts.models import User
 from messaging.outbox import wakeup
 from storefront.middleware import every_answer
+from storefront.observability import access_log
 from storefront.observability import logging as site_logging
-from storefront.observability.access_log import AccessLogger
 from tests.support.people import Shopper
 
 ID = "0123456789abcdef"
@@ -326,77 +324,54 @@ def test_the_id_goes_along_with_the_hint(settings):
         wakeup._publisher = before
 
 
-# What gunicorn logs
+# The line of an answer
 
 
 @pytest.fixture
-def gunicorn():
-    """gunicorn's logger, and what it writes."""
-    cfg = Config()
-    cfg.set("accesslog", "-")
-    logger = AccessLogger(cfg)
-    written = io.StringIO()
-    for handler in [*logger.access_log.handlers, *logger.error_log.handlers]:
-        handler.setStream(written)
-    return SimpleNamespace(logger=logger, lines=lambda: _read(written))
+def answered(log, monkeypatch):
+    """Writes the line of one answer, and returns all lines there are."""
+    monkeypatch.setattr(access_log, "logger", log.logger)
+
+    def answered(path="/register/"):
+        request = RequestFactory().get(
+            "/", {"token": "SECRET"}, REMOTE_ADDR="203.0.113.77",
+            headers={"Referer": "https://shop.example/?token=SECRET", "User-Agent": "SECRET", "Cookie": "a=SECRET"},
+        )  # fmt: skip
+        request.path_info = path
+        headers = [(b"X-Request-ID", ID.encode()), (b"Vary", b"Cookie")]
+        access_log.write(request, 303, headers, 123456, 0.01234)
+        return log.lines
+
+    return answered
 
 
-def _read(written):
-    return [json.loads(line) for line in written.getvalue().splitlines()]
-
-
-def answered(gunicorn, **environ):
-    """Log one answer."""
-    response = SimpleNamespace(
-        status="303 See Other", sent=123456, headers=[("X-Request-ID", ID), ("Vary", "Cookie")]
-    )
-    environ = {
-        "REQUEST_METHOD": "GET", "PATH_INFO": "/register/", "QUERY_STRING": "token=SECRET",
-        "RAW_URI": "/register/?token=SECRET", "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "203.0.113.77", "HTTP_REFERER": "https://shop.example/?token=SECRET",
-        "HTTP_USER_AGENT": "SECRET", "HTTP_COOKIE": "session=SECRET",
-    } | environ  # fmt: skip
-    gunicorn.logger.access(response, None, environ, timedelta(milliseconds=12.34))
-    return gunicorn.lines()
-
-
-def test_an_answer_is_one_line(gunicorn):
-    (line,) = answered(gunicorn)
+def test_an_answer_is_one_line(answered):
+    (line,) = answered()
 
     assert line.pop("at")
     assert line == {
-        "level": "info", "logger": "gunicorn.access", "event": "answered", "request_id": ID,
+        "level": "info", "logger": "shop", "event": "answered", "request_id": ID,
         "method": "GET", "path": "/register/", "status": 303, "bytes": 123456, "ms": 12.3,
         "ip": "203.0.113.0",
     }  # fmt: skip
 
 
-def test_the_line_of_an_answer_knows_no_query_and_no_header(gunicorn):  # LOG-03
-    assert "SECRET" not in str(answered(gunicorn))
+def test_the_line_of_an_answer_knows_no_query_and_no_header(answered):  # LOG-03
+    assert "SECRET" not in str(answered())
 
 
 @pytest.mark.parametrize(
     "path", ["/\r\nx", "/\x1b[2J", "/" + "x" * 100_000, f"/{WHO}/{PHONE}/{CODE}/"]
 )
-def test_any_path_is_one_line_that_names_nobody(gunicorn, path):  # LOG-03, LOG-04
-    (line,) = answered(gunicorn, PATH_INFO=path)
+def test_any_path_is_one_line_that_names_nobody(answered, path):  # LOG-03, LOG-04
+    (line,) = answered(path)
 
     assert len(line["path"]) <= 1003
     assert not any(secret in line["path"] for secret in ("ana", "7700", CODE))
 
 
-def test_probes_are_not_told_of(gunicorn):
-    assert not answered(gunicorn, PATH_INFO="/livez")
-
-
-def test_what_gunicorn_says_has_the_same_shape(gunicorn):
-    gunicorn.logger.warning(
-        "Invalid request from ip=%s: %s", "203.0.113.77", f"GET /?e={WHO} x\r\n"
-    )
-
-    (line,) = gunicorn.lines()
-    assert (line["level"], line["logger"]) == ("warning", "gunicorn.error")
-    assert line["event"] == "Invalid request from ip=203.0.113.0: GET /?e=[email] x "
+def test_probes_are_not_told_of(answered):
+    assert not answered("/livez")
 
 
 # The whole site
