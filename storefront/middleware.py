@@ -36,17 +36,15 @@ def every_answer(get_response):
 
 
 class TurnAwayWhenBusy:
-    """Say that there is no room: to a request that found no thread (storefront/handler.py) before it costs anything,
-    and to one that found all hashers busy.
-    """
+    """503 for a request that found no thread (storefront/handler.py), before it costs anything, or no free hasher."""
 
     def __init__(self, get_response):
         self.get_response = get_response
 
     def __call__(self, request):
-        return (
-            busy(request) if getattr(request, "found_busy", False) else self.get_response(request)
-        )
+        if getattr(request, "found_busy", False):
+            return busy(request)
+        return self.get_response(request)
 
     def process_exception(self, request, exception):
         """Answer for the view."""

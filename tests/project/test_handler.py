@@ -207,7 +207,7 @@ def test_a_page_whose_hash_finds_no_slot_says_so(client, monkeypatch, db):
     def busy(*_arguments, **_keywords):
         raise hashers.HashersBusy
 
-    monkeypatch.setattr("accounts.flows.login.by_password", busy)
+    monkeypatch.setattr("accounts.flows.passwords.make_password", busy)
 
     answer = client.post("/login/", {"identifier": "ana@example.com", "password": "x" * 20})
 
