@@ -3,7 +3,7 @@
 from django.contrib import messages
 from django.http import HttpResponseRedirect
 from django.shortcuts import redirect
-from django.urls import reverse_lazy
+from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
 from django.utils.timezone import now
 from django.utils.translation import gettext_lazy
@@ -13,6 +13,7 @@ from django.views.generic.base import TemplateResponseMixin
 
 from accounts import conf, refusals
 from accounts.errors import ChannelDown, CodeClosed, Refused
+from accounts.views.base import AccessDenied
 from accounts.views.codes import CodeView, PendingChallengeMixin
 
 CHANNEL_DOWN = gettext_lazy("We cannot send the code at the moment. Try again later.")
@@ -82,6 +83,10 @@ class BaseStaffCodeView(StaffStepMixin, PendingChallengeMixin, CodeView):
         super().check_access()
         if not self.fits or self.began_at < now() - conf.STAFF_CODE_WITHIN:
             self.redirect_to_start()
+
+    def get_second_click_denial(self):
+        """To the front page of the staff pages."""
+        return AccessDenied(reverse("admin:index"), "")
 
     def use_code(self, code):
         """Hand the code to the flow and return the way on. Whatever it refuses lands on the form."""

@@ -258,7 +258,7 @@ def _of(role: str) -> Q:
 
 
 def _code(purpose: Purpose, user: User, current: Challenge | None, client: ClientInfo) -> Challenge:
-    if current and current.user_id == user.pk and current.is_waiting:
+    if current and current.user_id == user.pk and challenges.needs_none(current):
         return current
     return challenges.issue(purpose, user.contacts[0], client=client, user_id=user.pk)
 

@@ -35,6 +35,29 @@ def every_answer(get_response):
     return middleware
 
 
+def plain_headers(get_response):
+    """Write headers of other people's programs as the rest of the site reads them (IDN-10, WEB-04).
+
+    A scheme has no case, and parameters of a media type other than its weight, like a charset, choose nothing here.
+    """
+
+    def middleware(request):
+        meta = request.META
+        if "HTTP_X_FORWARDED_PROTO" in meta:
+            meta["HTTP_X_FORWARDED_PROTO"] = meta["HTTP_X_FORWARDED_PROTO"].lower()
+        if ";" in meta.get("HTTP_ACCEPT", ""):
+            meta["HTTP_ACCEPT"] = ",".join(map(_type_and_weight, meta["HTTP_ACCEPT"].split(",")))
+        return get_response(request)
+
+    return middleware
+
+
+def _type_and_weight(accepted):
+    media_type, *parameters = accepted.split(";")
+    weights = (each for each in parameters if each.strip().lower().startswith("q="))
+    return ";".join([media_type, *weights])
+
+
 class TurnAwayWhenBusy:
     """503 for a request that found no thread (storefront/handler.py), before it costs anything, or no free hasher."""
 

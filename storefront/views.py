@@ -1,11 +1,26 @@
 """The shop's front page, and what is said when a request cannot be served."""
 
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
+from django.urls import resolve
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.generic import View
 
-from accounts import characters, conf
-from accounts.forms import IdentifyForm
+from accounts import characters
 from accounts.views import negotiation
-from accounts.views.base import PageView
+from accounts.views.base import AnonymousRequiredMixin, BaseView, PageView, StepView
+
+TOO_OLD = (
+    gettext_lazy("This page was open for too long"),
+    gettext_lazy("For your safety we did not accept the form. Nothing is lost: go on from here."),
+)
+NO_COOKIE = (
+    gettext_lazy("Your browser sent no cookie"),
+    gettext_lazy(
+        "This site cannot work without cookies. If they are switched off, allow them for this site, "
+        "then go on from here."
+    ),
+)
 
 
 class HomeView(PageView):
@@ -21,23 +36,34 @@ class HomeView(PageView):
 
 
 def csrf_failure(request, reason=""):
-    """Offer the way on when the form was too old or came from elsewhere; keep what was typed (ux 42)."""
-    page = negotiation.local_path(request.path) or "/"
-    context = {"action_url": page, "action_label": _("Start again")}
-    typed = request.POST.get("identifier", "")[: conf.EMAIL_MAX]
-    if typed:
-        context["form"] = IdentifyForm(
-            initial={"identifier": typed, "next": request.POST.get("next", "")}
-        )
+    """Offer the way on when the form was too old or came from elsewhere; keep what was typed (ux 42).
+
+    Whoever signed in elsewhere since the page was opened is led to where that led.
+    """
+    view = _view_of(request)
+    if request.user.is_authenticated and isinstance(view, AnonymousRequiredMixin):
+        return view.handle_no_permission(view.get_denial())
+    heading, explanation = NO_COOKIE if reason == REASON_NO_CSRF_COOKIE else TOO_OLD
     return negotiation.error_response(
         request,
         403,
-        heading=_("This page was open for too long"),
-        explanation=_(
-            "For your safety we did not accept the form. Nothing is lost: go on from here."
-        ),
-        **context,
+        heading=heading,
+        explanation=explanation,
+        action_url=(view and view.get_page_url()) or negotiation.local_path(request.path) or "/",
+        action_label=_("Start again"),
+        form=view.get_unbound_form() if isinstance(view, StepView) else None,
     )
+
+
+def _view_of(request):
+    """The shop's view that the form was for, or None."""
+    match = resolve(request.path_info)
+    view_class = getattr(match.func, "view_class", View)
+    if "admin" in match.app_names or not issubclass(view_class, BaseView):
+        return None
+    view = view_class()
+    view.setup(request, *match.args, **match.kwargs)
+    return view
 
 
 def bad_request(request, exception):

@@ -73,7 +73,7 @@ def confirm_by_password(user: User, password: str, *, visitor: Visitor) -> None:
 
 def send_code(user: User, *, current: Challenge | None = None, client: ClientInfo) -> Challenge:
     """Send a code to the primary contact, to reauthenticate with. Raises TooOften, ChannelDown."""
-    if current and current.is_waiting:
+    if current and challenges.needs_none(current):
         return current
     return challenges.issue(Purpose.CONFIRM, user.contacts[0], client=client, user_id=user.pk)
 

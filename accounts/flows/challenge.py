@@ -83,14 +83,32 @@ def resend(challenge: Challenge, *, client: ClientInfo) -> Challenge:
 def check(challenge: Challenge, typed: str, *, client: ClientInfo) -> None:
     """Look at one typed code. Returns when it is right; raises the refusal that tells the shopper what to do.
 
-    Not atomic on purpose: the try is counted, and committed, before the code is looked at, so that no
-    refusal can take the count back (COD-06).
+    A wrong code is counted, and that is committed, before anything is said of it, so that no refusal can take the
+    count back (COD-06). A right one leaves no count: of many clicks with it none is told that the tries are used up
+    (COD-11).
     """
-    if not challenge.spend_try():
+    with transaction.atomic(durable=True):
+        # Until the end of this block, other requests with the same attempt wait here.
+        refusal = _look(challenge, typed)
+        transaction.set_rollback(refusal is None)
+    if refusal is CodeClosed:
         raise _why_closed(challenge, typed, client)
-    limits.enforce(*limits.guesses(challenge.identifier, Pool(challenge.pool)))
-    if not challenge.is_current_code(typed):
+    if refusal is CodeWrong:
         raise _wrong(challenge, typed, client)
+    if isinstance(refusal, TooOften):
+        raise refusal
+
+
+def needs_none(current: Challenge) -> bool:
+    """Whether the code of `current` is on its way, so that none need be sent for the same.
+
+    Raises TooSoon where its tries are used up and the cool-down after it lasts: a new beginning skips none (COD-09).
+    """
+    if not current.is_cooling:
+        return False
+    if not current.tries_left:
+        raise TooSoon(current.resend_at)
+    return True
 
 
 def use_up(challenge: Challenge, *, user_id: UUID | None = None) -> None:
@@ -189,17 +207,24 @@ def _renew(challenge: Challenge, client: ClientInfo) -> bool:
     return True
 
 
+def _look(challenge: Challenge, typed: str) -> type[Refused] | TooOften | None:
+    """Count one guess, then look at it. None when it is right; else what it is to be refused as."""
+    if not challenge.spend_try():
+        return CodeClosed
+    try:
+        limits.enforce(*limits.guesses(challenge.identifier, Pool(challenge.pool)))
+    except TooOften as refusal:
+        return refusal
+    return None if challenge.is_current_code(typed) else CodeWrong
+
+
 def _replace(challenge: Challenge, client: ClientInfo) -> Challenge:
-    """Start over for an attempt that cannot be renewed, if it is because its tries are used up."""
-    if not challenge.reload() or challenge.verified_at or challenge.cancelled_at:
-        raise CodeClosed
-    if challenge.tries_left:
-        raise TooSoon(challenge.resend_at)
+    """Start over for an attempt that cannot be renewed, if it is because its tries are used up; not before its time."""
     pool = Pool(challenge.pool)
     with transaction.atomic():
         lock_user(challenge.user_id)
-        if not challenge.cancel():
-            raise CodeClosed
+        if not challenge.cancel_used_up():
+            raise _why_not_yet(challenge)
         return issue(
             Purpose(challenge.purpose),
             challenge.identifier,
@@ -209,6 +234,13 @@ def _replace(challenge: Challenge, client: ClientInfo) -> Challenge:
             is_private=challenge.is_private,
             also=limits.resends(challenge.identifier, pool),
         )
+
+
+def _why_not_yet(challenge: Challenge) -> Refused:
+    """Say why no code could be sent again, from the state of the row."""
+    if not challenge.reload() or challenge.verified_at or challenge.cancelled_at:
+        return CodeClosed()
+    return TooSoon(challenge.resend_at)
 
 
 def _why_closed(challenge: Challenge, typed: str, client: ClientInfo) -> Refused:

@@ -30,7 +30,7 @@ def send_code(
     For an address without an account, or one of staff or that was shut out, it costs and answers the same, and no code
     leaves (ENU-03). Raises TooOften, ChannelDown.
     """
-    if current and current.recipient == identifier.key and current.is_waiting:
+    if current and current.recipient == identifier.key and challenges.needs_none(current):
         return current
     user = User.objects.shoppers(identifier).filter(is_active=True).first()
     pool = challenges.count_request(visitor, user)

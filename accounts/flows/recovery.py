@@ -26,7 +26,7 @@ def begin(
     without an account, or one of staff or that was shut out, it costs and answers the same, and nothing leaves
     (ENU-03, REC-07). Raises TooOften, ChannelDown.
     """
-    if current and current.recipient == identifier.key and current.is_waiting:
+    if current and current.recipient == identifier.key and challenges.needs_none(current):
         return current
     active = User.objects.shoppers(identifier).filter(is_active=True)
     pool = challenges.count_request(visitor, active.first())

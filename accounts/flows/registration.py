@@ -63,7 +63,7 @@ def begin(
     is_private = _count_registration(client)
     if is_bot():
         return None
-    if current and current.recipient == identifier.key and current.is_waiting:
+    if current and current.recipient == identifier.key and challenges.needs_none(current):
         return current
     if username:
         usernames.refuse_taken(username, client=client)

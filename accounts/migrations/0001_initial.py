@@ -225,6 +225,7 @@ class Migration(migrations.Migration):
                 ('last_used_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='last used')),
                 ('signed_in_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='signed in')),
                 ('reauthenticated_at', models.DateTimeField(null=True, verbose_name='last reauthentication')),
+                ('former_key', models.CharField(blank=True, db_default='', editable=False, max_length=40)),
                 ('name', models.CharField(default=accounts.models.sessions.new_name, editable=False, max_length=16, verbose_name='name')),
                 ('reauthenticated_by', models.CharField(blank=True, db_default='', max_length=8, verbose_name='reauthenticated by')),
                 ('challenge', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='sessions', to='accounts.challenge', verbose_name='challenge')),
@@ -233,6 +234,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'session',
                 'verbose_name_plural': 'sessions',
+                'indexes': [models.Index(condition=models.Q(('user__isnull', False), models.Q(('former_key', ''), _negated=True)), fields=['former_key'], name='session_by_former_key')],
             },
         ),
         migrations.AddIndex(

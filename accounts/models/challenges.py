@@ -209,13 +209,9 @@ class Challenge(models.Model):
         return self.sent_at + conf.CODE_RESEND_COOLDOWN
 
     @property
-    def is_waiting(self) -> bool:
-        """Whether a code is on its way that nobody need send again: fresh, with tries left."""
-        return (
-            not (self.verified_at or self.cancelled_at)
-            and self.tries_left > 0
-            and self.resend_at > now()
-        )
+    def is_cooling(self) -> bool:
+        """Whether the attempt stands, and its newest code was sent so short a time ago that no other may be."""
+        return not (self.verified_at or self.cancelled_at) and self.resend_at > now()
 
     @property
     def is_decoy(self) -> bool:
@@ -267,6 +263,14 @@ class Challenge(models.Model):
             )
             == 1
         )
+
+    def cancel_used_up(self) -> bool:
+        """Withdraw an attempt that is out of tries, or return False when it is not, or the cool-down lasts (COD-09)."""
+        cool = Challenge.objects.filter(
+            sent_at__lte=Now() - conf.CODE_RESEND_COOLDOWN, tries_left=0
+        )
+        standing = cool.filter(pk=self.pk, verified_at=None, cancelled_at=None)
+        return standing.update(cancelled_at=Now()) == 1
 
     def mark_verified(self, user_id: uuid.UUID | None = None) -> bool:
         """Use the attempt up for `user_id`, or return False when somebody was first (COD-05)."""

@@ -43,6 +43,8 @@ class Session(AbstractBaseSession):
     # A new key for the same person begins the row anew, but not the time until it ends.
     signed_in_at = models.DateTimeField(_("signed in"), db_default=Now())
     reauthenticated_at = models.DateTimeField(_("last reauthentication"), null=True)
+    # The key this row had before somebody signed in: it opens nothing, and tells the second of two clicks (COD-11).
+    former_key = models.CharField(max_length=40, blank=True, db_default="", editable=False)
     # A name that may stand on a page: the key itself signs its holder in (SES-05).
     name = models.CharField(_("name"), max_length=16, default=new_name, editable=False)
     # By PASSWORD, or by a code or link to the contact of this kind.
@@ -53,6 +55,13 @@ class Session(AbstractBaseSession):
     class Meta:
         verbose_name = _("session")
         verbose_name_plural = _("sessions")
+        indexes = [
+            models.Index(
+                fields=["former_key"],
+                name="session_by_former_key",
+                condition=models.Q(user__isnull=False) & ~models.Q(former_key=""),
+            )
+        ]
 
     @classmethod
     def get_session_store_class(cls):

@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from datetime import timedelta
 
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import UpdateError
@@ -23,6 +24,9 @@ PASSWORD = "password"  # noqa: S105  the word, not one
 # What the session of somebody who came through the door of the staff pages has where Django keeps the name of a
 # backend, as those of shoppers do. It is the name of none: nothing that Django could load lets staff in (ADM-04).
 STAFF_DOOR = "password and code of the staff pages"
+
+# How much later the second of two clicks may come.
+MOMENT = timedelta(minutes=1)
 
 OUR_KEY = re.compile(r"[0-9a-f]{40}")
 
@@ -46,6 +50,8 @@ class SessionStore(DatabaseStore):
     # A new value for the cookie that names the accounts this browser has signed in to; "" leaves it alone.
     trusted_browsers_cookie = ""
     _former_key: str | None = None
+    # The key of the cookie, where no session has it.
+    _lost_key: str | None = None
 
     @classmethod
     def get_model_class(cls):
@@ -59,7 +65,7 @@ class SessionStore(DatabaseStore):
         """Read the session with its user and challenge; a row that is too old or gone reads as empty."""
         self.row = BY_KEY.first(self.session_key or "")
         if self.row is None:
-            self._session_key = None
+            self._lost_key, self._session_key = self.session_key, None
             return {}
         self.staff = bool(self.row.user and self.row.user.is_staff)
         return self.decode(self.row.session_data)
@@ -82,6 +88,12 @@ class SessionStore(DatabaseStore):
             self._session_key = secrets.token_hex(20)
             self.modified = True
 
+    def has_moved(self):
+        """Whether another request with the same cookie has signed in a moment ago, and has the session now."""
+        self._session  # type: ignore[attr-defined]  # noqa: B018  read it first
+        moved = Session.objects.filter(former_key=self._lost_key, user__isnull=False)
+        return bool(self._lost_key) and moved.filter(created_at__gt=Now() - MOMENT).exists()
+
     def flush(self):
         """End the session: the row goes now, the cookie with the answer."""
         super().flush()
@@ -97,7 +109,8 @@ class SessionStore(DatabaseStore):
             return None
         former, self._former_key = self._former_key or self.session_key, None
         if former != self.session_key:
-            values |= {"session_key": self.session_key, "created_at": Now()}
+            moved = {"session_key": self.session_key, "former_key": former, "created_at": Now()}
+            values |= moved
         if values["user_id"] and not self.signed_in:
             values["expire_date"] = session_end(staff=self.staff)
         if not Session.objects.filter(session_key=former).update(**values):

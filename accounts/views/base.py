@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import FormView, TemplateView, View
 
-from accounts import refusals
+from accounts import conf, refusals
 from accounts.errors import Refused, SmsStopped, TooOften
 from accounts.flows import sms_budget
 from accounts.sessions import pending
@@ -34,6 +34,9 @@ class AccessDenied(Exception):
 
 class BaseView(View):
     """Lets people in, or sends them to where they can go on. A mixin for each requirement says who may enter."""
+
+    # The name of the URL that shows the page of a view that answers no GET.
+    page = ""
 
     def dispatch(self, request, *args, **kwargs):
         """Deny whoever may not enter; refuse a body nobody can read."""
@@ -68,6 +71,10 @@ class BaseView(View):
             headers={"Allow": ", ".join(self._allowed_methods())},
         )
 
+    def get_page_url(self):
+        """Where the page is on which somebody goes on whose form was not accepted, or ""."""
+        return negotiation.local_path(self.request.path) or (self.page and reverse(self.page))
+
     def record_refusal(self, refusal, identifier=None):
         """Let staff know of a refusal that is not the shopper's doing; the transaction it ended is over.
 
@@ -96,7 +103,13 @@ class AnonymousRequiredMixin(BaseView):
     def check_access(self):
         super().check_access()
         if self.request.user.is_authenticated:
-            raise AccessDenied(reverse("home"), _("You are already signed in."))
+            raise self.get_denial()
+
+    def get_denial(self):
+        """Where whoever is signed in goes on: where they came for, or home."""
+        came_for = self.request.POST.get("next") or self.request.GET.get("next", "")
+        url = negotiation.local_path(came_for) or reverse("home")
+        return AccessDenied(url, _("You are already signed in."))
 
 
 class SignedInRequiredMixin(BaseView):
@@ -134,10 +147,13 @@ class ReauthenticationRequiredMixin(ProfileCompletedRequiredMixin):
         if self.needs_reauthentication and not self.request.session.row.is_recently_authenticated:
             self.require_reauthentication()
 
+    def get_page_url(self):
+        """The page itself, or the one that its button stands on."""
+        return super().get_page_url() or reverse(self.way_back)
+
     def require_reauthentication(self):
         """Send somebody to reauthenticate, and back to this page. Raises AccessDenied."""
-        page = negotiation.local_path(self.request.path) or reverse(self.way_back)
-        url = f"{reverse('accounts:confirm')}?{urlencode({'next': page})}"
+        url = f"{reverse('accounts:confirm')}?{urlencode({'next': self.get_page_url()})}"
         raise AccessDenied(url, _("Confirm that it is you first."), 403)
 
 
@@ -162,6 +178,15 @@ class StepView(BaseView, NegotiatedResponseMixin, FormView):
         if self.request.method == "POST":
             kwargs["data"] = parse_body(self.request)
         return kwargs
+
+    def get_unbound_form(self):
+        """The form of the page with who somebody is, as typed; None if it does not ask that. No secret comes back."""
+        typed = self.request.POST.get("identifier", "")[: conf.EMAIL_MAX]
+        if not typed or "identifier" not in getattr(self.form_class, "base_fields", {}):
+            return None
+        return self.form_class(
+            initial={"identifier": typed, "next": self.request.POST.get("next", "")}
+        )
 
     def form_valid(self, form):
         try:

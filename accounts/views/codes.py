@@ -2,6 +2,7 @@
 
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject, cached_property
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts import delivery
@@ -23,7 +24,13 @@ class PendingChallengeMixin(BaseView):
     def check_access(self):
         super().check_access()
         if not self.challenge:
+            if self.request.method == "POST" and self.request.session.has_moved():
+                raise self.get_second_click_denial()
             self.redirect_to_start()
+
+    def get_second_click_denial(self):
+        """Where the second of two clicks is led whose first one has done it (COD-11)."""
+        return AccessDenied(reverse("home"), _("You are signed in."))
 
     def redirect_to_start(self):
         """Send somebody to the beginning. Raises AccessDenied."""

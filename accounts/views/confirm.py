@@ -72,6 +72,7 @@ class ConfirmCodeView(AnyContactRequiredMixin, ConfirmPageMixin, StepView):
     """POST only: sends a code to the primary contact."""
 
     http_method_names = ["post", "options"]
+    page = "accounts:confirm"
     heading = HEADING
     success_url = reverse_lazy("accounts:confirm-verify")
 

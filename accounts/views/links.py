@@ -1,5 +1,7 @@
 """The page that an emailed link opens. Opening it changes nothing; its button does (REC-01)."""
 
+from urllib.parse import urlencode
+
 from django.urls import reverse
 from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
@@ -34,6 +36,11 @@ class LinkTokenView(StepView):
             return super().dispatch(request, *args, **kwargs)
         except LinkDead as refusal:
             return self._dead_link_response(refusal)
+
+    def get_page_url(self):
+        """The page of the same link."""
+        named = self.request.POST.get("link", "")
+        return self.request.path + (f"?{urlencode({'link': named})}" if named else "")
 
     def find_challenge(self, token):
         """The attempt that `token` speaks of. Raises LinkDead."""

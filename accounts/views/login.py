@@ -83,11 +83,15 @@ class LoginVerifyView(PendingChallengeMixin, AnonymousRequiredMixin, SignInMixin
         except CodeClosed:
             if not self.is_second_click(code):
                 raise
-            url = begun.destination or reverse("home")
-            raise AccessDenied(url, _("You are signed in.")) from None
+            raise self.get_second_click_denial() from None
         return self.sign_in_and_redirect(
             user, begun.destination, by=self.challenge.kind, remember=begun.remember
         )
+
+    def get_second_click_denial(self):
+        """To where the first one went."""
+        url = (self.pending and self.pending.destination) or reverse("home")
+        return AccessDenied(url, _("You are signed in."))
 
 
 class LoginResendView(ResendCodeView, LoginVerifyView):

@@ -33,6 +33,11 @@ class RegistrationInProgressMixin(PendingChallengeMixin, AnonymousRequiredMixin)
     purpose = Purpose.REGISTER
     start = "accounts:register"
 
+    def get_second_click_denial(self):
+        """To where the first one went; its cookie is the winner's."""
+        url = reverse("accounts:register-complete")
+        return AccessDenied(url, _("Your address is already confirmed."))
+
 
 class IdentifyView(AnonymousRequiredMixin, StepView):
     """Step 1: one box."""
@@ -129,7 +134,8 @@ class VerifyView(RegistrationInProgressMixin, SignInMixin, CodeView):
                 self.challenge, code, profile=profile, visitor=self.visitor
             )
         except CodeClosed:
-            self._redirect_second_click(code)
+            if self.is_second_click(code):
+                raise self.get_second_click_denial() from None
             raise
         return self.sign_in_and_redirect(
             registered.user,
@@ -137,12 +143,6 @@ class VerifyView(RegistrationInProgressMixin, SignInMixin, CodeView):
             by=self.challenge.kind,
             extra_message=username_lost_message(registered),
         )
-
-    def _redirect_second_click(self, code):
-        """Lead the second of two clicks to where the first one went; its cookie is the winner's (COD-11)."""
-        if self.is_second_click(code):
-            url = reverse("accounts:register-complete")
-            raise AccessDenied(url, _("Your address is already confirmed."))
 
     def _names_another(self, form):
         """Whether a username came along that is not the pending one (promise 4.3)."""

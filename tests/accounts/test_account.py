@@ -557,6 +557,7 @@ def test_a_used_up_code_gets_a_successor(me, postbox):  # ux 37
     me.post(CONFIRM_CODE, next=DELETE)
     for _ in range(conf.CODE_MAX_ATTEMPTS):
         me.post(CONFIRM_VERIFY, code=wrong(postbox.code(EMAIL)))
+    time_passes(seconds=61)
 
     me.post(CONFIRM_RESEND)
     me.post(CONFIRM_VERIFY, code=postbox.code(EMAIL))

@@ -582,6 +582,7 @@ def test_a_used_up_code_is_replaced(me, postbox):  # ux 37
     me.post(PHONE_PAGE, contact=PHONE)
     for _ in range(conf.CODE_MAX_ATTEMPTS):
         me.post(CONTACT, code=wrong(postbox.code(PHONE)))
+    time_passes(seconds=61)
 
     me.post(CONTACT_RESEND)
     me.post(CONTACT, code=postbox.code(PHONE))

@@ -518,7 +518,7 @@ def test_no_form_is_taken_without_its_token(db, url, face):  # WEB-01
     answer = careful().post(url, {"identifier": EMAIL}, headers=HEADERS[face])
 
     assert answer.status_code == 403
-    assert "This page was open for too long" in words(answer)
+    assert "Your browser sent no cookie" in words(answer)
     assert_well_made(face, answer)
 
 
@@ -606,11 +606,15 @@ def test_a_page_that_was_open_for_too_long_is_no_dead_end(
     state(ana, postbox)
     ana.client.handler.enforce_csrf_checks = True
 
-    ways_on = {Page(ana.post(url)).all("a", id="start-again")[0]["href"] for url in POSTS}
+    answers = [ana.post(url) for url in POSTS]
+    # Whoever is signed in is led on at once from what is for strangers.
+    ways_on = {
+        answer.to or Page(answer).all("a", id="start-again")[0]["href"] for answer in answers
+    }
 
     for way_on in ways_on:
-        dead = way_on in (LINK, NEW_PASSWORD, NOT_ME)
-        assert ana.client.get(way_on, follow=True).status_code == (410 if dead else 200)
+        dead = way_on.partition("?")[0] in (LINK, NEW_PASSWORD, NOT_ME)
+        assert ana.client.get(way_on, follow=True).status_code in ((409, 410) if dead else (200,))
 
 
 def test_no_page_is_exempt_from_the_token():  # WEB-01

@@ -342,10 +342,11 @@ def test_tries_are_counted_down_and_then_the_code_is_dead(anyone, postbox):  # u
     assert not anyone.is_signed_in
 
 
-def test_a_used_up_code_is_replaced_at_once(anyone, postbox):  # ux 37
+def test_a_used_up_code_is_replaced_after_the_cool_down(anyone, postbox):  # ux 37, COD-09
     anyone.identify(EMAIL)
     for _ in range(5):
         anyone.verify(wrong(postbox.code()))
+    time_passes(seconds=61)
 
     anyone.post(RESEND)
     anyone.verify(postbox.code())

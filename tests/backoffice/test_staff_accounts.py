@@ -796,7 +796,8 @@ def at_a_change(member, code):
 
 
 def at_the_code(member, code):
-    """Another guess."""
+    """The one guess that there is room for, and another one."""
+    type_code(member.client, wrong(code), PASSWORD_CODE)
     return type_code(member.client, wrong(code), PASSWORD_CODE)
 
 

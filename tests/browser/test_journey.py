@@ -366,13 +366,13 @@ def test_a_second_contact_counts_once_its_code_is_typed(ana):
 
 
 @pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
-def test_a_form_that_is_too_old_leads_on(shopper, javascript):  # ux 42
+def test_a_form_without_its_cookie_leads_on(shopper, javascript):  # ux 42
     ana, who = shopper(javascript=javascript), email()
     ana.identify.open()
     ana.page.context.clear_cookies()
 
     ana.identify.give(who)
-    expect(ana.page.get_by_role("heading", level=1)).to_have_text("This page was open for too long")
+    expect(ana.page.get_by_role("heading", level=1)).to_have_text("Your browser sent no cookie")
     expect(ana.page.get_by_role("link", name="Storefront")).to_be_visible()
     expect(ana.identify.box).to_have_value(who)
     ana.page.get_by_role("button", name="Start again").click()

@@ -16,10 +16,11 @@ from messaging.models import OutboxMessage, Status
 from storefront import BASE_DIR, celery_app
 from tests.support.people import COMPLETE, HOME, PASSWORD, REGISTER, VERIFY, Postbox, Shopper
 
-# One of them counts the household before anything else, where no refusal takes it back (LIM-09).
-STATEMENTS = 29
+# One of them counts the household before anything else, where no refusal takes it back (LIM-09). Two are the borders of
+# the transaction in which a code is looked at, which the right one leaves as it was (COD-11).
+STATEMENTS = 31
 # Modules of ours, and how deep their calls go. The first design hoped for 15 and 10; DECISIONS.md says why more.
-LADDER = {REGISTER: (26, 16), VERIFY: (24, 14), COMPLETE: (23, 11)}
+LADDER = {REGISTER: (26, 17), VERIFY: (24, 16), COMPLETE: (23, 12)}
 LONGEST, MEDIAN, P95 = 40, 6, 20
 
 OURS = tuple(
@@ -82,7 +83,7 @@ def sign_up(browser, who):
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_work_is_for_the_worker")
-def test_a_sign_up_costs_at_most_29_statements(record_property):  # BEGIN and COMMIT count
+def test_a_sign_up_costs_at_most_31_statements(record_property):  # BEGIN and COMMIT count
     spent = []
 
     for request in sign_up(Shopper(), "ana@example.com"):
