@@ -1,11 +1,89 @@
 """What every test may ask for. Few things: people and their postbox."""
 
 import shutil
+from zlib import crc32
 
+import hypothesis
 import pytest
 from django.conf import settings
+from django.template import Template
+from django.test.utils import _TestState, instrumented_test_render
 
-from tests.support.people import FACES, Postbox, Shopper
+from accounts.models import User
+from storefront import celery_app
+from tests.support.account import EMAIL, USERNAME
+from tests.support.backoffice import PHONE, WHO
+from tests.support.people import (
+    FACES,
+    LOGIN,
+    LOGOUT,
+    PASSWORD,
+    Postbox,
+    Shopper,
+    make_shopper,
+    make_user,
+)
+from tests.support.staff import let_in_staff, make_staff
+from tests.support.strangers import CARRIER
+
+
+def pytest_addoption(parser):
+    """Add the flag that a release uses."""
+    parser.addoption(
+        "--release",
+        action="store_true",
+        help="ask every rule with each of the three faces, and run exhaustive tests as a whole",
+    )
+
+
+def pytest_configure(config):
+    """Draw few examples, and the same ones each time; before a release many, and new ones."""
+    hypothesis.settings.register_profile("few", max_examples=20, derandomize=True, deadline=None)
+    hypothesis.settings.register_profile("release", max_examples=300, deadline=None)
+    hypothesis.settings.load_profile("release" if config.getoption("release") else "few")
+
+
+def pytest_generate_tests(metafunc):
+    """Give a test that asks for `anyone` or for a `face` one of the three, or each of them.
+
+    What does not change with the face is asked with one: which, falls by the name of the test. Tests that are marked
+    `every_face`, and all of a release, get each of the three.
+    """
+    given = {
+        name for mark in metafunc.definition.iter_markers("parametrize") for name in _names(mark)
+    }
+    whole = metafunc.config.getoption("release") or metafunc.definition.get_closest_marker(
+        "every_face"
+    )
+    name = metafunc.definition.nodeid.rpartition("/")[2]
+    faces = FACES if whole else [FACES[crc32(name.encode()) % len(FACES)]]
+    for asked in {"anyone", "face"}.intersection(metafunc.fixturenames) - given:
+        metafunc.parametrize(asked, faces, indirect=True)
+
+
+def _names(mark):
+    names = mark.args[0] if mark.args else mark.kwargs["argnames"]
+    return [each.strip() for each in names.split(",")] if isinstance(names, str) else names
+
+
+@pytest.fixture
+def is_release(request):
+    """Whether exhaustive tests run as a whole."""
+    return request.config.getoption("release")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _plain_rendering(django_test_environment):
+    """Let templates render as on a site: a copy of the context of each of them is most of a page's time."""
+    noting, Template._render = Template._render, _TestState.saved_data.template_render
+    yield
+    Template._render = noting
+
+
+@pytest.fixture
+def _contexts_are_noted(monkeypatch):
+    """Let answers tell the context that they were rendered with, as Django's test client does."""
+    monkeypatch.setattr(Template, "_render", instrumented_test_render)
 
 
 @pytest.fixture(autouse=True)
@@ -31,7 +109,58 @@ def bea(db):
     return Shopper(ip="198.51.100.20")
 
 
-@pytest.fixture(params=FACES)
+@pytest.fixture
+def face(request):
+    """How somebody asks: for a page, for a fragment, or for JSON."""
+    return request.param
+
+
+@pytest.fixture
 def anyone(request, db):
-    """A shopper with each of the three faces in turn."""
+    """A shopper with one of the three faces, or with each in turn (`pytest_generate_tests`)."""
     return Shopper(request.param)
+
+
+@pytest.fixture
+def owner(db):
+    """Ana's account: she verified an email address and a mobile number, and chose a username."""
+    return make_user(EMAIL, phone=PHONE, username=USERNAME)
+
+
+@pytest.fixture
+def trusted(owner):
+    """Ana's own browser, in which she is not signed in now."""
+    browser = Shopper(ip=CARRIER)
+    browser.post(LOGIN, identifier=EMAIL, password=PASSWORD)
+    browser.post(LOGOUT)
+    return browser
+
+
+@pytest.fixture
+def boss(db):
+    """A member of staff who may do everything."""
+    return make_staff("boss")
+
+
+@pytest.fixture
+def staff(boss):
+    """The browser of that member of staff."""
+    browser = Shopper(ip="192.0.2.50")
+    let_in_staff(browser.client, "boss")
+    return browser
+
+
+@pytest.fixture
+def shopper(ana):
+    """Ana, who is signed in in her browser, with an address, a number and a username."""
+    make_shopper(ana, WHO, name="Ana Maria", username="ana.m", phone=PHONE)
+    return User.objects.get(username="ana.m")
+
+
+@pytest.fixture
+def _work_is_for_the_worker(monkeypatch):
+    """Requests only leave a hint for a worker, and no broker hears it."""
+    # The app first: it reads the settings when it is first asked, and must not read the patched one.
+    monkeypatch.setitem(celery_app.conf, "task_always_eager", False)
+    monkeypatch.setattr(settings, "CELERY_TASK_ALWAYS_EAGER", False)
+    monkeypatch.setitem(celery_app.conf, "broker_url", "memory://")

@@ -1,17 +1,49 @@
 """A shopper looks after the account: who I am, my names, my password, what happened, and proof that it is me."""
 
 import ast
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from django.contrib.auth.hashers import make_password
-from django.db.models.functions import Now
 
 from accounts import conf, urls
 from accounts.models import EVENT_WORDS, Challenge, SecurityEvent, Session, User
 from ratelimits.rates import parse_rates
-from tests.accounts.test_races import at_once, tabs
+from tests.support.account import (
+    ACTIVITY,
+    CONFIRM,
+    CONFIRM_CODE,
+    CONFIRM_RESEND,
+    CONFIRM_VERIFY,
+    CONTACT,
+    DELETE,
+    DEVICES,
+    DOWNLOAD,
+    EMAIL,
+    EMAIL_PAGE,
+    LOGIN_CODE,
+    NAMES,
+    NEW,
+    ONE_OUT,
+    OTHER_EMAIL,
+    OTHER_PHONE,
+    OTHERS_OUT,
+    PHONE,
+    PHONE_PAGE,
+    SECRET,
+    adds,
+    changes_password,
+    confirms_by_code,
+    copy_of,
+    is_refused,
+    is_stale,
+    joins,
+    kinds,
+    may_sign_in,
+    must_confirm,
+    news,
+    proof_is,
+    signs_in,
+)
 from tests.support.pages import Page, words
 from tests.support.people import (
     ACCOUNT,
@@ -24,120 +56,9 @@ from tests.support.people import (
     time_passes,
     wrong,
 )
-
-EMAIL, PHONE = "ana@example.com", "+12025550123"
-OTHER_EMAIL, OTHER_PHONE = "ana@example.org", "+12025550144"
-NEW = "an entirely new secret"
-
-NAMES = "/account/names/"
-SECRET = "/account/password/"
-CONFIRM = "/account/confirm/"
-CONFIRM_CODE = "/account/confirm/code/"
-CONFIRM_VERIFY = "/account/confirm/verify/"
-CONFIRM_RESEND = "/account/confirm/resend/"
-EMAIL_PAGE, PHONE_PAGE = "/account/contacts/email/", "/account/contacts/phone/"
-CONTACT = "/account/contact/"
-DEVICES = "/account/devices/"
-OTHERS_OUT = "/account/devices/sign-out/"
-ONE_OUT = "/account/devices/0123456789abcdef/sign-out/"
-ACTIVITY = "/account/activity/"
-DOWNLOAD = "/account/download/"
-DELETE = "/account/delete/"
-LOGIN_CODE, LOGIN_VERIFY = "/login/code/", "/login/code/verify/"
-RESET, RESET_NEW = "/password-reset/", "/password-reset/new/"
-
-COOKIE = "__Host-session"
-
+from tests.support.races import at_once, tabs
 
 # What the files about the account share
-
-
-def joins(shopper, *, email=EMAIL, phone=None, password=PASSWORD, **columns):
-    """Give somebody a finished account and sign this browser in. Returns the row."""
-    verified = {"email": email, "email_key": email and email.lower(), "phone": phone}
-    dated = {f"{kind}_verified_at": Now() for kind in ("email", "phone") if verified[kind]}
-    columns = {"name": "Ana", "primary": "email" if email else "phone"} | columns
-    user = User(
-        **verified, **dated, completed_at=Now(), password=make_password(password), **columns
-    )
-    user.save(force_insert=True)
-    signs_in(shopper, email or phone, password)
-    return user
-
-
-def signs_in(shopper, who=EMAIL, password=PASSWORD):
-    """With the password, or with a code whoever has none."""
-    if password:
-        return shopper.post(LOGIN, identifier=who, password=password)
-    shopper.post(LOGIN_CODE, identifier=who)
-    return shopper.post(LOGIN_VERIFY, code=Postbox().code(who))
-
-
-def may_sign_in(who, password=PASSWORD):
-    """Whether a new browser gets in."""
-    browser = Shopper("json", ip="192.0.2.99")
-    signs_in(browser, who, password)
-    return browser.is_signed_in
-
-
-def adds(shopper, kind, contact, code=None):
-    """Ask for a new contact and type its code."""
-    shopper.post(f"/account/contacts/{kind}/", contact=contact)
-    return shopper.post(CONTACT, code=code or Postbox().code(contact))
-
-
-def confirms_by_code(shopper, to):
-    """Prove who is there with a code."""
-    shopper.post(CONFIRM_CODE)
-    return shopper.post(CONFIRM_VERIFY, code=Postbox().code(to))
-
-
-def changes_password(shopper):
-    """Put NEW in the place of PASSWORD."""
-    return shopper.post(SECRET, current=PASSWORD, password=NEW)
-
-
-def proof_is(**age):
-    """Let the newest proof of who is there be this old, in every browser."""
-    Session.objects.update(reauthenticated_at=Now() - timedelta(**age))
-
-
-def is_stale():
-    """Let nobody have verified for a while who is there."""
-    proof_is(minutes=10, seconds=1)
-
-
-def is_refused(answer):
-    """Whether the form came back with what was wrong (ux 67)."""
-    return answer.status_code in (400, 422)
-
-
-def must_confirm(shopper, answer, back):
-    """Whether `answer` sends this browser to prove who is there, and `back` after that."""
-    to = f"{CONFIRM}?next={back.replace('/', '%2F')}"
-    expected = {"page": (303, to), "htmx": (403, to), "json": (403, None)}[shopper.face]
-    return (
-        answer.status_code,
-        answer.headers.get("Location", answer.headers.get("HX-Redirect")),
-    ) == expected
-
-
-def copy_of(shopper):
-    """Somebody who has copied the cookie."""
-    thief = Shopper()
-    thief.client.cookies[COOKIE] = shopper.session_key
-    return thief
-
-
-def kinds(user=None):
-    """The events of everybody, or of one, oldest first."""
-    found = SecurityEvent.objects.filter(user=user) if user else SecurityEvent.objects.all()
-    return list(found.order_by("pk").values_list("kind", flat=True))
-
-
-def news(to):
-    """What the messages to this address say, newest first."""
-    return [message["subject"] or message["text"] for message in Postbox().messages(to)]
 
 
 @pytest.fixture
@@ -157,6 +78,7 @@ def without_password(anyone):
 # Who I am
 
 
+@pytest.mark.every_face
 def test_the_overview_says_who_i_am(me):  # promise 2.5
     said = words(me.get(ACCOUNT))
 
@@ -174,6 +96,7 @@ def test_the_overview_leads_to_everything(ana):
     assert {ana.get(page).status_code for page in pages} == {200}
 
 
+@pytest.mark.every_face
 def test_a_stranger_is_asked_in_and_led_back(anyone):  # ux 75
     shown = anyone.get(DEVICES)
 
@@ -575,6 +498,7 @@ def test_asking_twice_sends_one_code(me, postbox):  # ux 48
     assert len(postbox) == before + 1
 
 
+@pytest.mark.every_face
 def test_two_clicks_with_the_code_end_signed_in_and_verified(me, postbox):  # COD-11
     is_stale()
     me.post(CONFIRM_CODE, next=DELETE)
@@ -620,6 +544,7 @@ def test_a_proof_is_good_for_one_browser(me, bea, postbox):  # COD-08
     assert must_confirm(bea, bea.get(DELETE), DELETE)
 
 
+@pytest.mark.every_face
 @pytest.mark.parametrize("url", [CONFIRM_VERIFY, CONFIRM_RESEND])
 def test_without_a_code_on_its_way_there_is_nothing_to_type(me, url):  # REG-09
     turned_away = me.post(url, code="123456")

@@ -5,7 +5,7 @@ import pytest
 from accounts import conf
 from accounts.models import Challenge, SecurityEvent
 from messaging.models import OutboxMessage
-from tests.support.people import FACES, REGISTER, Shopper
+from tests.support.people import REGISTER, Shopper
 
 ANA = "ana@example.com"
 
@@ -21,7 +21,6 @@ def told(answer):
     return answer.status_code, answer.content, answer.to
 
 
-@pytest.mark.parametrize("face", FACES)
 def test_a_program_is_told_the_same_and_nothing_happens(db, trap, face):  # ABU-06
     person, program = Shopper(face), Shopper(face, ip="203.0.113.9")
 
@@ -57,7 +56,6 @@ def custom(request, posted):
     return True
 
 
-@pytest.mark.parametrize("face", FACES)
 def test_a_check_of_the_shops_own_is_asked_no_more_often_than_one_may_register(
     db, monkeypatch, face
 ):  # LIM-09, ABU-06

@@ -38,6 +38,8 @@ from messaging.models import OutboxMessage
 from ratelimits.rates import parse_rates
 from tests.support.people import PASSWORD, RESEND, Postbox, Shopper, time_passes, wrong
 
+pytestmark = pytest.mark.database
+
 ANA, BEA, EVE = "ana@example.com", "+447400123456", "eve@example.com"
 NOBODY = "+447400123457"
 STAFF_PURPOSES = [purpose for purpose in Purpose if POOL_BY_PURPOSE[purpose] == Pool.STAFF]
@@ -215,7 +217,6 @@ def test_the_fifth_try_may_be_the_right_one(attempt, code):  # COD-06
     assert guess(attempt, code) is None
 
 
-@pytest.mark.parametrize("face", ["page", "htmx", "json"])
 def test_the_sixth_code_is_refused_on_every_face(face, db, postbox):  # COD-06, ux 37
     eve = Shopper(face)
     eve.identify(ANA)

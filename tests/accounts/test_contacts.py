@@ -7,7 +7,7 @@ import pytest
 from accounts import conf
 from accounts.models import Challenge, Session, User
 from messaging.models import OutboxMessage
-from tests.accounts.test_account import (
+from tests.support.account import (
     CONTACT,
     EMAIL,
     EMAIL_PAGE,
@@ -31,7 +31,6 @@ from tests.accounts.test_account import (
     news,
     signs_in,
 )
-from tests.accounts.test_races import at_once, tabs
 from tests.support.pages import Page, comparable, words
 from tests.support.people import (
     ACCOUNT,
@@ -43,6 +42,7 @@ from tests.support.people import (
     time_passes,
     wrong,
 )
+from tests.support.races import at_once, tabs
 
 CONTACT_RESEND = "/account/contact/resend/"
 NOTHING = "There is nothing waiting to be confirmed."
@@ -64,7 +64,7 @@ def both(anyone):
 
 
 @pytest.fixture
-def owner(bea):
+def neighbour(bea):
     """Somebody else, who has OTHER_EMAIL and OTHER_PHONE."""
     joins(bea, email=OTHER_EMAIL, phone=OTHER_PHONE, name="Bea")
     return bea
@@ -259,6 +259,7 @@ def test_an_older_link_to_a_new_password_dies_with_the_address(ana, bea, postbox
 # One less
 
 
+@pytest.mark.every_face
 @pytest.mark.parametrize(
     ("kind", "gone", "kept"),
     [("email", EMAIL, PHONE), ("phone", PHONE, EMAIL)],
@@ -425,7 +426,7 @@ def told(shopper, contact, kind):
     ],
     ids=["email", "phone"],
 )
-def test_nobody_learns_that_a_contact_is_somebody_elses(me, owner, kind, taken, free):  # ENU-07
+def test_nobody_learns_that_a_contact_is_somebody_elses(me, neighbour, kind, taken, free):  # ENU-07
     me.get(CONTACT)
     me.client.get(ACCOUNT)  # from here on the browser has every cookie there is
     said = {}
@@ -440,7 +441,7 @@ def test_nobody_learns_that_a_contact_is_somebody_elses(me, owner, kind, taken, 
     assert User.objects.filter(email=EMAIL, phone=None).exists()
 
 
-def test_the_owner_of_an_address_is_told_and_gets_no_code(me, owner, postbox):  # ENU-07, ABU-03
+def test_the_owner_of_an_address_is_told_and_gets_no_code(me, neighbour, postbox):  # ENU-07, ABU-03
     me.post(EMAIL_PAGE, contact="Ana@Example.ORG")
 
     letter = postbox.messages(OTHER_EMAIL)[0]
@@ -449,7 +450,7 @@ def test_the_owner_of_an_address_is_told_and_gets_no_code(me, owner, postbox):  
     assert EMAIL not in letter["text"]
 
 
-def test_the_owner_of_a_number_gets_no_text(me, owner, postbox):  # ENU-07, ABU-03
+def test_the_owner_of_a_number_gets_no_text(me, neighbour, postbox):  # ENU-07, ABU-03
     before = len(postbox.messages(OTHER_PHONE))
 
     me.post(PHONE_PAGE, contact=OTHER_PHONE)
@@ -458,7 +459,7 @@ def test_the_owner_of_a_number_gets_no_text(me, owner, postbox):  # ENU-07, ABU-
     assert OutboxMessage.objects.filter(address=OTHER_PHONE).last().status == "cancelled"
 
 
-def test_not_even_the_right_code_takes_somebody_elses_address(me, owner):  # REG-06, ENU-07
+def test_not_even_the_right_code_takes_somebody_elses_address(me, neighbour):  # REG-06, ENU-07
     me.post(EMAIL_PAGE, contact=OTHER_EMAIL)
 
     refused = me.post(CONTACT, code=Challenge.objects.get(purpose="contact").code)
@@ -612,6 +613,7 @@ def test_an_earlier_code_is_called_so(me, postbox):  # COD-09
     assert User.objects.get().phone is None
 
 
+@pytest.mark.every_face
 def test_two_clicks_add_one_contact(me, postbox):  # COD-11
     me.post(PHONE_PAGE, contact=PHONE)
     code = postbox.code(PHONE)

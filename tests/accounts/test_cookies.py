@@ -7,8 +7,8 @@ from django.urls import get_resolver
 
 from accounts.models import User
 from messaging.models import Provider
-from tests.support.people import PASSWORD, Postbox, Shopper, wrong
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.people import PASSWORD, Postbox, Shopper, make_shopper, wrong
+from tests.support.staff import let_in_staff, make_staff
 
 ANA = "ana@example.com"
 ALL = {"session", "csrftoken", "trusted-browsers", "link", "messages"}
@@ -66,7 +66,7 @@ def told(db):
     make_staff()
     boss = Shopper(ip="192.0.2.7").client
     staff = Watched(boss)
-    sign_in_staff(boss)
+    let_in_staff(boss)
     pages(boss)
     row = Provider.objects.create(name="One", kind="smtp", channel="email")
     boss.post("/admin/messaging/provider/", {"take_out": row.pk})
@@ -87,7 +87,7 @@ def test_every_cookie_is_of_this_host_alone_encrypted_and_for_no_script(told):  
 
 
 def test_a_cookie_under_the_plain_name_is_not_read(db):  # SES-03
-    ana = Shopper().signs_up(ANA)
+    ana = make_shopper(Shopper(), ANA)
     ana.post("/account/names/", name="Ana Lee")
     kept = ana.client.cookies["__Host-messages"].value
     bea = Shopper(ip="192.0.2.8")

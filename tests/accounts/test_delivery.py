@@ -7,13 +7,12 @@ from urllib.parse import urlencode
 
 import pytest
 import time_machine
-from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from accounts import conf, identifiers
+from accounts import conf
 from accounts.models import Challenge, Session, User
 from messaging.models import OutboxMessage, Status
 from messaging.outbox import api as outbox
@@ -27,6 +26,7 @@ from tests.support.people import (
     RESEND,
     VERIFY,
     Shopper,
+    make_shopper,
     time_passes,
 )
 
@@ -167,6 +167,7 @@ def test_the_newest_message_about_a_thing_counts(db):
 # What helps when it came back
 
 
+@pytest.mark.every_face
 @pytest.mark.parametrize(
     ("who", "words_of_fix"),
     [
@@ -209,7 +210,7 @@ def test_no_channel_is_offered_that_does_not_work(ana, settings, who, one_way): 
 
 
 def test_a_new_contact_that_came_back_is_typed_again(ana, postbox):
-    ana.signs_up(PHONE)
+    make_shopper(ana, PHONE)
     ana.post(MY_EMAIL, contact=NEW_EMAIL)
     time_passes(seconds=3)
     becomes("bounced", address=NEW_EMAIL)
@@ -251,7 +252,7 @@ def _newest():
 
 def verifies_again(shopper):
     """All done long ago; the code that proves who is there left three seconds ago."""
-    shopper.signs_up(EMAIL)
+    make_shopper(shopper, EMAIL)
     time_passes(minutes=10, seconds=1)
     Session.objects.update(
         reauthenticated_at=F("reauthenticated_at") - timedelta(minutes=10, seconds=1)
@@ -384,6 +385,7 @@ def test_whoever_signed_out_is_told_nothing(anyone, postbox):
     assert_silent(anyone, CONFIRM_NEWS, CONFIRM_VERIFY)
 
 
+@pytest.mark.every_face
 def test_an_account_has_lines_too(anyone, postbox):
     verifies_again(anyone)
     anyone.post(CONFIRM, current=PASSWORD)
@@ -410,6 +412,7 @@ def statements(act, *args, **kwargs):
     return [query["sql"].split()[0] for query in queries]
 
 
+@pytest.mark.every_face
 @pytest.mark.parametrize("status", SENTENCES)
 def test_asking_reads_little_and_writes_nothing(anyone, status):
     anyone.identify(EMAIL)
@@ -473,6 +476,7 @@ def test_a_line_is_only_read(anyone, url, method):
     assert "GET" in answer.headers["Allow"]
 
 
+@pytest.mark.every_face
 @pytest.mark.parametrize("status", ["sent", "delivered"])
 def test_no_cache_keeps_a_line(anyone, status):  # SES-08, ux 70
     anyone.identify(EMAIL)
@@ -488,14 +492,6 @@ def test_no_cache_keeps_a_line(anyone, status):  # SES-08, ux 70
 
 
 TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+|\d\d:\d\d(:\d\d)? UTC|(?<='Content-Length': )'\d+'")
-
-
-@pytest.fixture
-def owner(db):
-    """Ana, who verified an email address and a mobile number long ago."""
-    phone = User.verified_columns(identifiers.parse(PHONE))
-    known = {"name": "Ana", "password": make_password(PASSWORD), "completed_at": Now(), **phone}
-    return User.objects.register(identifiers.parse(EMAIL), **known)
 
 
 @pytest.fixture
@@ -549,7 +545,6 @@ def test_where_anybody_may_begin_there_is_no_line(
 @pytest.mark.parametrize(
     ("taken", "free"), [(EMAIL, NEW_EMAIL), (PHONE, NEW_PHONE)], ids=["email", "phone"]
 )
-@pytest.mark.parametrize("face", FACES)
 @pytest.mark.parametrize("weather", WEATHER.values(), ids=WEATHER)
 def test_a_stranger_cannot_tell_a_taken_address_by_its_line(
     owner, private, face, taken, free, active, weather
@@ -566,6 +561,7 @@ def test_a_stranger_cannot_tell_a_taken_address_by_its_line(
     assert "on its way" in seen[0][3 if face != "page" else 2][0]
 
 
+@pytest.mark.every_face
 @pytest.mark.parametrize(
     ("taken", "free"), [(EMAIL, NEW_EMAIL), (PHONE, NEW_PHONE)], ids=["email", "phone"]
 )
@@ -580,7 +576,6 @@ def test_a_message_that_came_back_is_told_even_where_nobody_may_learn_anything(
     assert told.startswith(BOUNCED[taken])
 
 
-@pytest.mark.parametrize("face", FACES)
 @pytest.mark.parametrize("weather", WEATHER.values(), ids=WEATHER)
 def test_a_new_contact_tells_nothing_of_whose_it_is(postbox, owner, face, weather):  # ENU-07
     seen = {}
@@ -588,7 +583,7 @@ def test_a_new_contact_tells_nothing_of_whose_it_is(postbox, owner, face, weathe
         mine = {"email": "+12025550{}", "phone": "bea{}@example.com"}[kind]
         for number, who in enumerate((taken, free)):
             bea = Shopper(face, ip=f"198.51.100.{number + 1}")
-            bea.signs_up(mine.format(180 + number))
+            make_shopper(bea, mine.format(180 + number))
             assert bea.post(f"/account/contacts/{kind}/", contact=who).status_code in (200, 303)
             weather()
             seen[who] = list(looks(bea, who, CONTACT_NEWS, CONTACT))
@@ -602,7 +597,7 @@ def test_a_new_contact_tells_nothing_of_whose_it_is(postbox, owner, face, weathe
 
 @pytest.mark.parametrize("status", SENTENCES)
 def test_a_text_to_a_new_contact_has_no_line(anyone, postbox, status):  # ENU-07
-    anyone.signs_up(EMAIL)
+    make_shopper(anyone, EMAIL)
     anyone.post(MY_PHONE, contact=PHONE)
     time_passes(seconds=3)
     becomes(status, address=PHONE)
@@ -612,7 +607,7 @@ def test_a_text_to_a_new_contact_has_no_line(anyone, postbox, status):  # ENU-07
 
 
 def test_the_address_of_a_line_is_no_place_to_come_back_to(ana, postbox):  # WEB-03
-    Shopper().signs_up(EMAIL)
+    make_shopper(Shopper(), EMAIL)
 
     entered = ana.post(LOGIN, identifier=EMAIL, password=PASSWORD, next=NEWS)
 

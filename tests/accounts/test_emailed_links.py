@@ -20,6 +20,7 @@ from tests.support.people import (
     REGISTER,
     Shopper,
     link_cookies,
+    make_shopper,
     time_passes,
 )
 
@@ -305,7 +306,7 @@ def test_the_next_person_finds_no_link_of_the_one_before(ana, postbox, moment, p
 
 @pytest.mark.parametrize("way", ["account/delete", "logout"])
 def test_who_leaves_takes_the_links_along(ana, postbox, way):
-    ana.signs_up(BB)
+    make_shopper(ana, BB)
     account(AA)
     shown = ana.open(reset_link(postbox, AA))
     assert link_cookies(ana)
@@ -317,7 +318,7 @@ def test_who_leaves_takes_the_links_along(ana, postbox, way):
 
 
 def test_a_password_that_is_changed_forgets_the_links_too(ana, postbox):
-    ana.signs_up(BB)
+    make_shopper(ana, BB)
     account(AA)
     ana.open(reset_link(postbox, AA))
 
@@ -373,7 +374,7 @@ def test_a_strangers_link_as_next_opens_nothing(ana, postbox):
 
 def test_a_password_that_is_set_in_one_tab_leaves_the_link_of_another_open(db, postbox):  # REC-04
     for name in ("aa@example.com", "bb@example.com"):
-        Shopper(ip="192.0.2.1").signs_up(name)
+        make_shopper(Shopper(ip="192.0.2.1"), name)
     browser = Shopper(ip="192.0.2.2")
     pages = {}
     for name in ("aa@example.com", "bb@example.com"):

@@ -12,7 +12,7 @@ from accounts.models import Challenge, SecurityEvent, Session, User
 from messaging import tasks as messaging_tasks
 from messaging.models import OutboxMessage
 from storefront.checks import TAG
-from tests.accounts.test_account import (
+from tests.support.account import (
     DELETE,
     EMAIL,
     EMAIL_PAGE,
@@ -23,11 +23,12 @@ from tests.accounts.test_account import (
     PHONE_PAGE,
     RESET,
     adds,
+    days_pass,
+    found_of,
     joins,
     signs_in,
 )
-from tests.accounts.test_leaving import days_pass, found_of
-from tests.support.people import PASSWORD, REGISTER, Postbox, Shopper, time_passes
+from tests.support.people import PASSWORD, REGISTER, Postbox, Shopper, make_shopper, time_passes
 
 STRANGER = "198.51.100.77"
 TABLES = (Challenge, OutboxMessage, Session)
@@ -186,8 +187,8 @@ def test_a_shop_does_not_keep_what_erasure_would_not_find(
 
 def test_what_a_stranger_typed_of_the_address_goes_too(db, ana, bea, postbox):  # LOG-07
     """A stranger had begun to add it as a contact of theirs; it was never verified."""
-    ana.signs_up("ana@example.com")
-    bea.signs_up("bea@example.com", name="Bea")
+    make_shopper(ana, "ana@example.com")
+    make_shopper(bea, "bea@example.com", name="Bea")
     bea.post("/account/contacts/email/", contact="ana@example.com")
     assert Challenge.objects.filter(
         recipient="ana@example.com", user__email="bea@example.com"

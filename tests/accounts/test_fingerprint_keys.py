@@ -20,8 +20,10 @@ from ratelimits.engine import STAMP, Limit, buckets, consume
 from ratelimits.models import Bucket
 from ratelimits.rates import Rate
 from storefront import BASE_DIR
-from tests.support.people import PASSWORD, Shopper, time_passes
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.people import PASSWORD, Shopper, make_shopper, time_passes
+from tests.support.staff import let_in_staff, make_staff
+
+pytestmark = pytest.mark.database
 
 OLD, NEW = bytes([7]) * 32, bytes([8]) * 32
 ANA = "ana@example.com"
@@ -65,7 +67,7 @@ def found_by_staff(client, who):
 
 
 def test_a_locked_account_stays_locked_after_a_new_secret_key(ana, settings):  # KEY-01, LIM-01
-    ana.signs_up(ANA)
+    make_shopper(ana, ANA)
     guesses()
     assert not comes_in()
 
@@ -78,7 +80,7 @@ def test_staff_find_what_was_before_a_new_secret_key(client, ana, settings):  # 
     ana.signs_up(ANA)
     settings.SECRET_KEY = "another one, which nothing here was made with: 9876543210abcdef"
     make_staff()
-    sign_in_staff(client)
+    let_in_staff(client)
 
     assert "The account was created" in found_by_staff(client, ANA)
 
@@ -96,7 +98,7 @@ def test_a_locked_account_stays_locked_through_both_steps(ana, settings):  # KEY
 
 
 def test_processes_of_both_steps_count_one_lock_together(ana, settings):  # KEY-01, LIM-01
-    ana.signs_up(ANA)
+    make_shopper(ana, ANA)
     for number in range(conf.LOGIN_FAILURES.times):
         settings.FINGERPRINT_KEYS = [[OLD, NEW], [NEW, OLD]][number % 2]
         guesses(1, ip=f"198.51.100.{number}")
@@ -110,7 +112,7 @@ def test_processes_of_both_steps_count_one_lock_together(ana, settings):  # KEY-
 
 @pytest.mark.parametrize("keys", STEPS.values(), ids=STEPS)
 def test_whoever_lifts_a_lock_lifts_it_under_every_key(ana, settings, keys):  # KEY-01, LIM-03
-    ana.signs_up(ANA)
+    make_shopper(ana, ANA)
     guesses()
     settings.FINGERPRINT_KEYS = keys
 
@@ -200,7 +202,7 @@ def test_events_are_found_under_every_key(client, ana, settings):  # KEY-01, ADM
     settings.FINGERPRINT_KEYS = [NEW, OLD]
     guesses(1)
     make_staff()
-    sign_in_staff(client)
+    let_in_staff(client)
 
     found = found_by_staff(client, ANA)
 
@@ -211,7 +213,7 @@ def test_events_are_found_under_every_key(client, ana, settings):  # KEY-01, ADM
 def test_erasure_finds_what_was_written_under_an_older_key(db, settings, postbox):  # KEY-01, LOG-07
     Shopper(ip="203.0.113.77").post("/login/", identifier=ANA, password="somebody who guesses")
     settings.FINGERPRINT_KEYS = [NEW, OLD]
-    Shopper().signs_up(ANA)
+    make_shopper(Shopper(), ANA)
     User.objects.update(deletion_due_at="2020-01-01T00:00Z")
 
     assert deletion.erase_due() == 1
@@ -219,7 +221,7 @@ def test_erasure_finds_what_was_written_under_an_older_key(db, settings, postbox
 
 
 def test_a_device_is_ended_from_a_page_that_was_opened_before_the_new_key(ana, settings):  # KEY-01
-    ana.signs_up(ANA)
+    make_shopper(ana, ANA)
     other = Shopper(ip="192.0.2.10")
     other.post("/login/", identifier=ANA, password=PASSWORD)
     session = User.objects.get().sessions.exclude(ip="203.0.113.7").get()

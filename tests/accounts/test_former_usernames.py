@@ -13,9 +13,9 @@ from accounts.flows import account as flow
 from accounts.identifiers import parse
 from accounts.models import FormerUsername, Session, User
 from accounts.sessions.client import ClientInfo
-from tests.accounts.test_races import at_once, tabs
 from tests.support.pages import Page, words
 from tests.support.people import ACCOUNT, LOGIN, PASSWORD, Postbox, Shopper
+from tests.support.races import at_once, tabs
 
 NAMES, CONFIRM, NOT_ME = "/account/names/", "/account/confirm/", "/not-me/"
 EMAIL = "ana@example.com"
@@ -80,6 +80,7 @@ def days_pass(**span):
 # A fresh proof
 
 
+@pytest.mark.every_face
 def test_a_username_asks_for_a_fresh_proof(anyone):  # ASVS 6.3.7
     account()
     sign_in(anyone)

@@ -15,6 +15,8 @@ from ratelimits.models import Bucket
 from ratelimits.rates import parse_rates
 from tests.support.people import LOGIN, PASSWORD, Shopper
 
+pytestmark = pytest.mark.database
+
 SITE = int(ipaddress.IPv6Address("2001:db8:1::"))
 ALLOWED = 2
 

@@ -9,8 +9,6 @@ from django.apps import apps
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
-from django.db import connection
-from django.db.models import F
 from django.db.models.functions import Now
 
 from accounts import conf, tasks
@@ -20,7 +18,7 @@ from accounts.models import Challenge, SecurityEvent, Session, User
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from messaging.models import OutboxMessage
-from tests.accounts.test_account import (
+from tests.support.account import (
     CONFIRM,
     CONTACT,
     DELETE,
@@ -38,6 +36,9 @@ from tests.accounts.test_account import (
     RESET,
     adds,
     changes_password,
+    days_pass,
+    file_of,
+    found_of,
     is_refused,
     is_stale,
     joins,
@@ -46,10 +47,19 @@ from tests.accounts.test_account import (
     news,
     signs_in,
 )
-from tests.accounts.test_races import at_once, refusal_of
 from tests.support.pages import Page, words
-from tests.support.people import HOME, LOGIN, PASSWORD, Postbox, Shopper, time_passes, wrong
-from tests.support.staff import hires, make_staff, sign_in_staff
+from tests.support.people import (
+    HOME,
+    LOGIN,
+    PASSWORD,
+    Postbox,
+    Shopper,
+    make_shopper,
+    time_passes,
+    wrong,
+)
+from tests.support.races import at_once, refusal_of
+from tests.support.staff import hires, let_in_staff, make_staff
 
 NAME, USERNAME = "Anabelle Quux", "anabelle.quux"
 HERE, ELSEWHERE = "203.0.113.201", "198.51.100.202"
@@ -63,17 +73,6 @@ def me(anyone):
     """Somebody who is signed in, with each of the three faces."""
     joins(anyone, phone=PHONE, username=USERNAME, name=NAME)
     return anyone
-
-
-def days_pass(**span):
-    """Move every row into the past, the planned end with them."""
-    time_passes(**span)
-    User.objects.update(deletion_due_at=F("deletion_due_at") - timedelta(**span))
-
-
-def file_of(answer):
-    """What the downloaded file holds."""
-    return json.loads(answer.content)
 
 
 # The data
@@ -221,7 +220,7 @@ def test_the_file_does_not_tell_whose_an_address_is(me, bea, postbox):  # ENU-07
 
 
 def test_a_number_that_was_somebody_elses_tells_nothing_of_them(ana, bea, postbox):
-    bea.signs_up(PHONE, name="Bea")
+    make_shopper(bea, PHONE, name="Bea")
     adds(bea, "phone", OTHER_PHONE)
     joins(ana)
     len(postbox)
@@ -237,6 +236,7 @@ def test_a_number_that_was_somebody_elses_tells_nothing_of_them(ana, bea, postbo
 # Asking to leave
 
 
+@pytest.mark.every_face
 def test_the_page_says_what_will_happen(me):
     said = words(me.get(DELETE))
 
@@ -267,6 +267,7 @@ def day():
     return f"{due.day} {due:%B %Y}"
 
 
+@pytest.mark.every_face
 def test_the_shopper_is_told_until_when_it_can_be_undone(me):
     asked = me.post(DELETE)
 
@@ -331,6 +332,7 @@ def test_meanwhile_the_contacts_stay_taken(me, bea, postbox):
 # Staying after all
 
 
+@pytest.mark.every_face
 @pytest.mark.parametrize("password", [PASSWORD, None], ids=["by password", "by code"])
 def test_signing_in_undoes_it(anyone, postbox, password):
     user = joins(anyone, password=password)
@@ -365,6 +367,7 @@ def test_asking_for_a_code_undoes_nothing(me, postbox):
     assert User.objects.get().deletion_due_at
 
 
+@pytest.mark.every_face
 def test_registering_again_under_private_undoes_it_and_says_so(anyone, postbox, monkeypatch):
     monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
     joins(anyone)
@@ -546,7 +549,7 @@ def staff_life():
     user = User.objects.get()
     hires(USERNAME, password=NEW)
     staff = Shopper(ip=HERE)
-    sign_in_staff(staff.client, USERNAME, NEW)
+    let_in_staff(staff.client, USERNAME)
     assert staff.client.get(f"/admin/accounts/user/{user.pk}/change/").status_code == 200
     call_command("staff_role", USERNAME, "none")
     signs_in(me, EMAIL, password=NEW)
@@ -568,7 +571,7 @@ def watched_life():
     me, staff = plain_life(), Shopper(ip="192.0.2.50")
     pk = User.objects.get().pk
     make_staff()
-    sign_in_staff(staff.client)
+    let_in_staff(staff.client)
     assert staff.client.get(f"/admin/accounts/user/{pk}/change/").status_code == 200
     staff.client.post(f"/admin/accounts/user/{pk}/end-sessions/")
     signs_in(me, EMAIL, password=NEW)
@@ -585,35 +588,6 @@ LIVES = [
     staff_life,
     watched_life,
 ]
-
-
-def everything_in_the_database():
-    """Every value in every column of every table, with what sessions hold spelled out."""
-    with connection.cursor() as cursor:
-        for table in connection.introspection.table_names(cursor):
-            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  our own tables
-            names = [column[0] for column in cursor.description]
-            for row in cursor.fetchall():
-                yield from (
-                    (f"{table}.{name}", _text(value))
-                    for name, value in zip(names, row, strict=True)
-                )
-    for session in Session.objects.all():
-        yield "accounts_session.session_data", json.dumps(session.get_decoded())
-
-
-def _text(value):
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-
-
-def found_of(facts):
-    """Where any of these facts still stands."""
-    return {
-        f"{column}: {fact}"
-        for column, text in everything_in_the_database()
-        for fact in facts
-        if fact.casefold() in text.casefold()
-    }
 
 
 @pytest.mark.parametrize("life", LIVES, ids=[life.__name__ for life in LIVES])
@@ -667,7 +641,7 @@ def test_the_audit_keeps_what_happened_but_not_to_whom(ana, postbox):  # LOG-01
 
 
 def test_nobody_is_left_with_the_country_of_their_number(ana, postbox):  # LOG-01
-    ana.signs_up("+447400123456")
+    make_shopper(ana, "+447400123456")
     assert SecurityEvent.objects.filter(country="GB").exists()
     ana.post(DELETE)
     days_pass(days=14)

@@ -11,9 +11,9 @@ from ratelimits import engine
 from ratelimits.engine import STAMP, Limit, consume, exhaust, refund, reset
 from ratelimits.models import Bucket
 from ratelimits.rates import Rate
-from tests.accounts.test_races import at_once
+from tests.support.races import at_once
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 NEIGHBOURS = 6
 SECONDS = 3

@@ -15,6 +15,8 @@ from ratelimits.models import Bucket
 from ratelimits.rates import Rate, parse_rates
 from tests.support.people import Shopper, time_passes
 
+pytestmark = pytest.mark.database
+
 FIVE_AN_HOUR = Rate(5, 3600)
 WINDOW = 10
 
@@ -175,9 +177,7 @@ def test_the_table_names_nobody(db):  # ENU-05
 
 
 @given(st.lists(st.integers(0, WINDOW + 2), min_size=4, max_size=14))
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_never_more_than_three_in_any_ten_seconds(db, waits):  # LIM-09
     Bucket.objects.all().delete()
     limit, clock, taken = Limit("greetings", "ana", Rate(3, WINDOW)), 0, []

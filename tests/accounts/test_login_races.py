@@ -11,17 +11,8 @@ from accounts.models import SecurityEvent, Session, User
 from messaging.tasks import sweep
 from ratelimits.rates import Rate
 from storefront import celery_app
-from tests.accounts.test_races import (
-    INVARIANTS,
-    assert_nothing_is_broken,
-    at_once,
-    crowd,
-    statuses,
-    tabs,
-)
 from tests.support.people import (
     ACCOUNT,
-    FACES,
     HOME,
     LOGIN,
     LOGOUT,
@@ -30,6 +21,7 @@ from tests.support.people import (
     Shopper,
     time_passes,
 )
+from tests.support.races import INVARIANTS, assert_nothing_is_broken, at_once, crowd, statuses, tabs
 
 CODE, CODE_VERIFY, CODE_RESEND = "/login/code/", "/login/code/verify/", "/login/code/resend/"
 EMAIL, PHONE, USERNAME = "ana@example.com", "+12025550123", "ana.shop"
@@ -41,7 +33,7 @@ WRONG = "not the password"
 # the database since when it is trusted.
 KNOWN_BROWSER, NEW_BROWSER, RIGHT_CODE = 8, 11, 17
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.database, pytest.mark.django_db(transaction=True)]
 
 
 class Counted(MD5PasswordHasher):
@@ -62,7 +54,7 @@ class Counted(MD5PasswordHasher):
 
 
 @pytest.fixture
-def hashed(settings, owner):
+def hashed(settings, registered):
     """Every password that a hash was computed of."""
     settings.PASSWORD_HASHERS = ["tests.accounts.test_login_races.Counted"]
     Counted.hashed.clear()
@@ -77,7 +69,7 @@ def evaluated(hashed):
 
 
 @pytest.fixture
-def owner(transactional_db):
+def registered(transactional_db):
     """Ana, who registered elsewhere and is signed in there; she has three names."""
     Shopper(ip="192.0.2.1").signs_up(EMAIL, username=USERNAME)
     User.objects.update(**User.verified_columns(parse(PHONE)))
@@ -198,24 +190,24 @@ def test_three_names_at_once_are_one_account(evaluated, hashed):  # LIM-01, LIM-
 
 
 @pytest.mark.usefixtures("_wide")
-def test_twenty_right_passwords_at_once_are_twenty_sessions(owner):  # I8
+def test_twenty_right_passwords_at_once_are_twenty_sessions(registered):  # I8
     answers = together(strangers(20), [PASSWORD] * 20)
 
     assert statuses(answers) == {200}
-    assert Session.objects.filter(user=owner).count() == 21
+    assert Session.objects.filter(user=registered).count() == 21
     assert_whole()
 
 
-def test_five_right_passwords_at_once_are_five_sessions(owner):  # I8, LIM-02
+def test_five_right_passwords_at_once_are_five_sessions(registered):  # I8, LIM-02
     answers = together(strangers(5), [PASSWORD] * 5)
 
     assert statuses(answers) == {200}
-    assert Session.objects.filter(user=owner).count() == 6
+    assert Session.objects.filter(user=registered).count() == 6
     assert_whole()
 
 
 @pytest.mark.usefixtures("_many_come_in")
-def test_right_passwords_at_once_lock_nobody(owner, record_property):  # LIM-01
+def test_right_passwords_at_once_lock_nobody(registered, record_property):  # LIM-01
     answers = together(strangers(60), [PASSWORD] * 60)
 
     record_property("let in", len(succeeded(answers)))
@@ -228,7 +220,7 @@ def test_right_passwords_at_once_lock_nobody(owner, record_property):  # LIM-01
 
 @pytest.mark.usefixtures("_wide")
 @pytest.mark.parametrize("started", [False, True], ids=["fresh", "in the middle of something"])
-def test_many_clicks_in_one_browser_end_signed_in(owner, started):  # COD-11, I8
+def test_many_clicks_in_one_browser_end_signed_in(registered, started):  # COD-11, I8
     browser = Shopper()
     if started:
         browser.identify("bea@example.com")
@@ -242,8 +234,7 @@ def test_many_clicks_in_one_browser_end_signed_in(owner, started):  # COD-11, I8
 
 
 @pytest.mark.parametrize("started", [False, True], ids=["fresh", "in the middle of something"])
-@pytest.mark.parametrize("face", FACES)
-def test_two_clicks_end_signed_in_whichever_answer_comes_last(owner, face, started):  # COD-11
+def test_two_clicks_end_signed_in_whichever_answer_comes_last(registered, face, started):  # COD-11
     browser = Shopper(face)
     if started:
         browser.identify("bea@example.com")
@@ -260,7 +251,7 @@ def test_two_clicks_end_signed_in_whichever_answer_comes_last(owner, face, start
 
 
 @pytest.mark.usefixtures("_wide")
-def test_an_older_hash_is_replaced_under_everybody_at_once(owner, settings):  # PWD-05, SES-06
+def test_an_older_hash_is_replaced_under_everybody_at_once(registered, settings):  # PWD-05, SES-06
     older = PBKDF2PasswordHasher().encode(PASSWORD, "salt" * 6, iterations=1000)
     User.objects.update(password=older)
     settings.PASSWORD_HASHERS = [
@@ -275,7 +266,7 @@ def test_an_older_hash_is_replaced_under_everybody_at_once(owner, settings):  # 
     assert all(person.is_signed_in for person in people)
 
 
-def test_a_lock_and_a_code_at_once_break_nothing(owner):  # LIM-03
+def test_a_lock_and_a_code_at_once_break_nothing(registered):  # LIM-03
     browser = Shopper("json")
     browser.post(CODE, identifier=EMAIL)
     code = Postbox().code(EMAIL)
@@ -293,7 +284,7 @@ def test_a_lock_and_a_code_at_once_break_nothing(owner):  # LIM-03
 # Codes
 
 
-def test_fifty_right_codes_at_once_are_one_session(owner):  # COD-05, FI-02
+def test_fifty_right_codes_at_once_are_one_session(registered):  # COD-05, FI-02
     browser = Shopper()
     browser.post(CODE, identifier=EMAIL)
     code = Postbox().code(EMAIL)
@@ -309,7 +300,9 @@ def test_fifty_right_codes_at_once_are_one_session(owner):  # COD-05, FI-02
 
 
 @pytest.mark.parametrize("face", ["page", "htmx"])
-def test_a_double_click_on_a_code_leads_where_the_shopper_wanted(owner, face):  # COD-11, WEB-03
+def test_a_double_click_on_a_code_leads_where_the_shopper_wanted(
+    registered, face
+):  # COD-11, WEB-03
     browser = Shopper(face)
     browser.post(CODE, identifier=EMAIL, next=ACCOUNT)
     code = Postbox().code(EMAIL)
@@ -324,7 +317,7 @@ def test_a_double_click_on_a_code_leads_where_the_shopper_wanted(owner, face):  
 
 
 def test_twenty_requests_for_a_code_send_four_messages(
-    owner,
+    registered,
 ):  # ABU-01, LIM-12: one is kept for the owner
     at_once(
         *[lambda person=person: person.post(CODE, identifier=EMAIL) for person in strangers(20)]
@@ -361,7 +354,7 @@ def work(statements):
 
 @pytest.mark.usefixtures("_work_is_for_the_worker")
 def test_a_password_in_a_known_browser_costs_eight_statements_and_a_hash(
-    owner, hashed, record_property
+    registered, hashed, record_property
 ):
     browser = Shopper()
     sign_in(browser)
@@ -378,7 +371,7 @@ def test_a_password_in_a_known_browser_costs_eight_statements_and_a_hash(
 
 @pytest.mark.usefixtures("_work_is_for_the_worker")
 def test_a_password_in_a_new_browser_costs_eleven_statements_and_a_hash(
-    owner, hashed, record_property
+    registered, hashed, record_property
 ):
     spent = cost(sign_in, Shopper())
 
@@ -388,7 +381,7 @@ def test_a_password_in_a_new_browser_costs_eleven_statements_and_a_hash(
 
 
 @pytest.mark.usefixtures("_work_is_for_the_worker")
-def test_a_code_costs_seventeen_statements(owner, hashed, record_property):
+def test_a_code_costs_seventeen_statements(registered, hashed, record_property):
     browser = Shopper("htmx")
     with CaptureQueriesContext(connection) as asked:
         browser.post(CODE, identifier=EMAIL)

@@ -19,7 +19,7 @@ from accounts.sessions.client import ClientInfo
 from messaging.models import OutboxMessage
 from ratelimits.models import Bucket
 from ratelimits.rates import Rate
-from tests.accounts.test_races import at_once, tabs
+from tests.support.account import USERNAME
 from tests.support.pages import Page, comparable, words
 from tests.support.people import (
     ACCOUNT,
@@ -30,6 +30,7 @@ from tests.support.people import (
     link_cookies,
     time_passes,
 )
+from tests.support.races import at_once, tabs
 
 RESET, NEW_PASSWORD, NOT_ME = "/password-reset/", "/password-reset/new/", "/not-me/"
 CODE, CODE_VERIFY = "/login/code/", "/login/code/verify/"
@@ -58,12 +59,6 @@ def account(email=EMAIL, phone=PHONE, password=PASSWORD, **more):
         more |= User.verified_columns(other)
     User.objects.filter(pk=user.pk).update(primary=more.pop("primary", first.kind), **more)
     return user
-
-
-@pytest.fixture
-def owner(db):
-    """Ana's account, with an email address and a mobile number."""
-    return account()
 
 
 def sign_in(who=EMAIL, password=PASSWORD, *, shopper=None, **headers):
@@ -253,7 +248,7 @@ def test_every_change_is_told(attacker, postbox, change, notices):  # REC-08, PW
 
 def names_changed(browser):
     """What the shopper is called."""
-    browser.post("/account/names/", name="Ana Maria", username="")
+    browser.post("/account/names/", name="Ana Maria", username=USERNAME)
 
 
 def signed_in_again(browser):
@@ -450,6 +445,7 @@ def test_the_token_leaves_the_address_for_a_cookie(link, ana):  # REC-04
 # The button
 
 
+@pytest.mark.every_face
 def test_the_button_leads_to_a_new_password_and_back_in(link, attacker, anyone):
     is_json = anyone.face == "json"
     pressed = press(anyone, link)
@@ -819,6 +815,7 @@ def test_somebody_shut_out_gets_nowhere(link, anyone):  # REC-07, SES-06
     assert press(anyone, link).status_code == 410
 
 
+@pytest.mark.every_face
 def test_a_dead_link_offers_a_new_beginning(link, anyone):  # REC-03
     later(days=4)
 

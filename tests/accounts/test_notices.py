@@ -8,19 +8,10 @@ from django.utils.timezone import now
 from accounts import composers
 from accounts.models import Challenge, SmsCountry, User
 from messaging.models import OutboxMessage
-from tests.accounts.test_strangers import (
-    CONFIRM,
-    EMAIL,
-    PHONE,
-    USERS,
-    helper,
-    owner,
-    sign_in,
-    trusted,
-)
+from tests.support.account import CONFIRM, EMAIL, PHONE
+from tests.support.backoffice import USERS
 from tests.support.people import PASSWORD
-
-__all__ = ["helper", "owner", "trusted"]
+from tests.support.strangers import sign_in
 
 
 @pytest.fixture
@@ -60,8 +51,8 @@ def test_an_address_that_leaves_is_told_once_though_the_number_gets_no_texts(tru
 
 
 @pytest.mark.usefixtures("_no_texts")
-def test_an_address_that_staff_removed_gets_no_link_in_place_of_the_text(helper, owner):  # REC-08
-    helper.client.post(f"{USERS}{owner.pk}/remove-email/")
+def test_an_address_that_staff_removed_gets_no_link_in_place_of_the_text(staff, owner):  # REC-08
+    staff.client.post(f"{USERS}{owner.pk}/remove-email/")
 
     assert User.objects.get(pk=owner.pk).email is None
     assert told("contact_removed") == [(EMAIL, False)]

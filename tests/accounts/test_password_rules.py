@@ -26,8 +26,8 @@ from accounts.password_policy.validators import (
     BreachedValidator,
     ContextValidator,
 )
-from tests.support.people import CHANGE, COMPLETE, PASSWORD, Shopper
-from tests.support.staff import SECRET, make_staff, sign_in_staff
+from tests.support.people import CHANGE, COMPLETE, PASSWORD, Shopper, make_shopper
+from tests.support.staff import SECRET, let_in_staff, make_staff
 
 LISTED = COMMON.read_text().split("\n")[:-1]
 SAMPLES = random.Random(3).sample(LISTED, 100)  # the same hundred every time
@@ -458,7 +458,7 @@ def completes(postbox, password):
 def changes(postbox, password):
     """Signed in, with the password that was."""
     with override_settings(AUTH_PASSWORD_VALIDATORS=[]):
-        ana = Shopper().signs_up(ANA)
+        ana = make_shopper(Shopper(), ANA)
     return ana.post("/account/password/", current=PASSWORD, password=password)
 
 
@@ -475,7 +475,7 @@ def changes_as_staff(postbox, password):
     """On the staff pages."""
     make_staff()
     boss = Shopper()
-    sign_in_staff(boss.client)
+    let_in_staff(boss.client)
     return boss.post("/admin/password_change/", current=SECRET, password=password)
 
 
@@ -531,7 +531,7 @@ def further_in(postbox, door):
     ana = Shopper()
     if door == "staff":
         make_staff()
-        sign_in_staff(ana.client)
+        let_in_staff(ana.client)
         page, more = "/admin/password_change/", {"current": SECRET}
     elif door == "recover":
         User.objects.register(parse(ANA))

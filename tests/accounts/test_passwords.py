@@ -248,7 +248,6 @@ def test_an_account_without_a_password_has_none(verified, password):  # PWD-06
     assert not user.check_password(password)
 
 
-@pytest.mark.parametrize("face", ["page", "htmx", "json"])
 def test_a_password_is_in_no_answer(face, db, postbox):  # ux 58
     ana = Shopper(face)
 

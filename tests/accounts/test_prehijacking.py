@@ -4,7 +4,6 @@ import pytest
 
 from accounts import conf
 from accounts.models import Challenge, Purpose, User
-from tests.accounts.test_races import at_once, tabs
 from tests.support.pages import words
 from tests.support.people import (
     ACCOUNT,
@@ -18,6 +17,7 @@ from tests.support.people import (
     Shopper,
     time_passes,
 )
+from tests.support.races import at_once, tabs
 
 RESET, RESET_VERIFY = "/password-reset/", "/password-reset/verify/"
 NEW_PASSWORD = "/password-reset/new/"
@@ -38,7 +38,7 @@ def attacker(db):
 
 
 @pytest.fixture
-def owner(db):
+def victim(db):
     """Whose address and number it is; comes later."""
     return Shopper(ip="198.51.100.20")
 
@@ -60,13 +60,13 @@ def verifies(shopper, contact, kind="email"):
 
 
 @pytest.mark.parametrize("complete", [True, False], ids=["with a password", "without a password"])
-def test_classic_merge(attacker, owner, postbox, complete):
+def test_classic_merge(attacker, victim, postbox, complete):
     attacker.identify(OWNERS, name="Mallory", username="wanted", password=KNOWN)
 
-    owner.identify(OWNERS)
-    owner.verify(postbox.code(OWNERS))
+    victim.identify(OWNERS)
+    victim.verify(postbox.code(OWNERS))
     if complete:
-        owner.complete(name="Olive", password=CHOSEN)
+        victim.complete(name="Olive", password=CHOSEN)
 
     user = User.objects.get()
     assert (user.name, user.username) == ("Olive" if complete else "", None)
@@ -75,19 +75,19 @@ def test_classic_merge(attacker, owner, postbox, complete):
     assert not sign_in(attacker, "wanted", KNOWN)
 
 
-def test_classic_merge_by_text(attacker, owner, postbox):  # REG-02
+def test_classic_merge_by_text(attacker, victim, postbox):  # REG-02
     attacker.identify(OWNERS_PHONE, name="Mallory", username="wanted", password=KNOWN)
 
-    owner.signs_up(OWNERS_PHONE, name="Olive", password=CHOSEN, username="wanted")
+    victim.signs_up(OWNERS_PHONE, name="Olive", password=CHOSEN, username="wanted")
 
     assert User.objects.get().username == "wanted"
     assert not sign_in(attacker, OWNERS_PHONE, KNOWN)
-    assert sign_in(owner, "wanted", CHOSEN)
+    assert sign_in(victim, "wanted", CHOSEN)
 
 
-def test_classic_merge_with_the_owners_code(attacker, owner, postbox):  # REG-02, COD-08
+def test_classic_merge_with_the_owners_code(attacker, victim, postbox):  # REG-02, COD-08
     attacker.identify(OWNERS, name="Mallory", password=KNOWN)
-    owner.identify(OWNERS)
+    victim.identify(OWNERS)
 
     attacker.verify(postbox.code(OWNERS))
 
@@ -98,11 +98,11 @@ def test_classic_merge_with_the_owners_code(attacker, owner, postbox):  # REG-02
 # REG-03 Unexpired session: what the attacker began before the owner's proof ends with it.
 
 
-def test_unexpired_session(attacker, owner, postbox):
+def test_unexpired_session(attacker, victim, postbox):
     attacker.identify(OWNERS, name="Mallory", password=KNOWN)
     code_of_the_attacker = postbox.code(OWNERS)
 
-    owner.signs_up(OWNERS, password=CHOSEN)
+    victim.signs_up(OWNERS, password=CHOSEN)
     typed = attacker.verify(code_of_the_attacker)
 
     assert "already been used or replaced" in words(typed)
@@ -116,11 +116,11 @@ def test_unexpired_session(attacker, owner, postbox):
     [(CODE, CODE_VERIFY), (RESET, RESET_VERIFY)],
     ids=["sign-in", "new password"],
 )
-def test_unexpired_session_of_another_kind(attacker, owner, postbox, ask, verify):  # REG-03
+def test_unexpired_session_of_another_kind(attacker, victim, postbox, ask, verify):  # REG-03
     attacker.post(ask, identifier=OWNERS_PHONE)
     code_of_the_attacker = Challenge.objects.get().code
 
-    owner.signs_up(OWNERS_PHONE, password=CHOSEN)
+    victim.signs_up(OWNERS_PHONE, password=CHOSEN)
     typed = attacker.post(verify, code=code_of_the_attacker)
 
     assert typed.status_code == 422
@@ -132,10 +132,10 @@ def test_unexpired_session_of_another_kind(attacker, owner, postbox, ask, verify
 
 
 @pytest.fixture
-def trojan(owner, attacker):
+def trojan(victim, attacker):
     """The attacker sits at the owner's browser for a minute, and adds a number that is not verified."""
-    owner.signs_up(OWNERS, name="Olive", password=CHOSEN)
-    owner.post(CONTACTS.format("phone"), contact=EVIL_PHONE)
+    victim.signs_up(OWNERS, name="Olive", password=CHOSEN)
+    victim.post(CONTACTS.format("phone"), contact=EVIL_PHONE)
     return attacker
 
 
@@ -159,10 +159,10 @@ def test_trojan_identifier_with_a_code(trojan, postbox, ask, verify):  # REG-04,
     assert trojan.get(NEW_PASSWORD).status_code == 410
 
 
-def test_trojan_identifier_gets_no_notices(trojan, owner, postbox):  # REG-04
+def test_trojan_identifier_gets_no_notices(trojan, victim, postbox):  # REG-04
     code = postbox.code(EVIL_PHONE)
 
-    owner.post(CHANGE_PASSWORD, current=CHOSEN, password=PASSWORD)
+    victim.post(CHANGE_PASSWORD, current=CHOSEN, password=PASSWORD)
 
     (only,) = postbox.messages(EVIL_PHONE)
     assert code in only["text"]
@@ -175,56 +175,56 @@ def test_trojan_identifier_keeps_nobody_out(trojan, postbox):  # REG-04, REG-06
     assert User.objects.get(email=OWNERS).phone is None
 
 
-def test_trojan_identifier_once_verified_is_told_and_can_be_removed(trojan, owner, postbox):
-    owner.post(CONTACT_VERIFY, code=postbox.code(EVIL_PHONE))  # REG-04, REC-08
-    notice, shown = postbox.messages(OWNERS)[0], words(owner.get(ACCOUNT))
+def test_trojan_identifier_once_verified_is_told_and_can_be_removed(trojan, victim, postbox):
+    victim.post(CONTACT_VERIFY, code=postbox.code(EVIL_PHONE))  # REG-04, REC-08
+    notice, shown = postbox.messages(OWNERS)[0], words(victim.get(ACCOUNT))
 
-    owner.post(CONTACTS.format("phone") + "remove/")
+    victim.post(CONTACTS.format("phone") + "remove/")
 
     assert notice["subject"] == "Storefront: A contact was added to your account"
     assert EVIL_PHONE in shown
     assert not sign_in(trojan, EVIL_PHONE, CHOSEN)
-    assert sign_in(owner, OWNERS, CHOSEN)
+    assert sign_in(victim, OWNERS, CHOSEN)
 
 
 # REG-05 Unexpired change: a change that waits ends with whatever the owner does to be safe.
 
 
-def resets_the_password(owner):
+def resets_the_password(victim):
     """By link."""
-    owner.post(RESET, identifier=OWNERS)
-    owner.open(Postbox().link(OWNERS))
-    owner.post(NEW_PASSWORD, password=CHOSEN)
+    victim.post(RESET, identifier=OWNERS)
+    victim.open(Postbox().link(OWNERS))
+    victim.post(NEW_PASSWORD, password=CHOSEN)
 
 
-def changes_the_password(owner):
+def changes_the_password(victim):
     """With the current one."""
-    owner.post(CHANGE_PASSWORD, current=KNOWN, password=CHOSEN)
+    victim.post(CHANGE_PASSWORD, current=KNOWN, password=CHOSEN)
 
 
-def changes_a_contact(owner):
+def changes_a_contact(victim):
     """The other one."""
-    verifies(owner, OWNERS_PHONE, "phone")
+    verifies(victim, OWNERS_PHONE, "phone")
 
 
-def removes_a_contact(owner):
+def removes_a_contact(victim):
     """The other one."""
-    verifies(owner, OWNERS_PHONE, "phone")
-    owner.post(CONTACTS.format("phone") + "remove/")
+    verifies(victim, OWNERS_PHONE, "phone")
+    victim.post(CONTACTS.format("phone") + "remove/")
 
 
-def signs_out_everywhere(owner):
+def signs_out_everywhere(victim):
     """From the list of devices."""
-    owner.post(SIGN_OUT_OTHERS)
+    victim.post(SIGN_OUT_OTHERS)
 
 
-def says_it_was_somebody_else(owner):
+def says_it_was_somebody_else(victim):
     """With the link in the notice."""
-    owner.open(Postbox().link(OWNERS))
-    owner.post("/not-me/")
+    victim.open(Postbox().link(OWNERS))
+    victim.post("/not-me/")
 
 
-def waits(owner):
+def waits(victim):
     """For the longest time that anything is open."""
     time_passes(seconds=conf.LINK_TTL.total_seconds() + 1)
 
@@ -241,19 +241,19 @@ SAFEGUARDS = [
 
 
 @pytest.fixture
-def shared(attacker, owner):
+def shared(attacker, victim):
     """Owner and attacker are both signed in to the owner's account."""
-    owner.signs_up(OWNERS, name="Olive", password=KNOWN)
+    victim.signs_up(OWNERS, name="Olive", password=KNOWN)
     assert sign_in(attacker, OWNERS, KNOWN)
     return User.objects.get()
 
 
 @pytest.mark.parametrize("safeguard", SAFEGUARDS, ids=lambda safeguard: safeguard.__name__)
-def test_unexpired_change(shared, attacker, owner, postbox, safeguard):
+def test_unexpired_change(shared, attacker, victim, postbox, safeguard):
     attacker.post(CONTACTS.format("email"), contact=EVIL)
     code = postbox.code(EVIL)
 
-    safeguard(owner)
+    safeguard(victim)
     attacker.post(CONTACT_VERIFY, code=code)
 
     shared.refresh_from_db()
@@ -274,16 +274,16 @@ def test_unexpired_change_with_the_newest_code(shared, attacker, postbox):  # RE
     assert Challenge.objects.live().filter(purpose=Purpose.CONTACT).count() == 1
 
 
-def test_unexpired_change_in_the_owners_browser(shared, attacker, owner, postbox):  # COD-08
+def test_unexpired_change_in_the_owners_browser(shared, attacker, victim, postbox):  # COD-08
     attacker.post(CONTACTS.format("email"), contact=EVIL)
 
-    owner.post(CONTACT_VERIFY, code=postbox.code(EVIL))
+    victim.post(CONTACT_VERIFY, code=postbox.code(EVIL))
 
     shared.refresh_from_db()
     assert shared.email == OWNERS
 
 
-def test_a_change_that_nobody_stops_works(shared, attacker, owner, postbox):
+def test_a_change_that_nobody_stops_works(shared, attacker, victim, postbox):
     assert verifies(attacker, EVIL).to == ACCOUNT
 
     shared.refresh_from_db()
@@ -297,26 +297,26 @@ def test_a_change_that_nobody_stops_works(shared, attacker, owner, postbox):
 # REG-08 The link in another browser: it verifies the address for whoever opened it, and for nobody else.
 
 
-def test_the_link_in_another_browser(attacker, owner, postbox):
+def test_the_link_in_another_browser(attacker, victim, postbox):
     attacker.identify(OWNERS, name="Mallory", username="wanted", password=KNOWN)
 
-    owner.open(postbox.link(OWNERS))
-    pressed = owner.post(LINK)
+    victim.open(postbox.link(OWNERS))
+    pressed = victim.post(LINK)
 
     user = User.objects.get()
     assert pressed.to == COMPLETE
-    assert owner.is_signed_in
+    assert victim.is_signed_in
     assert (user.name, user.username, user.has_usable_password()) == ("", None, False)
     assert not attacker.is_signed_in
     assert attacker.get(ACCOUNT).headers["Location"].startswith(LOGIN)
     assert not sign_in(attacker, OWNERS, KNOWN)
 
 
-def test_the_link_in_another_browser_ends_what_was_begun(attacker, owner, postbox):  # REG-08
+def test_the_link_in_another_browser_ends_what_was_begun(attacker, victim, postbox):  # REG-08
     attacker.identify(OWNERS, name="Mallory", password=KNOWN)
     code = postbox.code(OWNERS)
-    owner.open(postbox.link(OWNERS))
-    owner.post(LINK)
+    victim.open(postbox.link(OWNERS))
+    victim.post(LINK)
 
     attacker.post(VERIFY, code=code)
 
@@ -324,21 +324,21 @@ def test_the_link_in_another_browser_ends_what_was_begun(attacker, owner, postbo
     assert User.objects.count() == 1
 
 
-def test_looking_at_the_link_verifies_nothing(attacker, owner, postbox):  # REG-08, REC-01
+def test_looking_at_the_link_verifies_nothing(attacker, victim, postbox):  # REG-08, REC-01
     attacker.identify(OWNERS, name="Mallory", password=KNOWN)
 
-    owner.open(postbox.link(OWNERS))
+    victim.open(postbox.link(OWNERS))
 
     assert not User.objects.exists()
     assert not attacker.is_signed_in
 
 
-def test_the_link_in_the_same_browser_completes(owner, postbox):  # REG-08
-    owner.identify(OWNERS, name="Olive", password=CHOSEN)
-    owner.open(postbox.link(OWNERS))
+def test_the_link_in_the_same_browser_completes(victim, postbox):  # REG-08
+    victim.identify(OWNERS, name="Olive", password=CHOSEN)
+    victim.open(postbox.link(OWNERS))
 
-    assert owner.post(LINK).to == HOME
-    assert sign_in(owner, OWNERS, CHOSEN)
+    assert victim.post(LINK).to == HOME
+    assert sign_in(victim, OWNERS, CHOSEN)
 
 
 # Two who verify the same new address at once.
@@ -356,10 +356,10 @@ def waiting_for(contact, *people):
 
 
 @pytest.mark.parametrize("contact", ["new@example.com", EVIL_PHONE], ids=["email", "phone"])
-def test_two_who_verify_one_address_one_after_the_other(attacker, owner, contact):  # REG-06
-    first, second = waiting_for(contact, attacker, owner)
+def test_two_who_verify_one_address_one_after_the_other(attacker, victim, contact):  # REG-06
+    first, second = waiting_for(contact, attacker, victim)
 
-    won = owner.post(CONTACT_VERIFY, code=second)
+    won = victim.post(CONTACT_VERIFY, code=second)
     lost = attacker.post(CONTACT_VERIFY, code=first)
 
     assert won.to == ACCOUNT
@@ -390,13 +390,13 @@ def test_race_of_two_who_verify_one_address(postbox, contact):  # REG-06, FI-07
 
 @pytest.mark.django_db(transaction=True)
 def test_race_of_a_registration_and_a_change_to_one_address(postbox):  # REG-06
-    owner, attacker = Shopper("json"), Shopper("json", ip="192.0.2.66")
+    victim, attacker = Shopper("json"), Shopper("json", ip="192.0.2.66")
     (code,) = waiting_for(OWNERS, attacker)
-    owner.identify(OWNERS)
+    victim.identify(OWNERS)
     (owners,) = Challenge.objects.live().filter(purpose=Purpose.REGISTER)
 
     answers = at_once(
-        lambda: tabs(owner, 1, ["json"])[0].verify(owners.code),
+        lambda: tabs(victim, 1, ["json"])[0].verify(owners.code),
         lambda: tabs(attacker, 1, ["json"])[0].post(CONTACT_VERIFY, code=code),
     )
 

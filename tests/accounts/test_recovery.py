@@ -17,7 +17,6 @@ from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
 from messaging.models import OutboxMessage
 from ratelimits.models import Bucket
 from ratelimits.rates import Rate
-from tests.accounts.test_races import at_once, tabs
 from tests.support.pages import Page, comparable, words
 from tests.support.people import (
     LINK,
@@ -31,6 +30,7 @@ from tests.support.people import (
     time_passes,
     wrong,
 )
+from tests.support.races import at_once, tabs
 
 RESET, RESET_VERIFY = "/password-reset/", "/password-reset/verify/"
 RESET_RESEND, NEW_PASSWORD = "/password-reset/resend/", "/password-reset/new/"
@@ -61,12 +61,6 @@ def account(email=EMAIL, phone=PHONE, password=PASSWORD, **more):
         more |= User.verified_columns(other)
     User.objects.filter(pk=user.pk).update(primary=more.pop("primary", first.kind), **more)
     return user
-
-
-@pytest.fixture
-def owner(db):
-    """Ana's account, with an email address and a mobile number."""
-    return account()
 
 
 @pytest.fixture
@@ -130,6 +124,7 @@ def test_a_link_by_email_leads_to_a_new_password(owner, anyone, postbox):
     assert not opens(PASSWORD)
 
 
+@pytest.mark.every_face
 def test_a_code_by_text_leads_to_a_new_password(owner, anyone, postbox):
     asked = anyone.post(RESET, identifier=PHONE)
     told = anyone.get(RESET_VERIFY)
@@ -187,6 +182,7 @@ def test_a_username_is_no_address(owner, anyone, postbox):
     assert len(postbox) == 0
 
 
+@pytest.mark.every_face
 @pytest.mark.parametrize("url", [RESET_VERIFY, RESET_RESEND])
 def test_nobody_starts_in_the_middle(anyone, url):
     away = anyone.get(url)
@@ -1142,6 +1138,7 @@ def test_there_is_a_minute_between_two_messages(owner, anyone, postbox, contact)
     assert len(postbox) == 2
 
 
+@pytest.mark.every_face
 def test_a_link_sent_again_is_called_a_link(owner, anyone, postbox):  # ux 36
     anyone.post(RESET, identifier=EMAIL)
     time_passes(seconds=61)

@@ -15,7 +15,7 @@ from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
 from accounts.sessions import trusted_browsers
 from tests.support.pages import words
 from tests.support.people import ACCOUNT, LOGIN, LOGOUT, PASSWORD, Postbox, Shopper
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.staff import let_in_staff, make_staff
 
 RESET, NEW_PASSWORD, NOT_ME = "/password-reset/", "/password-reset/new/", "/not-me/"
 RESET_VERIFY = "/password-reset/verify/"
@@ -41,7 +41,7 @@ SHORT = conf.NOT_ME_TTL - timedelta(seconds=5)
 
 
 @pytest.fixture
-def owner(db):
+def settled(db):
     """Ana's account: an address and a number that she verified a year ago."""
     user = User.objects.register(
         parse(EMAIL), name="Ana", completed_at=Now(), password=make_password(PASSWORD)
@@ -165,7 +165,7 @@ def removes_phone(shopper):
     [replaces_email, replaces_phone, removes_email, removes_phone],
     ids=lambda do: do.__name__,
 )
-def test_sessions_end_with_the_contact_they_were_made_with(owner, change):
+def test_sessions_end_with_the_contact_they_were_made_with(settled, change):
     elsewhere = [by_code(EMAIL), by_code(PHONE, Shopper(ip="198.51.100.13")), by_password()]
     mine = by_password(Shopper())
 
@@ -175,7 +175,7 @@ def test_sessions_end_with_the_contact_they_were_made_with(owner, change):
     assert not any(other.is_signed_in for other in elsewhere)
 
 
-def test_a_contact_that_is_added_ends_no_session(owner):
+def test_a_contact_that_is_added_ends_no_session(settled):
     User.objects.update(primary="email", **User.removed_columns("phone"))
     elsewhere, mine = by_code(EMAIL), by_password(Shopper())
 
@@ -185,7 +185,7 @@ def test_a_contact_that_is_added_ends_no_session(owner):
     assert elsewhere.is_signed_in
 
 
-def test_a_removal_that_is_refused_ends_no_session(owner):
+def test_a_removal_that_is_refused_ends_no_session(settled):
     User.objects.update(primary="email", **User.removed_columns("phone"))
     elsewhere, mine = by_code(EMAIL), by_password(Shopper())
 
@@ -194,7 +194,7 @@ def test_a_removal_that_is_refused_ends_no_session(owner):
     assert elsewhere.is_signed_in
 
 
-def test_a_notice_says_that_the_others_are_signed_out(owner, postbox):
+def test_a_notice_says_that_the_others_are_signed_out(settled, postbox):
     removes(by_password())
 
     assert "All other devices were signed out." in postbox.messages(EMAIL)[0]["text"]
@@ -214,10 +214,11 @@ def proof_is(shopper, old):
     assert mine.update(reauthenticated_at=Now() - old) == 1
 
 
+@pytest.mark.every_face
 @pytest.mark.parametrize(
     "act", [("get", CONTACT_VERIFY), ("post", CONTACT_VERIFY), ("post", CONTACT_RESEND)]
 )
-def test_a_contact_that_waits_too_long_asks_for_a_new_proof(owner, anyone, postbox, act):
+def test_a_contact_that_waits_too_long_asks_for_a_new_proof(settled, anyone, postbox, act):
     by_password(anyone)
     anyone.post(CONTACT.format("email"), contact=NEW_EMAIL)
     code = postbox.code(NEW_EMAIL)
@@ -242,7 +243,7 @@ def test_a_contact_that_waits_too_long_asks_for_a_new_proof(owner, anyone, postb
     assert has(NEW_EMAIL)
 
 
-def test_within_the_window_the_code_is_enough(owner, ana, postbox):
+def test_within_the_window_the_code_is_enough(settled, ana, postbox):
     by_password(ana)
     ana.post(CONTACT.format("email"), contact=NEW_EMAIL)
     proof_is(ana, conf.REAUTH_WINDOW - timedelta(seconds=5))
@@ -252,7 +253,7 @@ def test_within_the_window_the_code_is_enough(owner, ana, postbox):
     assert has(NEW_EMAIL)
 
 
-def test_whoever_has_nothing_waiting_is_not_asked_who_they_are(owner, ana):
+def test_whoever_has_nothing_waiting_is_not_asked_who_they_are(settled, ana):
     by_password(ana)
     window_closes(ana)
 
@@ -262,7 +263,7 @@ def test_whoever_has_nothing_waiting_is_not_asked_who_they_are(owner, ana):
 # A contact that was removed, and the links in notices
 
 
-def test_a_removed_address_comes_back_once_and_not_for_ever(owner):
+def test_a_removed_address_comes_back_once_and_not_for_ever(settled):
     """Issue 11: the owner removes, the holder is back; twice."""
     removes(by_password())
     first = comes_back()
@@ -274,7 +275,7 @@ def test_a_removed_address_comes_back_once_and_not_for_ever(owner):
     assert User.objects.get().phone == PHONE
 
 
-def test_the_notice_of_the_second_removal_has_no_link(owner, postbox):
+def test_the_notice_of_the_second_removal_has_no_link(settled, postbox):
     removes(by_password())
     comes_back()
     removes(forgets_password())
@@ -309,7 +310,7 @@ SURE = [code_to_the_other, confirmed_by_code, known_browser]
 
 @pytest.mark.parametrize("way", SURE, ids=lambda do: do.__name__)
 @pytest.mark.parametrize("change", [removes_email, replaces_email], ids=lambda do: do.__name__)
-def test_what_the_owner_surely_removed_does_not_come_back(owner, ana, postbox, way, change):
+def test_what_the_owner_surely_removed_does_not_come_back(settled, ana, postbox, way, change):
     User.objects.update(primary="email")
     by_password(Shopper(ip="192.0.2.9"))  # a notice of a new device, with a link
     User.objects.update(primary="phone")
@@ -355,7 +356,7 @@ UNSURE = [password_alone, young_browser, confirmed_by_password, code_to_the_same
 
 @pytest.mark.parametrize("way", UNSURE, ids=lambda do: do.__name__)
 @pytest.mark.parametrize("change", [removes_email, replaces_email], ids=lambda do: do.__name__)
-def test_what_a_thief_may_have_removed_comes_back(owner, ana, way, change):
+def test_what_a_thief_may_have_removed_comes_back(settled, ana, way, change):
     change(way(ana))
     assert not has(EMAIL)
 
@@ -364,7 +365,7 @@ def test_what_a_thief_may_have_removed_comes_back(owner, ana, way, change):
     assert has(EMAIL)
 
 
-def test_a_number_that_is_old_enough_counts(owner, ana):
+def test_a_number_that_is_old_enough_counts(settled, ana):
     verified_long_ago("phone", seconds=LONG.total_seconds())
 
     removes(by_code(PHONE, ana))
@@ -372,7 +373,7 @@ def test_a_number_that_is_old_enough_counts(owner, ana):
     assert not comes_back()
 
 
-def test_a_thief_who_brings_a_number_of_their_own_gains_nothing(owner, postbox):
+def test_a_thief_who_brings_a_number_of_their_own_gains_nothing(settled, postbox):
     User.objects.update(primary="email", **User.removed_columns("phone"))
     thief = by_password(Shopper(ip="192.0.2.66"))
     adds(thief, NEW_PHONE, "phone")
@@ -387,7 +388,7 @@ def test_a_thief_who_brings_a_number_of_their_own_gains_nothing(owner, postbox):
     assert (has(EMAIL), has(NEW_PHONE)) == (True, False)
 
 
-def test_a_number_that_came_back_is_no_older_than_it_was(owner, postbox):
+def test_a_number_that_came_back_is_no_older_than_it_was(settled, postbox):
     """A thief must not age a number of theirs by removing it and calling it back."""
     User.objects.update(primary="email", **User.removed_columns("phone"))
     thief = by_password(Shopper(ip="192.0.2.66"))
@@ -403,7 +404,7 @@ def test_a_number_that_came_back_is_no_older_than_it_was(owner, postbox):
     assert (has(EMAIL), has(NEW_PHONE)) == (True, False)
 
 
-def test_a_contact_of_an_account_that_came_back_is_as_old_as_it_was(owner):
+def test_a_contact_of_an_account_that_came_back_is_as_old_as_it_was(settled):
     removes(by_password())
     press(links_to(EMAIL)[0])
 
@@ -411,7 +412,7 @@ def test_a_contact_of_an_account_that_came_back_is_as_old_as_it_was(owner):
     assert user.email_verified_at == user.date_joined
 
 
-def test_a_contact_verified_anew_after_it_came_back_may_come_back_again(owner, ana):
+def test_a_contact_verified_anew_after_it_came_back_may_come_back_again(settled, ana):
     removes(by_password())
     comes_back()
     removes(forgets_password())
@@ -423,7 +424,7 @@ def test_a_contact_verified_anew_after_it_came_back_may_come_back_again(owner, a
     assert comes_back()
 
 
-def test_links_end_without_taking_the_news_along(owner, ana, settings):
+def test_links_end_without_taking_the_news_along(settled, ana, settings):
     """A notice that waits for a provider is sent though its link has ended."""
     settings.MAILBOX = False
     by_password(ana)
@@ -437,13 +438,13 @@ def test_links_end_without_taking_the_news_along(owner, ana, settings):
     assert "/not-me/" not in message["text"]
 
 
-def test_a_contact_that_came_back_is_written_down(owner):  # LOG-01
+def test_a_contact_that_came_back_is_written_down(settled):  # LOG-01
     removes(by_password())
     comes_back()
 
     event = SecurityEvent.objects.get(kind="contact_restored")
     assert (event.user.pk, event.identifier_kind, bool(event.fingerprint)) == (
-        owner.pk,
+        settled.pk,
         "email",
         True,
     )
@@ -452,7 +453,7 @@ def test_a_contact_that_came_back_is_written_down(owner):  # LOG-01
 # Since when a browser is trusted
 
 
-def test_trust_grows_while_the_password_is_changed_here(owner):
+def test_trust_grows_while_the_password_is_changed_here(settled):
     mine = known(LONG)
     mine.post(CHANGE_PASSWORD, current=PASSWORD, password=CHOSEN)
     mine.post(LOGOUT)
@@ -462,7 +463,7 @@ def test_trust_grows_while_the_password_is_changed_here(owner):
     assert not comes_back()
 
 
-def test_trust_begins_anew_when_the_password_changes_elsewhere(owner):
+def test_trust_begins_anew_when_the_password_changes_elsewhere(settled):
     mine = known(LONG)
     by_password().post(CHANGE_PASSWORD, current=PASSWORD, password=CHOSEN)
 
@@ -471,7 +472,7 @@ def test_trust_begins_anew_when_the_password_changes_elsewhere(owner):
     assert comes_back()
 
 
-def test_the_clock_of_the_web_server_makes_no_browser_trusted_for_long(owner):
+def test_the_clock_of_the_web_server_makes_no_browser_trusted_for_long(settled):
     with time_machine.travel(now() - LONG):
         thief = by_password()
 
@@ -480,7 +481,7 @@ def test_the_clock_of_the_web_server_makes_no_browser_trusted_for_long(owner):
     assert comes_back()
 
 
-def test_nobody_writes_their_own_trust(owner):
+def test_nobody_writes_their_own_trust(settled):
     thief = by_password()
     cookie = thief.client.cookies["__Host-trusted-browsers"]
     name, since, signature = cookie.value.split(".")
@@ -495,17 +496,17 @@ def test_nobody_writes_their_own_trust(owner):
 
 
 @pytest.fixture
-def staff(owner):
+def staff(settled):
     """Somebody who may do everything, at the staff pages."""
     make_staff()
     shopper = Shopper(ip="192.0.2.50")
-    sign_in_staff(shopper.client)
+    let_in_staff(shopper.client)
     return shopper
 
 
-def deed(staff, owner, name):
+def deed(staff, settled, name):
     """Press the button of a deed."""
-    return staff.client.post(f"{USERS}{owner.pk}/{name}/", follow=True)
+    return staff.client.post(f"{USERS}{settled.pk}/{name}/", follow=True)
 
 
 def shoppers():
@@ -516,13 +517,13 @@ def shoppers():
 @pytest.mark.parametrize(
     ("kind", "gone", "stays"), [("email", EMAIL, PHONE), ("phone", PHONE, EMAIL)]
 )
-def test_staff_remove_a_contact_for_good(staff, owner, postbox, kind, gone, stays):
+def test_staff_remove_a_contact_for_good(staff, settled, postbox, kind, gone, stays):
     mine = by_password()
     mine.post(CHANGE_PASSWORD, current=PASSWORD, password=CHOSEN)
     links = links_to(gone)
     assert links
 
-    answer = deed(staff, owner, f"remove-{kind}")
+    answer = deed(staff, settled, f"remove-{kind}")
 
     assert "The contact is removed." in words(answer)
     user = shoppers()
@@ -531,35 +532,35 @@ def test_staff_remove_a_contact_for_good(staff, owner, postbox, kind, gone, stay
     assert "/not-me/" not in postbox.messages(gone)[0]["text"]
     assert {press(link).status_code for link in links} == {410}
     assert {press(link).status_code for link in links_to(stays)[1:]} == {410}
-    kinds = SecurityEvent.objects.filter(user=owner).values_list("kind", flat=True)
+    kinds = SecurityEvent.objects.filter(user=settled).values_list("kind", flat=True)
     assert {"staff_removed_contact", "contact_removed"} <= {*kinds}
 
 
-def test_staff_never_remove_the_last_contact(staff, owner):
-    User.objects.filter(pk=owner.pk).update(primary="email", **User.removed_columns("phone"))
+def test_staff_never_remove_the_last_contact(staff, settled):
+    User.objects.filter(pk=settled.pk).update(primary="email", **User.removed_columns("phone"))
 
-    answers = [deed(staff, owner, f"remove-{kind}") for kind in ("email", "phone")]
+    answers = [deed(staff, settled, f"remove-{kind}") for kind in ("email", "phone")]
 
     assert all("The account has changed meanwhile" in words(answer) for answer in answers)
     assert shoppers().email == EMAIL
-    page = staff.client.get(f"{USERS}{owner.pk}/change/").content.decode()
+    page = staff.client.get(f"{USERS}{settled.pk}/change/").content.decode()
     assert "remove-email" not in page
 
 
 @pytest.mark.parametrize("name", ["end-sessions", "deactivate"])
-def test_what_staff_end_they_end_for_good(staff, owner, name):
+def test_what_staff_end_they_end_for_good(staff, settled, name):
     removes(by_password())
     links = links_to(EMAIL) + links_to(PHONE)
     assert links
 
-    deed(staff, owner, name)
-    deed(staff, owner, "reactivate")
+    deed(staff, settled, name)
+    deed(staff, settled, "reactivate")
 
     assert {press(link).status_code for link in links} == {410}
     assert shoppers().email is None
 
 
-def test_the_links_of_others_to_the_same_address_are_left_alone(staff, owner, postbox):
+def test_the_links_of_others_to_the_same_address_are_left_alone(staff, settled, postbox):
     """An address that another account gave up an hour ago may still call that one back."""
     removes(by_password())
     link = links_to(EMAIL)[0]
@@ -569,13 +570,13 @@ def test_the_links_of_others_to_the_same_address_are_left_alone(staff, owner, po
 
     assert (
         Challenge.objects.live()
-        .filter(user=owner, purpose=Purpose.NOT_ME, recipient=EMAIL)
+        .filter(user=settled, purpose=Purpose.NOT_ME, recipient=EMAIL)
         .exists()
     )
     assert Shopper().open(link).status_code == 200
 
 
-def test_a_contact_that_the_removed_one_had_replaced_stays_away_too(owner, postbox):  # REC-08
+def test_a_contact_that_the_removed_one_had_replaced_stays_away_too(settled, postbox):  # REC-08
     """Whoever was in the account brought one address after the other: links of the first end with the second."""
     adds(by_password(Shopper(ip="198.51.100.66")), NEW_EMAIL, "email")
     assert links_to(EMAIL)

@@ -19,6 +19,8 @@ from ratelimits.models import Bucket
 from ratelimits.rates import parse_rates
 from tests.support.people import Shopper, time_passes
 
+pytestmark = pytest.mark.database
+
 HERE = ClientInfo(ip="203.0.113.7", agent="Chrome")
 DAY = timedelta(days=1)
 postgresql = pytest.mark.skipif(

@@ -19,8 +19,7 @@ from messaging.models import Alert, OutboxMessage
 from ratelimits.engine import STAMP, Limit, buckets, consume, peek, refund, reset
 from ratelimits.models import Bucket
 from ratelimits.rates import Rate, parse_rates
-from tests.accounts.test_account import DEVICES, OTHERS_OUT, joins, signs_in
-from tests.accounts.test_races import at_once
+from tests.support.account import DEVICES, OTHERS_OUT, joins, signs_in
 from tests.support.people import (
     COMPLETE,
     LOGIN,
@@ -31,7 +30,10 @@ from tests.support.people import (
     Shopper,
     time_passes,
 )
+from tests.support.races import at_once
 from tests.support.staff import knock, make_staff
+
+pytestmark = pytest.mark.database
 
 GROWING = (
     *(Alert, Bucket, Challenge, OutboxMessage, RefusalCount, SecurityEvent, Session, SmsCountry),

@@ -6,7 +6,6 @@ from itertools import count
 import pytest
 from django.contrib.auth.hashers import MD5PasswordHasher, make_password
 from django.db import connection
-from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
 from accounts import conf
@@ -16,10 +15,10 @@ from messaging.models import OutboxMessage
 from messaging.tasks import sweep
 from ratelimits.rates import parse_rates
 from storefront import celery_app
+from tests.support.account import EMAIL, PHONE, USERNAME
 from tests.support.pages import comparable, words
-from tests.support.people import FACES, LOGIN, PASSWORD, Shopper, time_passes
+from tests.support.people import LOGIN, PASSWORD, Shopper, time_passes
 
-EMAIL, PHONE, USERNAME = "ana@example.com", "+12025550123", "ana.shop"
 NAMES = {"email": EMAIL, "phone": PHONE, "username": USERNAME}
 # As long as the others, so that lengths can be compared too.
 NOBODY = {"email": "new@example.com", "phone": "+12025550177", "username": "new.shop"}
@@ -51,14 +50,6 @@ class Counted(MD5PasswordHasher):
 @pytest.fixture(autouse=True)
 def _hashes_are_counted(settings):
     settings.PASSWORD_HASHERS = ["tests.accounts.test_sameness.Counted"]
-
-
-@pytest.fixture
-def owner(db):
-    """Ana, who verified an email address and a mobile number, and chose a username."""
-    phone = User.verified_columns(parse(PHONE))
-    known = {"name": "Ana", "username": USERNAME, "completed_at": Now()}
-    return User.objects.register(parse(EMAIL), password=make_password(PASSWORD), **known, **phone)
 
 
 def somebody(face="json"):
@@ -139,7 +130,6 @@ def staff(kind):
 STATES = [nothing, shut_out, no_password, locked_elsewhere, unfinished, claimed, staff]
 
 
-@pytest.mark.parametrize("face", FACES)
 @pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_a_stranger_cannot_tell_why_a_password_is_refused(owner, state, kind, face):  # ENU-01, 02

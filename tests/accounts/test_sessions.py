@@ -7,7 +7,6 @@ from django.test import Client
 from accounts import conf
 from accounts.models import Session, User
 from accounts.sessions.store import BY_KEY, SessionStore
-from tests.accounts.test_races import at_once
 from tests.support.pages import words
 from tests.support.people import (
     ACCOUNT,
@@ -21,8 +20,13 @@ from tests.support.people import (
     RESEND,
     VERIFY,
     Shopper,
+    check_tokens,
+    make_shopper,
     time_passes,
 )
+from tests.support.races import at_once
+
+pytestmark = pytest.mark.database
 
 WHO = "ana@example.com"
 COOKIE, TOKEN = "__Host-session", "__Host-csrftoken"
@@ -39,7 +43,7 @@ def copy_of(shopper):
 
 
 def test_a_shopper_signs_out(anyone):  # SES-04, SES-08
-    anyone.signs_up(WHO)
+    make_shopper(anyone, WHO)
     thief = copy_of(anyone)
     assert thief.is_signed_in
 
@@ -54,7 +58,7 @@ def test_a_shopper_signs_out(anyone):  # SES-04, SES-08
 
 
 def test_the_cookie_goes_with_the_session(ana):  # SES-04
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
 
     cookie = ana.post(LOGOUT).cookies[COOKIE]
 
@@ -64,15 +68,15 @@ def test_the_cookie_goes_with_the_session(ana):  # SES-04
 
 @pytest.mark.parametrize("method", ["get", "head", "put", "delete", "trace"])
 def test_nothing_but_the_button_signs_out(ana, method):  # SES-04
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
 
     assert ana.client.generic(method.upper(), LOGOUT).status_code == 405
     assert ana.is_signed_in
 
 
 def test_nobody_signs_out_a_shopper_from_elsewhere(ana):  # SES-04, WEB-01
-    ana.signs_up(WHO)
-    ana.client.handler.enforce_csrf_checks = True
+    make_shopper(ana, WHO)
+    check_tokens(ana.client)
 
     assert ana.post(LOGOUT).status_code == 403
     assert ana.is_signed_in
@@ -90,7 +94,7 @@ def test_signing_out_forgets_what_was_half_done(anyone, postbox):  # SES-04, REG
 
 
 def test_signing_out_twice_or_as_a_stranger_is_no_fault(ana):
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
 
     assert [ana.post(LOGOUT).to, ana.post(LOGOUT).to, Shopper().post(LOGOUT).to] == [HOME] * 3
 
@@ -135,7 +139,7 @@ def test_what_was_planted_before_the_sign_in_is_gone_after_it(ana, postbox):  # 
 
 @pytest.mark.parametrize("url", [REGISTER, VERIFY, CHANGE])
 def test_a_signed_in_shopper_begins_nothing_new(ana, url):  # REG-10
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
 
     for answer in (ana.get(url), ana.post(url, identifier="bea@example.com", code="123456")):
         assert answer.headers["Location"] == HOME
@@ -144,8 +148,8 @@ def test_a_signed_in_shopper_begins_nothing_new(ana, url):  # REG-10
 
 
 def test_two_browsers_have_two_sessions(ana, bea, postbox):
-    ana.signs_up(WHO)
-    bea.signs_up("bea@example.com")
+    make_shopper(ana, WHO)
+    make_shopper(bea, "bea@example.com")
 
     ana.post(LOGOUT)
 
@@ -196,7 +200,7 @@ def test_two_session_keys_share_nothing(ana, bea):  # SES-03
     ids=["within", "beyond"],
 )
 def test_a_session_nobody_uses_ends(ana, idle, alive):  # SES-07
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
 
     time_passes(**idle)
 
@@ -209,7 +213,7 @@ def test_a_session_nobody_uses_ends(ana, idle, alive):  # SES-07
     ids=["within", "beyond"],
 )
 def test_a_session_in_use_ends_after_thirty_days(ana, last, alive):  # SES-07
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
     for _ in range(2):
         time_passes(days=13)
         assert ana.is_signed_in
@@ -223,7 +227,7 @@ def test_a_session_in_use_ends_after_thirty_days(ana, last, alive):  # SES-07
     ("gone", "touched"), [({"minutes": 4}, False), ({"minutes": 6}, True)], ids=["4 min", "6 min"]
 )
 def test_use_is_noted_every_five_minutes(ana, gone, touched):  # SES-07
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
     time_passes(**gone)
     before = Session.objects.get()
 
@@ -236,7 +240,7 @@ def test_use_is_noted_every_five_minutes(ana, gone, touched):  # SES-07
 
 
 def test_a_cookie_that_lives_on_does_not_keep_a_session(ana):  # SES-07
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
     time_passes(days=31)
 
     assert ana.session_key
@@ -278,7 +282,7 @@ def end_sessions(user):
 
 @pytest.mark.parametrize("event", [change_password, close_account, delete_account, end_sessions])
 def test_what_happens_elsewhere_ends_the_session(ana, event):  # SES-05, SES-06
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
     assert ana.is_signed_in
 
     event(User.objects.get())
@@ -303,7 +307,7 @@ def test_the_first_password_does_not_end_the_session_it_was_typed_in(anyone, pos
 def test_sessions_survive_a_new_secret_key_as_long_as_the_older_is_kept(
     ana, settings, kept
 ):  # SES-10
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
 
     settings.SECRET_KEY_FALLBACKS = [settings.SECRET_KEY] if kept else []
     settings.SECRET_KEY = "a new one, also only for tests: abcdefghijklmnopqrstuvwxyz0123456789"
@@ -321,7 +325,7 @@ def test_resending_keeps_the_session_as_it_is(ana):
 
 
 def test_a_visit_without_a_cookie_is_a_stranger(ana):  # SES-09
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
 
     assert Client().get(ACCOUNT).status_code == 303
     assert Session.objects.count() == 1
@@ -337,7 +341,7 @@ def _as_django_reads_it(key):
 @pytest.mark.parametrize("who", [WHO, "+447400123456"])
 def test_a_row_reads_as_django_would_read_it(ana, bea, who):
     ana.identify(who)
-    bea.signs_up("bea@example.com")
+    make_shopper(bea, "bea@example.com")
 
     for key in (ana.session_key, bea.session_key):
         read, expected = BY_KEY.first(key), _as_django_reads_it(key)
@@ -365,7 +369,7 @@ def test_no_row_is_none(ana, key):
 
 @pytest.mark.django_db(transaction=True)
 def test_every_thread_reads_with_a_connection_of_its_own(ana):
-    ana.signs_up(WHO)
+    make_shopper(ana, WHO)
     key = ana.session_key
 
     found = at_once(*[lambda: BY_KEY.first(key).user.email] * 4)

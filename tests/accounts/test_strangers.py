@@ -4,87 +4,36 @@ from datetime import timedelta
 from itertools import count
 
 import pytest
-from django.contrib.auth.hashers import make_password
 from django.db import connection
-from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from accounts import conf
-from accounts.identifiers import parse
 from accounts.models import Challenge, SecurityEvent, Session, SmsCountry, User
 from messaging.models import OutboxMessage
 from ratelimits.models import Bucket
 from ratelimits.rates import Rate, parse_rates
-from tests.accounts.test_duplicates import TIMES
+from tests.support.account import CONFIRM, CONFIRM_CODE, EMAIL, PHONE, RESET, RESET_NEW
+from tests.support.backoffice import LOOKUP, USERS
 from tests.support.pages import comparable, words
 from tests.support.people import (
     ACCOUNT,
     HOME,
-    LOGIN,
-    LOGOUT,
     PASSWORD,
     RESEND,
+    TIMES,
     VERIFY,
     Shopper,
+    make_shopper,
     time_passes,
     wrong,
 )
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.strangers import CARRIER, WRONG, leaves, sign_in, somebody
 
 CODE, CODE_VERIFY, CODE_RESEND = "/login/code/", "/login/code/verify/", "/login/code/resend/"
-RESET, RESET_NEW = "/password-reset/", "/password-reset/new/"
-CONFIRM, CONFIRM_CODE = "/account/confirm/", "/account/confirm/code/"
 CONTACT, DELETE = "/account/contacts/email/", "/account/delete/"
-USERS, LOOKUP = "/admin/accounts/user/", "/admin/lookup/"
 
-EMAIL, PHONE = "ana@example.com", "+12025550123"
 NEIGHBOUR = "+12025550124"  # has no account
-CARRIER = "198.51.100.1"
-WRONG = "not the password"
-
-addresses = (f"198.51.{number // 250}.{number % 250 + 1}" for number in count(500))
-
-
-@pytest.fixture
-def owner(db):
-    """Ana, who verified an email address and a mobile number long ago."""
-    phone = User.verified_columns(parse(PHONE))
-    known = {"name": "Ana", "password": make_password(PASSWORD), "completed_at": Now(), **phone}
-    return User.objects.register(parse(EMAIL), **known)
-
-
-@pytest.fixture
-def trusted(owner):
-    """Ana's own browser, in which she is not signed in now."""
-    browser = Shopper(ip=CARRIER)
-    sign_in(browser)
-    return leaves(browser)
-
-
-@pytest.fixture
-def helper(db):
-    """The browser of somebody at work in support."""
-    make_staff("boss")
-    browser = Shopper(ip="192.0.2.50")
-    sign_in_staff(browser.client, "boss")
-    return browser
-
-
-def somebody(face="json", **more):
-    """A stranger in a browser of their own, somewhere else every time."""
-    return Shopper(face, **{"ip": next(addresses), **more})
-
-
-def sign_in(browser, who=EMAIL, password=PASSWORD):
-    """Type a name and a password."""
-    return browser.post(LOGIN, identifier=who, password=password)
-
-
-def leaves(browser):
-    """Sign out; the browser stays the same."""
-    browser.post(LOGOUT)
-    return browser
 
 
 def sent_by_text():
@@ -150,12 +99,12 @@ def test_a_deletion_past_the_changes_is_refused_and_coming_back_is_not(trusted, 
 
 
 @pytest.mark.parametrize("stop", ["the country", "the channel", "the budget"])
-def test_a_notice_that_may_not_be_texted_goes_by_email(owner, helper, monkeypatch, stop):  # ABU-07
+def test_a_notice_that_may_not_be_texted_goes_by_email(owner, staff, monkeypatch, stop):  # ABU-07
     User.objects.filter(pk=owner.pk).update(primary="phone")
     if stop == "the country":
         SmsCountry.objects.create(code="US", is_open=False)
     elif stop == "the channel":
-        helper.client.post("/admin/signups/", {"channel": "sms", "wish": "off"})
+        staff.client.post("/admin/signups/", {"channel": "sms", "wish": "off"})
     else:
         monkeypatch.setattr(conf, "SMS_TOTAL", parse_rates("1/h"))
         sign_in(somebody(), PHONE)
@@ -179,11 +128,11 @@ def test_a_notice_to_both_is_not_sent_to_the_email_address_twice(trusted):  # AB
     assert [message.address for message in told] == [EMAIL]
 
 
-def test_a_code_that_is_renewed_obeys_a_stopped_channel(ana, helper, postbox):  # ABU-07
+def test_a_code_that_is_renewed_obeys_a_stopped_channel(ana, staff, postbox):  # ABU-07
     ana.identify(PHONE)
     code = postbox.code(PHONE)
     time_passes(minutes=11)
-    helper.client.post("/admin/signups/", {"channel": "sms", "wish": "off"})
+    staff.client.post("/admin/signups/", {"channel": "sms", "wish": "off"})
 
     answer = ana.verify(code)
 
@@ -255,10 +204,10 @@ def test_a_country_that_closed_itself_opens_after_a_day(db):  # ABU-05
     assert (country.sent, country.verified) == (1, 0)
 
 
-def test_what_staff_closed_stays_closed_for_all_shoppers(trusted, helper):  # ABU-07
+def test_what_staff_closed_stays_closed_for_all_shoppers(trusted, staff):  # ABU-07
     SmsCountry.objects.create(code="US", is_open=False)
     user = User.objects.get(email=EMAIL)
-    answer = helper.client.post(f"{USERS}{user.pk}/recover-by-text/", follow=True)
+    answer = staff.client.post(f"{USERS}{user.pk}/recover-by-text/", follow=True)
     assert "We cannot send texts at the moment" in words(answer)
 
     time_passes(days=2)
@@ -267,34 +216,34 @@ def test_what_staff_closed_stays_closed_for_all_shoppers(trusted, helper):  # AB
     assert trusted.post(CODE, identifier=PHONE).status_code == 503
 
 
-def test_staff_read_which_of_the_two_it_is_and_open_either(helper):  # ABU-05
+def test_staff_read_which_of_the_two_it_is_and_open_either(staff):  # ABU-05
     SmsCountry.objects.create(code="GB", is_open=False, reason="closed by staff")
     SmsCountry.objects.create(code="US", sent=50)
     somebody().identify(PHONE)
     for page in ("/admin/accounts/smscountry/", "/admin/signups/"):
-        said = words(helper.client.get(page))
+        said = words(staff.client.get(page))
         assert "closed by staff, for everybody" in said
         assert "closed to sign-ups until" in said
 
-    helper.client.post("/admin/signups/", {"texts": "US", "wish": "on"})
+    staff.client.post("/admin/signups/", {"texts": "US", "wish": "on"})
 
     assert somebody().identify(PHONE).status_code == 200
 
 
-def test_a_country_that_closed_itself_is_not_said_to_get_no_texts(owner, helper):  # ABU-05
+def test_a_country_that_closed_itself_is_not_said_to_get_no_texts(owner, staff):  # ABU-05
     day = timedelta(days=1)
     SmsCountry.objects.create(code="US", sent=50, closed_until=now() + day)
 
-    said = words(helper.client.post(LOOKUP, {"who": PHONE}))
+    said = words(staff.client.post(LOOKUP, {"who": PHONE}))
 
     assert "Texts to US: closed to sign-ups until" in said
     assert "Texts are stopped" not in said
 
 
-def test_the_board_shows_no_budget_of_texts_that_does_not_exist(helper):  # ABU-08
+def test_the_board_shows_no_budget_of_texts_that_does_not_exist(staff):  # ABU-08
     SmsCountry.objects.create(code="US")
 
-    said = words(helper.client.get("/admin/signups/"))
+    said = words(staff.client.get("/admin/signups/"))
 
     assert "sign-in and recovery in other browsers" in said
     assert "codes of the staff pages" not in said
@@ -436,17 +385,17 @@ def test_strangers_shut_no_owner_who_is_signed_in(trusted, postbox, keeps_cookie
     assert trusted.post("/account/confirm/verify/", code=postbox.code(EMAIL)).to == ACCOUNT
 
 
-def test_strangers_shut_no_support(owner, helper, postbox):  # LIM-12
+def test_strangers_shut_no_support(owner, staff, postbox):  # LIM-12
     fifteen_requests_of_strangers()
 
-    answer = helper.client.post(f"{USERS}{owner.pk}/recover/", follow=True)
+    answer = staff.client.post(f"{USERS}{owner.pk}/recover/", follow=True)
 
     assert "The recovery message is on its way." in words(answer)
     assert Shopper().open(postbox.link(EMAIL)).status_code == 200
 
 
 def test_a_stranger_with_an_account_fills_no_more_than_any_stranger(trusted, bea):  # LIM-12
-    bea.signs_up("bea@example.com", name="Bea")
+    make_shopper(bea, "bea@example.com", name="Bea")
     answers = []
     for _ in range(6):
         bea.post(CONFIRM, current=PASSWORD)
@@ -475,31 +424,31 @@ def test_an_honest_newcomer_gets_a_code_and_three_more(ana):  # LIM-12
     assert answers == [303] * 3 + [429]
 
 
-def test_staff_see_what_is_full_and_until_when_and_lift_it(owner, helper):  # LIM-12
+def test_staff_see_what_is_full_and_until_when_and_lift_it(owner, staff):  # LIM-12
     fifteen_requests_of_strangers()
-    page = words(helper.client.get(f"{USERS}{owner.pk}/change/"))
-    found = words(helper.client.post(LOOKUP, {"who": EMAIL}))
+    page = words(staff.client.get(f"{USERS}{owner.pk}/change/"))
+    found = words(staff.client.post(LOOKUP, {"who": EMAIL}))
     for said in (page, found):
         assert "messages to this address, in new browsers, full until" in said
         assert "passwords tried for the account, full until" in said
     assert "Lift lock" in page
 
-    helper.client.post(f"{USERS}{owner.pk}/lift-lock/")
+    staff.client.post(f"{USERS}{owner.pk}/lift-lock/")
 
-    assert "Limit reached" not in words(helper.client.get(f"{USERS}{owner.pk}/change/"))
+    assert "Limit reached" not in words(staff.client.get(f"{USERS}{owner.pk}/change/"))
     assert somebody().post(CODE, identifier=EMAIL).status_code == 200
     assert somebody().post(RESET, identifier=EMAIL).status_code == 200
     assert sign_in(somebody()).status_code == 200
 
 
-def test_staff_lift_the_guesses_and_resends_of_each_contact(owner, helper, monkeypatch, postbox):
+def test_staff_lift_the_guesses_and_resends_of_each_contact(owner, staff, monkeypatch, postbox):
     monkeypatch.setattr(conf, "CODE_GUESSES_PER_ID", parse_rates("2/d"))
     guesser = Shopper()
     guesser.post(CODE, identifier=PHONE)
     answers = [guesser.post(CODE_VERIFY, code=wrong(postbox.code(PHONE))) for _ in range(2)]
     assert [answer.status_code for answer in answers] == [422, 429]
 
-    helper.client.post(f"{USERS}{owner.pk}/lift-lock/")
+    staff.client.post(f"{USERS}{owner.pk}/lift-lock/")
 
     assert guesser.post(CODE_VERIFY, code=postbox.code(PHONE)).to == HOME
 

@@ -7,7 +7,7 @@ from accounts.models import EVERYWHERE, Challenge, SecurityEvent, SmsCountry
 from messaging.models import Alert, OutboxMessage
 from ratelimits.rates import Rate
 from tests.support.people import Postbox, Shopper
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.staff import let_in_staff, make_staff
 
 BRITISH, AMERICAN = "+447400123456", "+12025550123"
 SORRY = "We cannot send texts at the moment. Use your email address instead."
@@ -44,7 +44,7 @@ def few(monkeypatch):
 def boss(db, client):
     """A member of staff at work in the admin."""
     make_staff()
-    sign_in_staff(client)
+    let_in_staff(client)
     return client
 
 

@@ -6,7 +6,7 @@ from django.utils.timezone import now
 
 from accounts.sessions import trusted_browsers
 from accounts.sessions.trusted_browsers import COOKIE_ACCOUNTS_MAX, COOKIE_LENGTH_MAX
-from tests.support.people import PASSWORD, Shopper
+from tests.support.people import PASSWORD, Shopper, make_shopper
 from tests.support.staff import LOGIN as STAFF_LOGIN
 from tests.support.staff import make_staff
 
@@ -51,7 +51,7 @@ def stranger(cookie):
 def test_a_made_up_cookie_costs_the_same_for_somebody_and_nobody(  # ENU-02
     looked_at, door, field, known, more, cookie
 ):
-    Shopper().signs_up("ana@example.com")
+    make_shopper(Shopper(), "ana@example.com")
     make_staff("boss")
     looked_at.clear()
 
@@ -79,7 +79,7 @@ def test_a_cookie_of_five_accounts_is_read_and_a_longer_one_is_not(looked_at):
 
 
 def test_a_browser_that_signed_in_is_still_known(looked_at):
-    ana = Shopper().signs_up("ana@example.com")
+    ana = make_shopper(Shopper(), "ana@example.com")
     ana.post("/logout/")
     looked_at.clear()
 

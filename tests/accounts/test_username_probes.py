@@ -10,7 +10,7 @@ from accounts.models import SecurityEvent, User
 from accounts.sessions.client import ClientInfo
 from ratelimits.models import Bucket
 from ratelimits.rates import parse_rates
-from tests.accounts.test_account import joins
+from tests.support.account import joins
 from tests.support.people import PASSWORD, Postbox, Shopper, time_passes
 
 NAMES = "/account/names/"

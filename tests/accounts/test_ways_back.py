@@ -3,22 +3,11 @@
 import pytest
 
 from accounts.models import Challenge
-from tests.accounts.test_strangers import (
-    EMAIL,
-    PHONE,
-    RESET,
-    RESET_NEW,
-    USERS,
-    helper,
-    owner,
-    sign_in,
-    somebody,
-    trusted,
-)
+from tests.support.account import EMAIL, PHONE, RESET, RESET_NEW
+from tests.support.backoffice import USERS
 from tests.support.pages import words
 from tests.support.people import HOME, PASSWORD, Shopper, time_passes
-
-__all__ = ["helper", "owner", "trusted"]
+from tests.support.strangers import sign_in, somebody
 
 CHOSEN = "purple monkey dishwasher"
 
@@ -38,8 +27,8 @@ def strangers_ask(who=EMAIL):
 
 
 @pytest.mark.parametrize(("way", "who"), [("recover", EMAIL), ("recover-by-text", PHONE)])
-def test_a_stranger_ends_no_link_that_staff_sent(owner, helper, postbox, way, who):  # LIM-12
-    helper.client.post(f"{USERS}{owner.pk}/{way}/")
+def test_a_stranger_ends_no_link_that_staff_sent(owner, staff, postbox, way, who):  # LIM-12
+    staff.client.post(f"{USERS}{owner.pk}/{way}/")
     link = postbox.link(who)
 
     strangers_ask(who)
@@ -89,8 +78,8 @@ def test_of_two_links_that_were_asked_for_at_one_door_the_newer_one_works(owner,
     assert Shopper().open(postbox.link(EMAIL)).status_code == 200
 
 
-def test_a_new_password_ends_all_links_whoever_asked(trusted, helper, owner, postbox):  # REC-06
-    helper.client.post(f"{USERS}{owner.pk}/recover/")
+def test_a_new_password_ends_all_links_whoever_asked(trusted, staff, owner, postbox):  # REC-06
+    staff.client.post(f"{USERS}{owner.pk}/recover/")
     strangers_ask()
     trusted.post(RESET, identifier=EMAIL)
 

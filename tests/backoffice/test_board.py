@@ -25,10 +25,12 @@ from messaging.models import EMAIL, SMS, Channel, OutboxMessage, Provider, Statu
 from messaging.outbox import breaker
 from ratelimits.models import Bucket
 from ratelimits.rates import parse_rates
-from tests.accounts.test_races import at_once
 from tests.support.pages import Page, words
-from tests.support.people import Postbox, Shopper, time_passes, wrong
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.people import Postbox, Shopper, check_tokens, time_passes, wrong
+from tests.support.races import at_once
+from tests.support.staff import let_in_staff, make_staff, sign_in_staff
+
+pytestmark = pytest.mark.database
 
 BOARD = "/admin/signups/"
 BRITISH, AMERICAN, CANADIAN = "+447400123456", "+12025550123", "+15062345678"
@@ -87,7 +89,7 @@ def staff(client, db):
         User.objects.filter(pk=person.pk).update(is_superuser=False)
         names = [name.partition(".")[2] for name in permissions]
         person.user_permissions.set(Permission.objects.filter(codename__in=names))
-        sign_in_staff(client, "sam")
+        let_in_staff(client, "sam")
         return client
 
     return staff
@@ -626,7 +628,7 @@ def test_whoever_may_only_look_has_no_switch(staff):
 
 def test_a_forged_switch_is_refused(sam):
     one = provider()
-    sam.handler.enforce_csrf_checks = True
+    check_tokens(sam)
 
     assert sam.post(BOARD, {"provider": one.pk, "wish": "off"}).status_code == 403
     assert Provider.objects.get().is_active
@@ -766,7 +768,7 @@ def test_a_caller_can_be_told_that_email_is_stopped(sam, ana, postbox):
     sam.post(BOARD, {"channel": EMAIL, "wish": "off"})
     make_staff("boss")
     boss = stranger(1)
-    sign_in_staff(boss.client)
+    let_in_staff(boss.client)
 
     page = words(boss.post("/admin/lookup/", who="ana@example.com"))
 

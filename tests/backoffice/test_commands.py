@@ -9,8 +9,8 @@ from django.db import IntegrityError
 
 from accounts import audit
 from accounts.models import SecurityEvent, User
-from tests.support.people import PASSWORD, Postbox, Shopper
-from tests.support.staff import CODE, SECRET, Member, code_of, knock, make_staff, sign_in_staff
+from tests.support.people import PASSWORD, Postbox, Shopper, make_shopper
+from tests.support.staff import CODE, SECRET, Member, code_of, knock, let_in_staff, make_staff
 
 LOGIN, NAMES, NOT_ME = "/login/", "/account/names/", "/not-me/"
 NEW = "another long staff secret"
@@ -52,9 +52,9 @@ def test_the_name_of_a_superuser_is_in_small_letters_and_the_command_says_so(typ
 def test_a_thief_who_takes_the_name_in_small_letters_is_not_promoted():  # ADM-03
     makes_superuser("Boss")
 
-    Shopper().signs_up("thief@example.com")
+    make_shopper(Shopper(), "thief@example.com")
     thief = Shopper(ip="198.51.100.66")
-    thief.signs_up("other@example.com")
+    make_shopper(thief, "other@example.com")
     refused = thief.post(NAMES, name="Thief", username="boss")
 
     assert refused.status_code == 422
@@ -67,7 +67,7 @@ def test_a_thief_who_takes_the_name_in_small_letters_is_not_promoted():  # ADM-0
 @pytest.mark.parametrize("name", ["Boss", "bOSS"])
 def test_no_row_differs_from_another_by_capitals_alone(name):  # IDN-06
     makes_superuser("boss")
-    Shopper().signs_up("ana@example.com")
+    make_shopper(Shopper(), "ana@example.com")
 
     with pytest.raises(IntegrityError):
         User.objects.filter(email="ana@example.com").update(username=name)
@@ -75,7 +75,7 @@ def test_no_row_differs_from_another_by_capitals_alone(name):  # IDN-06
 
 @pytest.mark.parametrize("name", ["annie", "ANNIE"])
 def test_a_name_in_capitals_is_taken_too(name):  # IDN-06
-    Shopper().signs_up("ana@example.com", username="annie")
+    make_shopper(Shopper(), "ana@example.com", username="annie")
 
     assert User.objects.is_username_taken(name)
 
@@ -95,7 +95,7 @@ def test_a_command_takes_the_name_as_it_is_spelled_and_says_whose_is_near(comman
 
 
 def test_a_command_says_whose_account_it_changed(capsys):
-    Shopper().signs_up("ana@example.com", username="annie")
+    make_shopper(Shopper(), "ana@example.com", username="annie")
 
     call_command("staff_role", "annie", "Support")
     call_command("staff_contact", "annie", "+447400123456")
@@ -108,7 +108,7 @@ def test_a_command_says_whose_account_it_changed(capsys):
 
 @pytest.mark.parametrize("typed", ["annie", "Annie"])
 def test_no_superuser_takes_the_name_of_somebody(typed):
-    Shopper().signs_up("ana@example.com", username="annie")
+    make_shopper(Shopper(), "ana@example.com", username="annie")
 
     with pytest.raises(CommandError, match="taken"):
         makes_superuser(typed)
@@ -116,7 +116,7 @@ def test_no_superuser_takes_the_name_of_somebody(typed):
 
 @pytest.mark.parametrize("typed", ["annie", "Annie"])
 def test_no_superuser_takes_a_name_that_a_notice_may_bring_back(typed):  # REC-07
-    Shopper().signs_up("ana@example.com", username="annie")
+    make_shopper(Shopper(), "ana@example.com", username="annie")
     thief = Shopper(ip="198.51.100.66")
     thief.post(LOGIN, identifier="ana@example.com", password=PASSWORD)
     thief.post(NAMES, name="x", username="mallory")
@@ -163,7 +163,7 @@ def test_a_code_that_waits_ends_with_the_password_it_was_sent_for():  # ADM-04, 
 
 def test_whoever_was_signed_in_with_the_former_password_is_not_any_more():  # REC-06
     boss, member = make_staff("boss"), Member()
-    sign_in_staff(member.client)
+    let_in_staff(member.client)
     assert member.is_signed_in
 
     said = sets_password("boss")
@@ -171,12 +171,12 @@ def test_whoever_was_signed_in_with_the_former_password_is_not_any_more():  # RE
     assert not member.is_signed_in
     assert not boss.sessions.exists()
     assert "must sign in anew: boss (b•••@staff.example)" in said
-    sign_in_staff(member.client, password=NEW)
+    let_in_staff(member.client)
     assert member.is_signed_in
 
 
 def test_links_in_the_mail_of_a_shopper_end_too():  # REC-05
-    ana = Shopper().signs_up("ana@example.com", username="annie")
+    ana = make_shopper(Shopper(), "ana@example.com", username="annie")
     thief = Shopper(ip="198.51.100.66")
     thief.post("/password-reset/", identifier="ana@example.com")
     thief.open(Postbox().link("ana@example.com"))
@@ -200,7 +200,7 @@ def test_a_password_by_command_is_an_event():  # LOG-01
 def test_a_password_that_was_not_changed_ends_nothing(monkeypatch):
     make_staff("boss")
     member = Member()
-    sign_in_staff(member.client)
+    let_in_staff(member.client)
     monkeypatch.setattr(changepassword.Command, "_get_pass", lambda *_args: "short")
 
     with pytest.raises(CommandError):

@@ -15,10 +15,9 @@ from accounts.models import Challenge, Purpose, SecurityEvent, User
 from accounts.sessions.client import ClientInfo
 from messaging import tasks as messaging_tasks
 from messaging.models import OutboxMessage
-from tests.accounts.test_account import DOWNLOAD, PHONE, RESET, adds, joins
-from tests.accounts.test_leaving import file_of, found_of
+from tests.support.account import DOWNLOAD, PHONE, RESET, adds, file_of, found_of, joins
 from tests.support.people import LOGIN, REGISTER, Postbox, Shopper, time_passes
-from tests.support.staff import SECRET, Member, code_of, make_staff, sign_in_staff, type_code
+from tests.support.staff import SECRET, Member, code_of, let_in_staff, type_code
 
 BOSS, NEW = "boss@staff.example", "new@staff.example"
 STRANGER = "stranger@example.com"
@@ -31,16 +30,10 @@ NEW_CONTACT, EMAIL_PAGE, NOT_ME = (
 
 
 @pytest.fixture
-def boss(db):
-    """A member of staff."""
-    return make_staff()
-
-
-@pytest.fixture
 def member(boss):
     """The browser of that member of staff, inside."""
     member = Member(ip="192.0.2.1")
-    sign_in_staff(member.client)
+    let_in_staff(member.client)
     time_passes(minutes=2)
     return member
 

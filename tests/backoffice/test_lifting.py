@@ -7,24 +7,12 @@ from accounts.flows import deletion
 from accounts.models import Pool, SecurityEvent, User
 from backoffice import roles
 from ratelimits.engine import consume
-from tests.accounts.test_strangers import (
-    CONFIRM,
-    EMAIL,
-    LOOKUP,
-    USERS,
-    WRONG,
-    helper,
-    leaves,
-    owner,
-    sign_in,
-    somebody,
-    trusted,
-)
+from tests.support.account import CONFIRM, EMAIL
+from tests.support.backoffice import LOOKUP, USERS
 from tests.support.pages import words
 from tests.support.people import ACCOUNT, HOME, PASSWORD, Shopper, time_passes
-from tests.support.staff import CODE, Member, knock, make_staff, sign_in_staff
-
-__all__ = ["helper", "owner", "trusted"]
+from tests.support.staff import CODE, Member, knock, let_in_staff, make_staff, sign_in_staff
+from tests.support.strangers import WRONG, leaves, sign_in, somebody
 
 
 def page_of(user, browser):
@@ -40,29 +28,29 @@ def lifts(user, browser):
 # The owner's own browser
 
 
-def test_staff_see_and_lift_that_a_trusted_browser_locked_itself(trusted, helper, owner):  # LIM-12
+def test_staff_see_and_lift_that_a_trusted_browser_locked_itself(trusted, staff, owner):  # LIM-12
     answers = [sign_in(trusted, EMAIL, WRONG).status_code for _ in range(6)]
     assert answers == [422] * 5 + [429]
-    page = page_of(owner, helper)
+    page = page_of(owner, staff)
     assert "passwords tried in a browser of theirs, full until" in page
     assert "Lift lock" in page
-    found = words(helper.client.post(LOOKUP, {"who": EMAIL}))
+    found = words(staff.client.post(LOOKUP, {"who": EMAIL}))
     assert "passwords tried in a browser of theirs, full until" in found
 
-    lifts(owner, helper)
+    lifts(owner, staff)
 
-    assert "full until" not in page_of(owner, helper)
+    assert "full until" not in page_of(owner, staff)
     assert sign_in(trusted).to == HOME
 
 
-def test_staff_see_and_lift_a_browser_that_is_signed_in_without_its_cookie(trusted, helper, owner):
+def test_staff_see_and_lift_a_browser_that_is_signed_in_without_its_cookie(trusted, staff, owner):
     sign_in(trusted)
     del trusted.client.cookies["__Host-trusted-browsers"]
     answers = [trusted.post(CONFIRM, current=WRONG).status_code for _ in range(6)]
     assert answers == [422] * 5 + [429]
-    assert "passwords tried in a browser of theirs, full until" in page_of(owner, helper)
+    assert "passwords tried in a browser of theirs, full until" in page_of(owner, staff)
 
-    lifts(owner, helper)
+    lifts(owner, staff)
 
     assert trusted.post(CONFIRM, current=PASSWORD).to == ACCOUNT
 
@@ -78,13 +66,13 @@ def test_one_trusted_browser_still_locks_no_other(trusted, owner):  # LIM-04
     assert sign_in(other).to == HOME
 
 
-def test_a_trusted_browser_that_is_open_again_is_not_on_the_page(trusted, helper, owner):
+def test_a_trusted_browser_that_is_open_again_is_not_on_the_page(trusted, staff, owner):
     for _ in range(6):
         sign_in(trusted, EMAIL, WRONG)
 
     time_passes(minutes=31)
 
-    assert "full until" not in page_of(owner, helper)
+    assert "full until" not in page_of(owner, staff)
 
 
 def test_erasure_forgets_which_browser_it_was(trusted, owner):  # LOG-03
@@ -106,7 +94,7 @@ def chief(db):
     """A superuser at work, who is not locked out."""
     make_staff("chief")
     browser = Shopper(ip="192.0.2.60")
-    sign_in_staff(browser.client, "chief")
+    let_in_staff(browser.client, "chief")
     return browser
 
 
@@ -131,7 +119,7 @@ def test_a_member_of_staff_whom_strangers_locked_out_is_let_in_by_another(chief)
 def test_a_member_of_staff_who_locked_their_own_browser_is_let_in_by_another(chief):  # LIM-12
     boss = make_staff("boss")
     own = Member(ip="192.0.2.61")
-    sign_in_staff(own.client, "boss")
+    let_in_staff(own.client, "boss")
     own.client.post("/admin/logout/")
     for _ in range(5):
         knock(own.client, "boss", WRONG)
@@ -168,7 +156,7 @@ def test_support_lifts_no_lock_of_a_colleague(chief):  # ADM-01
     for _ in range(5):
         knock(somebody("page").client, "boss", WRONG)
     roles.set_role(make_staff("sam"), "Support")
-    helper = Shopper(ip="192.0.2.62")
-    sign_in_staff(helper.client, "sam")
+    staff = Shopper(ip="192.0.2.62")
+    let_in_staff(staff.client, "sam")
 
-    assert lifts(boss, helper).status_code == 403
+    assert lifts(boss, staff).status_code == 403

@@ -10,7 +10,7 @@ from accounts.models import Challenge, Purpose, Session, User
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from backoffice import roles
-from tests.support.people import PASSWORD, Shopper
+from tests.support.people import PASSWORD, Shopper, make_shopper
 from tests.support.staff import code_of, knock, make_staff, sign_in_staff
 
 CAROL = "carol@example.com"
@@ -20,7 +20,7 @@ HERE = ClientInfo(ip="203.0.113.7")
 @pytest.fixture
 def carol(db):
     """A shopper with a username, whom whoever runs the site is about to promote."""
-    Shopper(ip="192.0.2.1").signs_up(CAROL, name="Carol", username="carol")
+    make_shopper(Shopper(ip="192.0.2.1"), CAROL, name="Carol", username="carol")
     return User.objects.get(username="carol")
 
 

@@ -32,10 +32,10 @@ from messaging.providers.base import (
     SendResult,
     TemporaryFailure,
 )
-from tests.backoffice.test_admin import crawl, sign_in
+from tests.support.backoffice import crawl
 from tests.support.pages import Page, words
-from tests.support.people import Shopper
-from tests.support.staff import make_staff
+from tests.support.people import Shopper, check_tokens
+from tests.support.staff import let_in_staff, make_staff
 
 LIST = "/admin/messaging/provider/"
 ADD = f"{LIST}add/?kind=pigeon"
@@ -145,9 +145,7 @@ def staff(boss):
 def enters(name):
     """A browser in which this member of staff signed in."""
     browser = Shopper(ip="192.0.2.50")
-    sign_in(browser, name, "a long staff secret")
-    # The message with the code is no part of these stories.
-    OutboxMessage.objects.all().delete()
+    let_in_staff(browser.client, name)
     return browser.client
 
 
@@ -861,7 +859,7 @@ def test_staff_send_five_a_minute_and_no_more(staff, loft):
 
 def test_a_test_message_needs_the_token_of_the_form(staff, loft):  # WEB-01
     row = loft_row(loft)
-    staff.handler.enforce_csrf_checks = True
+    check_tokens(staff)
 
     assert try_it(staff, row).status_code == 403
     assert not loft.letters

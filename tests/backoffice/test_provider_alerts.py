@@ -12,9 +12,9 @@ from accounts.models import User
 from messaging.models import Alert, OutboxMessage, Provider
 from messaging.providers import transport
 from messaging.tasks import sweep
-from tests.support.people import Postbox, Shopper
+from tests.support.people import Postbox, Shopper, make_shopper
 from tests.support.provider_server import ProviderServer
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.staff import let_in_staff, make_staff
 
 LIST = "/admin/messaging/provider/"
 ADD = f"{LIST}add/?kind=postmark"
@@ -44,7 +44,7 @@ def eve(boss):
     codenames = ["view_provider", "add_provider", "change_provider"]
     user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
     browser = Shopper(ip="192.0.2.66").client
-    sign_in_staff(browser, "eve")
+    let_in_staff(browser, "eve")
     OutboxMessage.objects.all().delete()
     return browser
 
@@ -81,7 +81,7 @@ def change(browser, row, **more):
 def test_a_new_provider_alerts_every_superuser_on_every_contact(eve, boss):
     other = make_staff("root")
     make_staff("gone", is_active=False)
-    Shopper().signs_up("ana@example.com")
+    make_shopper(Shopper(), "ana@example.com")
     OutboxMessage.objects.all().delete()
 
     eve.post(ADD, typed())

@@ -12,7 +12,10 @@ from accounts.models import Challenge, SecurityEvent, SmsCountry, User
 from backoffice import roles
 from messaging import providers
 from messaging.models import Alert, Breaker, Channel, OutboxMessage, Provider
-from tests.support.staff import SECRET, make_staff, sign_in_staff
+from tests.support.people import make_shopper
+from tests.support.staff import SECRET, let_in_staff, make_staff, sign_in_staff
+
+pytestmark = pytest.mark.database
 
 ROLES = ["Support", "Operations", "Auditor"]
 VIEW, ADD, CHANGE, DELETE = "view", "add", "change", "delete"
@@ -53,7 +56,7 @@ def url_of(model, page=""):
 @pytest.fixture
 def shop(ana, postbox):
     """One row of everything."""
-    ana.signs_up("ana@example.com", username="ana")
+    make_shopper(ana, "ana@example.com", username="ana")
     ana.client.cookies.clear()
     Provider.objects.create(name="Post", kind="smtp", channel="sms", options={}, is_active=False)
     Breaker.objects.create(provider_id=providers.environment_id("mailbox"), failures=1)
@@ -173,7 +176,7 @@ def test_staff_without_a_role_see_an_empty_admin(shop):
     make_staff("eve")
     User.objects.filter(username="eve").update(is_superuser=False)
     browser = Client()
-    sign_in_staff(browser, "eve", SECRET)
+    let_in_staff(browser, "eve")
 
     assert browser.get("/admin/").status_code == 200
     for model in MODELS:
@@ -181,7 +184,7 @@ def test_staff_without_a_role_see_an_empty_admin(shop):
 
 
 def test_a_shopper_in_a_group_is_no_staff(ana):  # ADM-03
-    ana.signs_up("ana@example.com")
+    make_shopper(ana, "ana@example.com")
     User.objects.get().groups.add(Group.objects.get(name="Operations"))
 
     assert ana.client.get("/admin/").status_code == 302

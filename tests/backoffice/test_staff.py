@@ -7,7 +7,15 @@ from django.test import Client
 from accounts.models import Challenge, SecurityEvent, Session, User
 from messaging.models import OutboxMessage
 from tests.support.pages import Page, words
-from tests.support.people import LOGOUT, PASSWORD, Postbox, Shopper, time_passes, wrong
+from tests.support.people import (
+    LOGOUT,
+    PASSWORD,
+    Postbox,
+    Shopper,
+    make_shopper,
+    time_passes,
+    wrong,
+)
 from tests.support.staff import (
     ADMIN,
     AGAIN,
@@ -17,16 +25,9 @@ from tests.support.staff import (
     code_of,
     hires,
     knock,
-    make_staff,
     sign_in_staff,
     type_code,
 )
-
-
-@pytest.fixture
-def boss(db):
-    """A member of staff."""
-    return make_staff()
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_the_second_step_leads_nowhere_else(client, boss, away):  # WEB-03
 
 
 def test_who_signs_in_to_the_shop_later_has_left_the_admin(boss, ana, bea):  # ADM-04
-    ana.signs_up("ana@b.example")
+    make_shopper(ana, "ana@b.example")
     sign_in_staff(bea.client)
     assert is_open(bea.client)
 
@@ -305,7 +306,7 @@ def test_a_contact_set_by_command_signs_out_and_is_told_to_the_former_one(client
     ids=["nobody", "a shopper", "unreadable", "taken"],
 )
 def test_the_command_refuses_in_words(boss, ana, who, contact):
-    ana.signs_up("ana@b.example", username="ana")
+    make_shopper(ana, "ana@b.example", username="ana")
 
     with pytest.raises(CommandError):
         call_command("staff_contact", who, contact)
@@ -314,7 +315,7 @@ def test_the_command_refuses_in_words(boss, ana, who, contact):
 
 
 def test_a_role_by_command_makes_and_ends_staff(ana):  # ADM-03
-    ana.signs_up("ana@b.example", username="ana")
+    make_shopper(ana, "ana@b.example", username="ana")
     hires("ana")
     assert not ana.is_signed_in
     assert sign_in_staff(ana.client, "ana").headers["Location"] == ADMIN
@@ -365,7 +366,7 @@ def test_the_door_works_without_a_script(knocked, url):  # WEB-06
 
 
 def test_a_shopper_between_the_steps_is_nobody(ana, bea, boss):  # SES-02
-    ana.signs_up("ana@b.example")
+    make_shopper(ana, "ana@b.example")
 
     knock(ana.client)
 

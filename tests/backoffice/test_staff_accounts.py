@@ -20,9 +20,18 @@ from messaging.models import Channel, OutboxMessage
 from ratelimits.engine import consume
 from ratelimits.models import Bucket
 from ratelimits.rates import parse_rates
-from tests.accounts.test_races import at_once, refusal_of
 from tests.support.pages import Page, words
-from tests.support.people import LOGIN, PASSWORD, REGISTER, Postbox, Shopper, time_passes, wrong
+from tests.support.people import (
+    LOGIN,
+    PASSWORD,
+    REGISTER,
+    Postbox,
+    Shopper,
+    make_shopper,
+    time_passes,
+    wrong,
+)
+from tests.support.races import at_once, refusal_of
 from tests.support.staff import (
     ADMIN,
     CODE,
@@ -31,6 +40,7 @@ from tests.support.staff import (
     code_of,
     hires,
     knock,
+    let_in_staff,
     make_staff,
     sign_in_staff,
     type_code,
@@ -50,16 +60,10 @@ addresses = (f"198.51.100.{number}" for number in range(1, 250))
 
 
 @pytest.fixture
-def boss(db):
-    """A member of staff who may do everything."""
-    return make_staff()
-
-
-@pytest.fixture
 def member(boss):
     """The browser of that member of staff, inside."""
     member = Member(ip="192.0.2.1")
-    sign_in_staff(member.client)
+    let_in_staff(member.client)
     assert member.is_signed_in
     time_passes(minutes=2)
     return member
@@ -203,7 +207,7 @@ def test_nor_does_it_tell_more_where_nobody_is_told(boss, private, ana, bea):  #
 
 
 def test_no_shopper_can_add_a_staff_address(boss, ana):  # ENU-07
-    ana.signs_up("ana@example.com")
+    make_shopper(ana, "ana@example.com")
 
     ana.post("/account/contacts/email/", contact=BOSS)
 
@@ -264,7 +268,7 @@ def test_a_session_of_staff_that_came_by_no_door_is_nobodys(client, boss, url): 
 
 
 def test_a_shopper_is_nobody_on_the_staff_pages(ana):  # ADM-04
-    ana.signs_up("ana@example.com")
+    make_shopper(ana, "ana@example.com")
 
     assert ana.client.get(ADMIN).headers["Location"] == f"{DOOR}?next={ADMIN}"
     assert ana.is_signed_in
@@ -324,7 +328,7 @@ def test_the_twelve_hours_run_from_the_sign_in(member, hours):  # SES-07: 83 h w
 
 
 def test_a_proof_of_who_is_there_starts_no_new_thirty_days(ana):  # SES-07
-    ana.signs_up("ana@example.com")
+    make_shopper(ana, "ana@example.com")
     for _days in range(3):
         time_passes(days=9, hours=23)
         ana.post("/account/confirm/", current=PASSWORD)
@@ -339,7 +343,7 @@ def test_a_proof_of_who_is_there_starts_no_new_thirty_days(ana):  # SES-07
 
 
 def test_promotion_ends_what_the_shopper_had(ana, postbox):  # ADM-03, ADM-04
-    ana.signs_up("ana@example.com", username="ana")
+    make_shopper(ana, "ana@example.com", username="ana")
     other = Shopper(ip="198.51.100.77")
     other.post(LOGIN, identifier="ana", password=PASSWORD)
     not_me = postbox.link("ana@example.com")
@@ -385,7 +389,7 @@ def test_demotion_ends_what_the_member_of_staff_had(boss, member):  # ADM-03
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("_again", range(5))
 def test_of_promotion_and_not_me_at_once_no_link_is_left(ana, postbox, _again):  # ADM-04
-    ana.signs_up("ana@example.com", username="ana")
+    make_shopper(ana, "ana@example.com", username="ana")
     Shopper(ip="198.51.100.78").post(LOGIN, identifier="ana", password=PASSWORD)
     link = postbox.link("ana@example.com")
     token = link.partition("token=")[2]
@@ -417,7 +421,7 @@ def test_staff_are_never_erased(boss):  # ADM-04
 def test_each_command_says_that_there_are_two_accounts(  # ADM-04
     boss, ana, capsys, monkeypatch, command, arguments
 ):
-    ana.signs_up("ana@example.com", username="ana")
+    make_shopper(ana, "ana@example.com", username="ana")
     monkeypatch.setenv("DJANGO_SUPERUSER_PASSWORD", SECRET)
     options = {"interactive": False, "username": "chief"} if command == "createsuperuser" else {}
 
@@ -451,7 +455,7 @@ def begin_contact(member, contact=NEW, current=SECRET):
 
 def test_staff_change_their_password_with_it_and_a_code(boss, member):  # PWD-07, ADM-04
     elsewhere = Member(ip="192.0.2.2")
-    sign_in_staff(elsewhere.client)
+    let_in_staff(elsewhere.client)
     time_passes(minutes=2)
     key = member.session_key
 
@@ -489,7 +493,7 @@ def test_a_new_staff_password_is_judged_like_any_other(member, new):  # PWD-01
 
 def test_staff_change_their_contact_with_two_codes(boss, member):  # REC-08, ADM-04
     elsewhere = Member(ip="192.0.2.2")
-    sign_in_staff(elsewhere.client)
+    let_in_staff(elsewhere.client)
     time_passes(minutes=2)
 
     assert begin_contact(member).headers["Location"] == CONTACT_CODE
@@ -591,7 +595,7 @@ def test_a_second_click_sends_no_second_code_and_ends_well(member):  # COD-11
 
 
 def test_the_new_contact_may_not_be_somebody_elses(boss, member, ana):  # ENU-07
-    ana.signs_up("ana@example.com")
+    make_shopper(ana, "ana@example.com")
     begin_contact(member, "ana@example.com")
 
     type_code(member.client, code_of(), CONTACT_CODE)
@@ -627,7 +631,7 @@ PAGES = [PASSWORD_CHANGE, PASSWORD_CODE, CONTACT_CHANGE, CONTACT_CODE, NEW_CONTA
 @pytest.mark.parametrize("who", ["nobody", "a shopper"])
 def test_these_pages_are_for_staff_who_are_inside(ana, boss, url, who):  # ADM-03
     if who == "a shopper":
-        ana.signs_up("ana@example.com")
+        make_shopper(ana, "ana@example.com")
 
     for answer in (ana.client.get(url), ana.client.post(url, {"code": "1"})):
         assert answer.headers["Location"] == f"{DOOR}?next={url}"
@@ -649,11 +653,11 @@ def test_the_pages_are_found_where_django_has_them_and_work_without_a_script(mem
 
 
 def test_who_did_what_outlives_the_account(boss, member, ana):  # LOG-01, LOG-02
-    ana.signs_up("ana@example.com", username="ana")
+    make_shopper(ana, "ana@example.com", username="ana")
     hires("ana")
     worker = Member(ip="192.0.2.8")
-    sign_in_staff(worker.client, "ana")
-    shopper = Shopper(ip="198.51.100.90").signs_up("cleo@example.com")
+    let_in_staff(worker.client, "ana")
+    shopper = make_shopper(Shopper(ip="198.51.100.90"), "cleo@example.com")
     cleo = User.objects.get(email="cleo@example.com")
     worker.client.get(f"/admin/accounts/user/{cleo.pk}/change/")
     worker.client.post(f"/admin/accounts/user/{cleo.pk}/end-sessions/")
@@ -775,7 +779,7 @@ def test_that_browser_has_tries_and_no_more(member, times):  # LIM-04, LIM-08
 
 
 def test_a_browser_of_the_shop_is_none_of_the_staff_pages(ana):  # LIM-04
-    ana.signs_up("ana@example.com", username="ana")
+    make_shopper(ana, "ana@example.com", username="ana")
     call_command("staff_role", "ana", "Support")
 
     knock(ana.client, "ana", "a guess")

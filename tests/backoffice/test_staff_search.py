@@ -15,22 +15,12 @@ from backoffice.admin.users import ACTIONS
 from backoffice.modeladmin import is_contact
 from messaging.models import OutboxMessage, Provider
 from ratelimits.rates import parse_rates
-from tests.backoffice.test_support import (
-    CHALLENGES,
-    EVENTS,
-    LOOKUP,
-    OUTBOX,
-    PHONE,
-    USERS,
-    WHO,
-    shopper,
-    staff,
-)
+from tests.support.backoffice import CHALLENGES, EVENTS, LOOKUP, OUTBOX, PHONE, USERS, WHO
 from tests.support.pages import Page, words
-from tests.support.people import time_passes
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.people import check_tokens, make_shopper, time_passes
+from tests.support.staff import let_in_staff, make_staff
 
-__all__ = ["shopper", "staff"]
+pytestmark = pytest.mark.database
 
 # How a whole number or address may be typed: in full width, with letters that nobody sees, as a link.
 SPELLINGS = [
@@ -79,8 +69,8 @@ def _in_role(name, role):
     make_staff(name)
     call_command("staff_role", name, role)
     browser = Client(REMOTE_ADDR="192.0.2.60")
-    sign_in_staff(browser, name)
-    browser.handler.enforce_csrf_checks = True
+    let_in_staff(browser, name)
+    check_tokens(browser)
     return browser
 
 
@@ -131,6 +121,7 @@ def test_no_spelling_of_an_address_is_searched_without_a_trace(support, shopper,
         assert not urlsplit(answer.redirect_chain[0][0]).query, window
 
 
+@pytest.mark.usefixtures("_contexts_are_noted")
 def test_a_person_is_not_found_in_the_trail_by_a_number_in_full_width(support, shopper):  # LOG-01
     page = support.get(EVENTS, {"q": f"\uff54\uff45\uff4c:{PHONE}"})
 
@@ -186,8 +177,9 @@ def test_names_and_ids_are_searched_in_the_list_itself(support, shopper):  # ADM
     assert events() == []
 
 
+@pytest.mark.usefixtures("_contexts_are_noted")
 def test_a_search_keeps_what_the_list_was_narrowed_to(staff, shopper, bea):
-    bea.signs_up("bea@example.com", name="Ana Bea")
+    make_shopper(bea, "bea@example.com", name="Ana Bea")
 
     answer = types(staff.client, f"{USERS}?verified=both&q=bea&p=1", "ana")
 
@@ -208,6 +200,7 @@ def test_every_list_that_is_searched_posts(staff, shopper):  # ADM-02
     assert sorted(searched) == sorted(SEARCHED)
 
 
+@pytest.mark.usefixtures("_contexts_are_noted")
 def test_roles_are_still_found_by_name(staff):
     page = staff.client.post("/admin/auth/group/", {"who": "oper"}, follow=True)
 
@@ -249,7 +242,7 @@ def test_after_an_hour_there_is_room_again(staff, shopper, monkeypatch):
     statuses = [staff.client.post(LOOKUP, {"who": WHO}).status_code for _ in range(2)]
 
     time_passes(hours=1, seconds=1)
-    sign_in_staff(staff.client)
+    let_in_staff(staff.client)
 
     assert statuses == [200, 429]
     assert staff.client.post(LOOKUP, {"who": WHO}).status_code == 200

@@ -9,10 +9,8 @@ from django.contrib.admin.utils import quote as quote_pk
 from django.urls import URLPattern
 
 from accounts.models import SecurityEvent, User
-from tests.backoffice.test_support import EVENTS, USERS, shopper, staff
+from tests.support.backoffice import EVENTS, USERS
 from tests.support.staff import make_staff
-
-__all__ = ["shopper", "staff"]
 
 NASTY = [
     *("\0", "1e22", "-1", "0", "²", "２０２６", "9" * 25, "9" * 5000, "13", "32", "9999", "nan"),

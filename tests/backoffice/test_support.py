@@ -18,14 +18,21 @@ from messaging.models import OutboxMessage, Provider, Receipt, Status
 from messaging.tasks import sweep
 from ratelimits.engine import consume
 from ratelimits.models import Bucket
-from tests.backoffice.test_admin import PHONE, WHO, crawl, secrets
+from tests.support.backoffice import (
+    CHALLENGES,
+    EVENTS,
+    LOOKUP,
+    OUTBOX,
+    PHONE,
+    USERS,
+    WHO,
+    crawl,
+    secrets,
+)
 from tests.support.pages import Page, words
-from tests.support.people import PASSWORD, Shopper, time_passes, wrong
-from tests.support.staff import SECRET, make_staff, sign_in_staff
+from tests.support.people import PASSWORD, Shopper, check_tokens, make_shopper, time_passes, wrong
+from tests.support.staff import let_in_staff, make_staff
 
-USERS, CHALLENGES = "/admin/accounts/user/", "/admin/accounts/challenge/"
-EVENTS, OUTBOX = "/admin/accounts/securityevent/", "/admin/messaging/outboxmessage/"
-LOOKUP = "/admin/lookup/"
 DEEDS = [
     "recover",
     "recover-by-text",
@@ -46,13 +53,6 @@ TABLES = (Bucket, Challenge, OutboxMessage, SecurityEvent, Session, User)
 
 
 @pytest.fixture
-def staff(db):
-    """The browser of somebody who may do everything."""
-    make_staff("boss")
-    return _enters("boss")
-
-
-@pytest.fixture
 def helper(db):
     """The browser of somebody who may look at everything and help, but not deactivate."""
     return _hired("helper", *WINDOWS, "accounts.support_user")
@@ -65,8 +65,8 @@ def viewer(db):
 
 
 @pytest.fixture
-def shopper(ana, postbox):
-    """Ana, with an address and a number."""
+def registered(ana, postbox):
+    """Ana, who came through the front door: her attempts, messages and events stand, too."""
     ana.signs_up(WHO, name="Ana Maria", username="ana.m", contact=PHONE)
     ana.post("/account/contact/", code=postbox.code(PHONE))
     return User.objects.get(username="ana.m")
@@ -85,7 +85,7 @@ def _hired(name, *permissions):
 
 def _enters(name):
     browser = Shopper(ip="192.0.2.50")
-    sign_in_staff(browser.client, name, SECRET)
+    let_in_staff(browser.client, name)
     return browser
 
 
@@ -139,7 +139,7 @@ def locked(name=WHO):
     ],
 )
 def test_a_shopper_is_found_by_what_the_caller_says(staff, shopper, bea, text):  # ADM-02
-    bea.signs_up("bea@example.com", name="Bea")
+    make_shopper(bea, "bea@example.com", name="Bea")
 
     assert found(staff, text) == {str(shopper.pk)}
 
@@ -156,16 +156,16 @@ def test_a_search_finds_out_no_contact_bit_by_bit(staff, shopper, text):  # ADM-
     assert found(staff, text) == set()
 
 
-def test_attempts_are_found_by_id_and_by_whose_they_are(staff, shopper):  # ADM-02
-    one = str(shopper.challenges.values_list("pk", flat=True)[0])
-    every = {str(pk) for pk in shopper.challenges.values_list("pk", flat=True)}
+def test_attempts_are_found_by_id_and_by_whose_they_are(staff, registered):  # ADM-02
+    one = str(registered.challenges.values_list("pk", flat=True)[0])
+    every = {str(pk) for pk in registered.challenges.values_list("pk", flat=True)}
 
     assert found(staff, one, CHALLENGES) == {one}
-    assert found(staff, str(shopper.pk), CHALLENGES) == every
+    assert found(staff, str(registered.pk), CHALLENGES) == every
     assert found(staff, "ana", CHALLENGES) == set()
 
 
-def test_messages_are_found_by_id(staff, shopper):  # ADM-02
+def test_messages_are_found_by_id(staff, registered):  # ADM-02
     one = str(OutboxMessage.objects.values_list("pk", flat=True)[0])
 
     assert found(staff, one, OUTBOX) == {one}
@@ -189,7 +189,7 @@ def test_the_list_says_who_is_locked_and_until_when(staff, shopper):  # LIM-01
 
 
 def test_the_list_shows_whose_password_is_locked_now(staff, shopper, bea):  # LIM-01
-    bea.signs_up("bea@example.com", name="Bea")
+    make_shopper(bea, "bea@example.com", name="Bea")
     locked()
     locked("nobody@example.com")
     page = words(staff.client.get(USERS, {"state": "locked"}))
@@ -223,7 +223,7 @@ def test_the_list_is_filtered_by_state(staff, shopper, columns, state, said):
     ("how", "shown"), [("email", True), ("phone", False), ("both", False), ("none", False)]
 )
 def test_the_list_is_filtered_by_what_was_verified(staff, ana, how, shown):
-    ana.signs_up(WHO, name="Ana Maria")
+    make_shopper(ana, WHO, name="Ana Maria")
     shopper = User.objects.get(name="Ana Maria")
 
     page = staff.client.get(USERS, {"verified": how}).content.decode()
@@ -304,7 +304,7 @@ def test_a_message_has_a_badge(staff, ana, status):  # promise 1.23
 # The page of one user
 
 
-def test_the_timeline_tells_everything_newest_first(staff, shopper, postbox):  # LOG-01
+def test_the_timeline_tells_everything_newest_first(staff, registered, postbox):  # LOG-01
     locked()
     Shopper(ip="198.51.100.11").post("/password-reset/", identifier=WHO)
     len(postbox)
@@ -315,7 +315,7 @@ def test_the_timeline_tells_everything_newest_first(staff, shopper, postbox):  #
         key="r1", message=sent, provider_id=post, status="bounced", detail="no room", at=now()
     )
 
-    page = page_of(staff, shopper)
+    page = page_of(staff, registered)
 
     told = [
         "Link for a new password to a•••@example.com through Post & Co bounced",
@@ -387,7 +387,7 @@ def test_any_moment_may_stand_in_the_address(staff, shopper, before):
 
 
 def test_the_timeline_says_nothing_of_others(staff, shopper, bea):
-    bea.signs_up("bea@example.com", name="Bea")
+    make_shopper(bea, "bea@example.com", name="Bea")
 
     assert "b•••@" not in page_of(staff, shopper)
 
@@ -470,7 +470,7 @@ def test_a_link_by_text_works_an_hour_and_no_code_with_it(helper, shopper, ana):
     ("contact", "deed"), [(PHONE, "recover"), ("bea@example.com", "recover-by-text")]
 )
 def test_a_recovery_goes_to_a_contact_the_user_has(helper, bea, contact, deed):  # ADM-06
-    bea.signs_up(contact, name="Bea")
+    make_shopper(bea, contact, name="Bea")
     user = User.objects.get(name="Bea")
     url = f"{USERS}{user.pk}/{deed}/"
 
@@ -606,7 +606,7 @@ def test_shoppers_do_nothing_at_all(shopper, ana, deed):  # ADM-03, ADM-04
 
 @pytest.mark.parametrize("deed", DEEDS)
 def test_a_deed_needs_a_form_of_ours(staff, shopper, deed):  # WEB-01
-    staff.client.handler.enforce_csrf_checks = True
+    check_tokens(staff.client)
 
     assert staff.client.post(f"{USERS}{shopper.pk}/{deed}/").status_code == 403
 
@@ -760,7 +760,7 @@ def test_no_page_of_support_tells_a_secret(helper, shopper, postbox):  # ADM-01,
 def test_a_page_asks_the_database_thirteen_times_at_most(
     helper, shopper, bea, url, django_assert_max_num_queries
 ):
-    bea.signs_up("bea@example.com", name="Ana Bea")
+    make_shopper(bea, "bea@example.com", name="Ana Bea")
     url = f"{USERS}{shopper.pk}/change/" if url == "page" else url
     helper.client.get(url)
 
@@ -776,6 +776,7 @@ def test_why_no_code_asks_the_database_thirteen_times_at_most(
         assert helper.client.post(LOOKUP, {"who": who}).status_code == 200
 
 
+@pytest.mark.usefixtures("_contexts_are_noted")
 def test_a_search_reads_no_whole_table(staff, shopper):  # ADM-02
     if connection.vendor != "postgresql":
         pytest.skip("PostgreSQL plans")

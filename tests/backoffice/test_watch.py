@@ -14,7 +14,7 @@ from backoffice.dashboard.rollups import COUNTED
 from backoffice.tasks import alert_on_bursts
 from messaging.models import Alert
 from ratelimits.rates import Rate
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.staff import let_in_staff, make_staff
 
 FEW = Rate(3, 600)
 
@@ -98,7 +98,7 @@ def test_staff_read_it_in_words(client):  # LOG-06
     happens("code_replay", 3)
     alert_on_bursts()
     make_staff()
-    sign_in_staff(client)
+    let_in_staff(client)
 
     page = client.get("/admin/messaging/alert/").content.decode()
 
@@ -114,7 +114,7 @@ def test_the_front_page_of_staff_shows_the_alerts_of_a_day(client, ago, shown): 
     alert_on_bursts()
     Alert.objects.update(last_at=now() - ago)
     make_staff()
-    sign_in_staff(client)
+    let_in_staff(client)
 
     assert ("Used codes typed again" in client.get("/admin/").content.decode()) is shown
 
@@ -124,7 +124,7 @@ def test_whoever_may_not_see_alerts_sees_none(client):  # ADM-03
     alert_on_bursts()
     make_staff("sam")
     call_command("staff_role", "sam", "Support")
-    sign_in_staff(client, "sam")
+    let_in_staff(client, "sam")
 
     page = client.get("/admin/").content.decode()
 

@@ -13,9 +13,9 @@ from accounts.models import SecurityEvent
 from messaging.models import Alert, Provider, Status
 from messaging.providers import BACKENDS
 from ratelimits.models import Bucket
-from tests.messaging.test_receipts import carried, provider, status_of, written
 from tests.support.pages import Page
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.receipts import carried, provider, status_of, written
+from tests.support.staff import let_in_staff, make_staff
 
 MOST = conf.WEBHOOK_FAILURES_PER_IP[0].times
 COLONS = "postmark:pass:word:with:colons"
@@ -101,7 +101,7 @@ def test_what_is_no_name_and_password_opens_nothing(db, kept):  # ADM-05
 @pytest.mark.parametrize("kind", ["postmark", "brevo", "mailjet", "amazon_ses"])
 def test_the_form_takes_a_name_and_a_long_password_and_says_so(client, db, kind, typed, taken):
     make_staff()
-    sign_in_staff(client)
+    let_in_staff(client)
     row = Provider.objects.create(name="One", kind=kind, channel="email")
     url = f"/admin/messaging/provider/{row.pk}/change/"
     page = Page(client.get(url))

@@ -33,6 +33,8 @@ from messaging.tasks import deliver, sweep
 from storefront import celery_app
 from tests.support.people import Shopper, time_passes
 
+pytestmark = pytest.mark.database
+
 ANA, BEA = "ana@example.com", "+447400123456"
 HERE = ClientInfo(ip="203.0.113.7")
 

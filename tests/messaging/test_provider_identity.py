@@ -32,7 +32,7 @@ from messaging.webhooks import record_event
 from messaging.webhooks.base import DeliveryEvent
 from storefront.observability import metrics
 from tests.support.pages import words
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.staff import let_in_staff, make_staff
 
 BOARD, LIST = "/admin/signups/", "/admin/messaging/provider/"
 MESSAGES, BREAKERS = "/admin/messaging/outboxmessage/", "/admin/messaging/breaker/"
@@ -50,7 +50,7 @@ def boss(client, keys, settings):
     """A superuser on the staff pages."""
     settings.MAILBOX = True
     make_staff("boss")
-    sign_in_staff(client, "boss")
+    let_in_staff(client, "boss")
     settings.MAILBOX = False
     return client
 

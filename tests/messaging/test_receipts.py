@@ -9,7 +9,6 @@ import time
 import uuid
 from contextlib import closing
 from dataclasses import replace
-from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl
 
@@ -28,10 +27,11 @@ from messaging.providers.smtp import reply_codes
 from messaging.webhooks import SCHEMES, anymail, record_event
 from messaging.webhooks.base import DeliveryEvent
 from ratelimits.rates import parse_rates
-from tests.accounts.test_races import at_once
 from tests.support.people import Shopper, time_passes
 from tests.support.provider_server import ProviderServer
-from tests.support.receipt_samples import ADDRESS, COMPANIES, NUMBER, About, sendgrid_batch, write
+from tests.support.races import at_once
+from tests.support.receipt_samples import ADDRESS, COMPANIES, NUMBER, sendgrid_batch
+from tests.support.receipts import carried, provider, status_of, written
 
 KINDS = sorted(COMPANIES)
 TIMED = [kind for kind in KINDS if COMPANIES[kind].has_time]
@@ -51,44 +51,6 @@ def _vault(settings):
     settings.VAULT_KEYS = [Fernet.generate_key().decode()]
 
 
-def provider(kind, name=None, *, key=None, **more):
-    """A row as staff would have made it, and the key its provider signs with."""
-    company = COMPANIES[kind]
-    row = Provider(name=name or kind, kind=kind, channel=company.channel, **more)
-    row.key = key or company.new_key()
-    if kind == "sendgrid":  # a public key is no secret
-        row.options = {company.secret: row.key.entered}
-    else:
-        row.set_secret(company.secret, row.key.entered)
-    row.save()
-    return row
-
-
-def carried(row, *, status=Status.SENT, **more):
-    """A message that this provider took."""
-    number = str(uuid.uuid4().int)[:18]
-    values = {
-        "template": "code",
-        "about_id": uuid.uuid4(),
-        "channel": row.channel,
-        "address": ADDRESS if row.channel == EMAIL else f"+{NUMBER}",
-        "status": status,
-        "provider_id": row.pk,
-        "provider_ref": f"<{number}@shop.example>" if row.kind == "mailgun" else number,
-        "expires_at": now() + timedelta(minutes=10),
-        **more,
-    }
-    return OutboxMessage.objects.create(**values)
-
-
-def written(row, message, what, *, key=None, made_at=None, by_ref=False):
-    """What the provider posts about the message."""
-    by_ref = by_ref or not COMPANIES[row.kind].knows_our_id
-    about = About("" if by_ref else str(message.pk), message.provider_ref)
-    url = f"https://shop.example{row.receipts_path}"
-    return write(row.kind, url, about, what, key or row.key, made_at=made_at)
-
-
 def post(row, posted, **headers):
     """Bring it to our door, as a stranger without cookies."""
     path = reverse("receipts", args=[row.pk])
@@ -104,10 +66,6 @@ def post(row, posted, **headers):
 def say(row, message, what, **how):
     """Post what became of the message; returns the answer's status code."""
     return post(row, written(row, message, what, **how)).status_code
-
-
-def status_of(message):
-    return OutboxMessage.objects.get(pk=message.pk).status
 
 
 def assert_nothing_changed(message):
@@ -738,9 +696,7 @@ EVENTS = st.tuples(st.sampled_from([Status(what) for what in OUTCOMES]), st.inte
 WEIGHT = {Status.FAILED: 1, Status.BOUNCED: 2, Status.DELIVERED: 3, Status.COMPLAINED: 4}
 
 
-@hypothesis_settings(
-    deadline=None, max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     start=st.sampled_from([*NOT_PROVED, Status.FAILED]),
     events=st.lists(EVENTS, min_size=1, max_size=8),

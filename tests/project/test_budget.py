@@ -8,13 +8,18 @@ from pathlib import Path
 from statistics import median, quantiles
 
 import pytest
-from django.conf import settings
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from messaging.models import OutboxMessage, Status
-from storefront import BASE_DIR, celery_app
-from tests.support.people import COMPLETE, HOME, PASSWORD, REGISTER, VERIFY, Postbox, Shopper
+from storefront import BASE_DIR
+from tests.support.people import (
+    COMPLETE,
+    REGISTER,
+    VERIFY,
+    Shopper,
+    sign_up,
+)
 
 # One of them counts the household before anything else, where no refusal takes it back (LIM-09). Two are the borders of
 # the transaction in which a code is looked at, which the right one leaves as it was (COD-11).
@@ -27,15 +32,6 @@ OURS = tuple(
     str(BASE_DIR / app)
     for app in ("accounts", "backoffice", "demo", "messaging", "ratelimits", "storefront")
 )
-
-
-@pytest.fixture
-def _work_is_for_the_worker(monkeypatch):
-    """Requests only leave a hint for a worker, and no broker hears it."""
-    # The app first: it reads the settings when it is first asked, and must not read the patched one.
-    monkeypatch.setitem(celery_app.conf, "task_always_eager", False)
-    monkeypatch.setattr(settings, "CELERY_TASK_ALWAYS_EAGER", False)
-    monkeypatch.setitem(celery_app.conf, "broker_url", "memory://")
 
 
 class Calls:
@@ -67,18 +63,6 @@ class Calls:
 
 def _is_a_function_of_ours(code):
     return code.co_filename.startswith(OURS) and not code.co_name.startswith("<")
-
-
-def sign_up(browser, who):
-    """A whole sign-up by email as a browser does it, one request at a time; the code arrives on the way."""
-    yield lambda: browser.get(REGISTER)
-    yield lambda: browser.identify(who)
-    yield lambda: browser.get(VERIFY)
-    code = Postbox().code(who)
-    yield lambda: browser.verify(code)
-    yield lambda: browser.get(COMPLETE)
-    yield lambda: browser.complete(name="Ana", password=PASSWORD)
-    yield lambda: browser.get(HOME)
 
 
 @pytest.mark.django_db(transaction=True)

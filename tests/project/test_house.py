@@ -35,6 +35,15 @@ def test_no_template_brings_script_or_style_of_its_own():  # ux 74, WEB-06
     assert not any(guilty.values()), guilty
 
 
+def test_no_template_asks_for_anything_by_itself_but_one_line():  # WEB-07, WEB-09, ux 74
+    asks = re.compile(r"hx-(?:get|delete|vals)")
+
+    found = {path.name: asks.findall(path.read_text()) for path in TEMPLATES}
+
+    # What became of the message.
+    assert {name: each for name, each in found.items() if each} == {"_delivery.html": ["hx-get"]}
+
+
 def test_the_frame_of_emails_brings_one_style_block_and_nothing_else():  # ux 79, WEB-06
     assert INLINE.findall(EMAIL_FRAME.read_text()) == ["<style"]
 

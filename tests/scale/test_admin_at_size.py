@@ -12,7 +12,7 @@ from backoffice.modeladmin import is_large
 from messaging.models import OutboxMessage, Provider
 from tests.scale import plans
 from tests.support.people import Shopper
-from tests.support.staff import make_staff, sign_in_staff
+from tests.support.staff import let_in_staff, make_staff
 
 USERS, CHALLENGES = "/admin/accounts/user/", "/admin/accounts/challenge/"
 EVENTS, MESSAGES = "/admin/accounts/securityevent/", "/admin/messaging/outboxmessage/"
@@ -136,7 +136,7 @@ def staff(db):
     """The browser of a member of staff who may do everything."""
     browser = Shopper(ip="192.0.2.50")
     make_staff()
-    sign_in_staff(browser.client)
+    let_in_staff(browser.client)
     return browser.client
 
 

@@ -8,9 +8,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from tests.project.test_budget import _work_is_for_the_worker, sign_up  # noqa: F401  a fixture
 from tests.scale import plans
-from tests.support.people import Shopper
+from tests.support.people import Shopper, sign_up
 
 SIGN_UPS, WARM_UP = 100, 10
 WITHIN = 1.10

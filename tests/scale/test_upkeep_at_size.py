@@ -10,9 +10,8 @@ from django.db import connection
 
 from accounts import conf, retention
 from ratelimits.rates import parse_rates
-from tests.project.test_budget import _work_is_for_the_worker, sign_up  # noqa: F401  a fixture
 from tests.scale import plans
-from tests.support.people import Shopper
+from tests.support.people import Shopper, sign_up
 
 SECONDS, P95_MS = 20, 500
 # pytest-django runs what commits last: afterwards the year is gone.

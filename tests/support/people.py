@@ -5,10 +5,19 @@ import re
 from datetime import timedelta
 from urllib.parse import urlsplit
 
+from django.contrib.auth.hashers import make_password
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import F
-from django.test import Client
+from django.db.models.functions import Now
+from django.http import HttpResponse
+from django.test import Client, RequestFactory
+from django.test.client import ClientHandler
 
-from accounts.models import Challenge, Session, SmsCountry
+from accounts import audit
+from accounts.identifiers import parse
+from accounts.models import Challenge, Session, SmsCountry, User
+from accounts.sessions import pending
+from accounts.sessions.middleware import SessionMiddleware
 from messaging.models import OutboxMessage
 from messaging.providers import mailbox
 from messaging.tasks import sweep
@@ -30,6 +39,10 @@ FACES = ["page", "htmx", "json"]
 PASSWORD = "correct horse battery"
 
 
+# One site for all browsers: to wake one for each takes longer than its first answer.
+SITE = ClientHandler(enforce_csrf_checks=False)
+
+
 class Shopper:
     """One browser. `face` says how it asks: a page without JavaScript, an HTMX fragment, or JSON."""
 
@@ -38,6 +51,7 @@ class Shopper:
         # The name of the emailed link on the page in front, which its form sends along.
         self.link = ""
         self.client = Client(REMOTE_ADDR=ip, headers=headers)
+        self.client.handler = SITE
 
     def get(self, url, **kwargs):
         """Open a page."""
@@ -112,6 +126,54 @@ def link_cookies(shopper):
     return {name: each for name, each in cookies if name.startswith("__Host-link") and each.value}
 
 
+def make_user(who="ana@example.com", *, phone=None, password=PASSWORD, **columns):
+    """Write the row of a shopper with a finished profile, who verified `who`, and `phone` if it is given."""
+    columns = {"name": "Ana", "completed_at": Now(), "password": make_password(password)} | columns
+    if phone:
+        columns |= User.verified_columns(parse(phone))
+    return User.objects.register(parse(who), **columns)
+
+
+def make_shopper(browser=None, who="ana@example.com", **columns):
+    """Write the rows of a shopper as `make_user` does, and sign `browser` in to it. Returns the browser.
+
+    The journey through the front door is tested in tests/accounts/test_registration.py and in a browser.
+    """
+    browser = browser or Shopper()
+    user = make_user(who, **columns)
+    let_in(browser, user)
+    return browser
+
+
+def let_in(browser, user, *, by="password"):
+    """Sign `browser` in to the account of `user`: a session and two cookies, no form, no hash and no message."""
+
+    def sign_in(request):
+        pending.sign_in(request, user, by=by)
+        known = next(iter(user.contacts), None)
+        audit.record("signed_in", client=request.session.client, identifier=known, user=user)
+
+    in_session(browser.client, sign_in)
+
+
+def check_tokens(client):
+    """Let the site check the token of every form that this browser sends, as a site does."""
+    client.handler = ClientHandler(enforce_csrf_checks=True)
+
+
+def in_session(client, act):
+    """Do `act` with a request in the session of this browser, and hand the browser the cookies it leads to."""
+
+    def respond(request):
+        request.user = AnonymousUser()
+        act(request)
+        return HttpResponse()
+
+    request = RequestFactory(**client.defaults).get(HOME, headers=client.headers)
+    request.COOKIES = {name: cookie.value for name, cookie in client.cookies.items()}
+    client.cookies.update(SessionMiddleware(respond)(request).cookies)
+
+
 class Postbox:
     """Every message that has arrived, read as a person would; what still waits in the outbox is delivered first."""
 
@@ -155,3 +217,18 @@ def time_passes(**span):
         bucket.hits = "".join(f"{hit - int(back.total_seconds() * 1000):013d}" for hit in hits)
         bucket.expires_at -= back
         bucket.save(update_fields=["hits", "expires_at"])
+
+
+def sign_up(browser, who):
+    """A whole sign-up by email as a browser does it, one request at a time; the code arrives on the way."""
+    yield lambda: browser.get(REGISTER)
+    yield lambda: browser.identify(who)
+    yield lambda: browser.get(VERIFY)
+    code = Postbox().code(who)
+    yield lambda: browser.verify(code)
+    yield lambda: browser.get(COMPLETE)
+    yield lambda: browser.complete(name="Ana", password=PASSWORD)
+    yield lambda: browser.get(HOME)
+
+
+TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+|\d\d:\d\d(:\d\d)? UTC|(?<='Content-Length': )'\d+'")
