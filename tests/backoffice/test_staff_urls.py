@@ -87,7 +87,9 @@ def _broken(browser, urls):
     return {url for url in urls if browser.get(url).status_code >= 500}
 
 
-def test_no_address_of_the_staff_pages_is_a_fault_of_ours(staff, shopper, lists):  # IDN-08
+def test_no_address_of_the_staff_pages_is_a_fault_of_ours(
+    staff, shopper, lists, is_release
+):  # IDN-08
     chance = random.Random(11)
     urls = [
         f"{url}?{query}"
@@ -98,7 +100,8 @@ def test_no_address_of_the_staff_pages_is_a_fault_of_ours(staff, shopper, lists)
     urls += _others(chance)
 
     assert len(urls) > 600
-    assert _broken(staff.client, urls) == set()
+    chosen = urls if is_release else chance.sample(urls, 150)
+    assert _broken(staff.client, chosen) == set()
 
 
 def test_no_form_of_the_staff_pages_is_a_fault_of_ours(staff, shopper, lists):  # IDN-08
