@@ -78,7 +78,6 @@ def without_password(anyone):
 # Who I am
 
 
-@pytest.mark.every_face
 def test_the_overview_says_who_i_am(me):  # promise 2.5
     said = words(me.get(ACCOUNT))
 
@@ -96,7 +95,6 @@ def test_the_overview_leads_to_everything(ana):
     assert {ana.get(page).status_code for page in pages} == {200}
 
 
-@pytest.mark.every_face
 def test_a_stranger_is_asked_in_and_led_back(anyone):  # ux 75
     shown = anyone.get(DEVICES)
 
@@ -498,7 +496,6 @@ def test_asking_twice_sends_one_code(me, postbox):  # ux 48
     assert len(postbox) == before + 1
 
 
-@pytest.mark.every_face
 def test_two_clicks_with_the_code_end_signed_in_and_verified(me, postbox):  # COD-11
     is_stale()
     me.post(CONFIRM_CODE, next=DELETE)
@@ -544,7 +541,6 @@ def test_a_proof_is_good_for_one_browser(me, bea, postbox):  # COD-08
     assert must_confirm(bea, bea.get(DELETE), DELETE)
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize("url", [CONFIRM_VERIFY, CONFIRM_RESEND])
 def test_without_a_code_on_its_way_there_is_nothing_to_type(me, url):  # REG-09
     turned_away = me.post(url, code="123456")

@@ -259,7 +259,6 @@ def test_an_older_link_to_a_new_password_dies_with_the_address(ana, bea, postbox
 # One less
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize(
     ("kind", "gone", "kept"),
     [("email", EMAIL, PHONE), ("phone", PHONE, EMAIL)],
@@ -613,7 +612,6 @@ def test_an_earlier_code_is_called_so(me, postbox):  # COD-09
     assert User.objects.get().phone is None
 
 
-@pytest.mark.every_face
 def test_two_clicks_add_one_contact(me, postbox):  # COD-11
     me.post(PHONE_PAGE, contact=PHONE)
     code = postbox.code(PHONE)

@@ -335,7 +335,6 @@ def shut_out():
     User.objects.update(is_active=False)
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize("url", [ACCOUNT, NAMES, DEVICES, DELETE, CONTACT, CONFIRM, EMAIL_PAGE])
 def test_whoever_is_shut_out_is_a_stranger_at_once(anyone, url):  # SES-06
     joins(anyone)
@@ -525,7 +524,6 @@ def test_whatever_is_written_into_a_session_it_ends_in_the_end(  # SES-07
     assert not browser.is_signed_in
 
 
-@pytest.mark.every_face
 def test_a_cookie_does_not_outlive_its_row(anyone):  # SES-07
     joins(anyone)
     Session.objects.update(expire_date=Now())

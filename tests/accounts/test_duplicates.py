@@ -56,7 +56,6 @@ def private(monkeypatch):
 # disclose
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize(
     ("who", "sentence"),
     [

@@ -80,7 +80,6 @@ def days_pass(**span):
 # A fresh proof
 
 
-@pytest.mark.every_face
 def test_a_username_asks_for_a_fresh_proof(anyone):  # ASVS 6.3.7
     account()
     sign_in(anyone)

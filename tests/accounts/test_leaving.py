@@ -236,7 +236,6 @@ def test_a_number_that_was_somebody_elses_tells_nothing_of_them(ana, bea, postbo
 # Asking to leave
 
 
-@pytest.mark.every_face
 def test_the_page_says_what_will_happen(me):
     said = words(me.get(DELETE))
 
@@ -267,7 +266,6 @@ def day():
     return f"{due.day} {due:%B %Y}"
 
 
-@pytest.mark.every_face
 def test_the_shopper_is_told_until_when_it_can_be_undone(me):
     asked = me.post(DELETE)
 
@@ -332,7 +330,6 @@ def test_meanwhile_the_contacts_stay_taken(me, bea, postbox):
 # Staying after all
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize("password", [PASSWORD, None], ids=["by password", "by code"])
 def test_signing_in_undoes_it(anyone, postbox, password):
     user = joins(anyone, password=password)
@@ -367,7 +364,6 @@ def test_asking_for_a_code_undoes_nothing(me, postbox):
     assert User.objects.get().deletion_due_at
 
 
-@pytest.mark.every_face
 def test_registering_again_under_private_undoes_it_and_says_so(anyone, postbox, monkeypatch):
     monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
     joins(anyone)

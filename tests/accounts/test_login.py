@@ -125,7 +125,6 @@ def refused(face):
 # With a password
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize("who", NAMES.values(), ids=NAMES)
 def test_every_name_opens_the_account(anyone, owner, who):
     answer = sign_in(anyone, who)
@@ -206,7 +205,6 @@ def test_what_was_wrong_is_said_and_the_name_stays(owner, face):  # ENU-01, PWD-
     assert "Wrong-password-9" not in answer.content.decode()
 
 
-@pytest.mark.every_face
 def test_a_wrong_password_lets_nobody_in(anyone, owner):
     answer = sign_in(anyone, EMAIL, PASSWORD + " ")
 
@@ -321,7 +319,6 @@ def test_a_link_to_the_door_carries_no_way_elsewhere(ana, db, where):  # WEB-03
     assert {page.forms[0]["fields"]["next"] for page in pages} == {""}
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize("away", BROKEN, ids=ascii)
 def test_a_way_on_with_control_characters_is_refused(anyone, owner, away):  # WEB-03, IDN-08
     answer = sign_in(anyone, next=away)
@@ -402,7 +399,6 @@ def test_a_used_up_code_keeps_the_way_on(turned_away, postbox):  # WEB-03, ux 37
 YES = {"page": "on", "htmx": "on", "json": True}
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize("way_in", [sign_in, by_code])
 def test_whoever_wants_stays_signed_in(anyone, owner, way_in):  # SES-03
     answer = way_in(anyone, remember=YES[anyone.face])
@@ -488,7 +484,6 @@ def test_nobody_chooses_the_name_of_a_session(ana, owner, chosen):  # SES-02
     assert Session.objects.get().pk == ana.session_key
 
 
-@pytest.mark.every_face
 def test_whoever_is_signed_in_goes_home(anyone, owner):  # ux 47
     sign_in(anyone)
 
@@ -515,7 +510,6 @@ def test_a_second_click_on_the_button_changes_nothing(anyone, owner):  # COD-11
 # With a code
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize("who", WAYS.values(), ids=WAYS)
 def test_a_code_opens_the_account(anyone, owner, postbox, who):
     asked = ask(anyone, who)
@@ -571,7 +565,6 @@ def test_a_lookalike_reaches_nobody(ana, owner, postbox, typed, where):  # IDN-0
     assert not any(message["text"].count("is your") for message in postbox.messages())
 
 
-@pytest.mark.every_face
 def test_a_wrong_code_is_said(anyone, owner, postbox):  # ux 35
     ask(anyone)
     answer = verify(anyone, wrong(postbox.code()))
@@ -677,7 +670,6 @@ def test_a_code_for_signing_in_does_nothing_else(ana, owner, postbox):  # COD-08
     assert not ana.is_signed_in
 
 
-@pytest.mark.every_face
 def test_without_having_asked_there_is_no_code_to_type(anyone, owner):
     answer = anyone.get(CODE_VERIFY)
 
@@ -732,7 +724,6 @@ def test_signing_in_with_a_code_ends_the_other_attempts(ana, bea, owner, postbox
     assert not bea.is_signed_in
 
 
-@pytest.mark.every_face
 def test_a_household_may_ask_for_so_many_codes(owner, monkeypatch, anyone):  # LIM-05, promise 1.12
     monkeypatch.setattr(conf, "CODES_PER_IP", parse_rates("3/10m"))
     answers = [ask(anyone, f"person{number}@example.com") for number in range(4)]
@@ -868,7 +859,6 @@ def test_without_a_password_none_is_right(owner, password, kept):  # PWD-06
     assert not browser.is_signed_in
 
 
-@pytest.mark.every_face
 def test_no_page_takes_nothing_for_a_password(anyone, owner):  # PWD-06
     User.objects.update(password=make_password(None))
 
@@ -996,7 +986,6 @@ def test_the_cookie_stays_short(ana, owner):  # SES-03
 # A deletion that waits, and a profile that was never finished
 
 
-@pytest.mark.every_face
 def test_signing_in_keeps_the_account(anyone, owner, postbox):
     User.objects.update(deletion_due_at=Now() + timedelta(days=3))
 
@@ -1025,7 +1014,6 @@ def test_a_failed_sign_in_keeps_nothing(ana, owner):
     assert User.objects.get().deletion_due_at
 
 
-@pytest.mark.every_face
 def test_a_profile_that_was_left_is_finished_next(anyone, postbox):  # REG-09
     anyone.identify(EMAIL)
     anyone.verify(postbox.code())
@@ -1413,7 +1401,6 @@ def test_the_household_may_try_again_ten_minutes_later(ana, owner):  # LIM-05, L
 # What a limit says: LIM-08
 
 
-@pytest.mark.every_face
 def test_a_lock_says_when_and_offers_a_code(anyone, owner):  # LIM-08, LIM-03
     strangers_fail(5)
     answer = sign_in(anyone)

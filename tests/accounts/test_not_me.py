@@ -445,7 +445,6 @@ def test_the_token_leaves_the_address_for_a_cookie(link, ana):  # REC-04
 # The button
 
 
-@pytest.mark.every_face
 def test_the_button_leads_to_a_new_password_and_back_in(link, attacker, anyone):
     is_json = anyone.face == "json"
     pressed = press(anyone, link)
@@ -815,7 +814,6 @@ def test_somebody_shut_out_gets_nowhere(link, anyone):  # REC-07, SES-06
     assert press(anyone, link).status_code == 410
 
 
-@pytest.mark.every_face
 def test_a_dead_link_offers_a_new_beginning(link, anyone):  # REC-03
     later(days=4)
 

@@ -124,7 +124,6 @@ def test_a_link_by_email_leads_to_a_new_password(owner, anyone, postbox):
     assert not opens(PASSWORD)
 
 
-@pytest.mark.every_face
 def test_a_code_by_text_leads_to_a_new_password(owner, anyone, postbox):
     asked = anyone.post(RESET, identifier=PHONE)
     told = anyone.get(RESET_VERIFY)
@@ -182,7 +181,6 @@ def test_a_username_is_no_address(owner, anyone, postbox):
     assert len(postbox) == 0
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize("url", [RESET_VERIFY, RESET_RESEND])
 def test_nobody_starts_in_the_middle(anyone, url):
     away = anyone.get(url)
@@ -1138,7 +1136,6 @@ def test_there_is_a_minute_between_two_messages(owner, anyone, postbox, contact)
     assert len(postbox) == 2
 
 
-@pytest.mark.every_face
 def test_a_link_sent_again_is_called_a_link(owner, anyone, postbox):  # ux 36
     anyone.post(RESET, identifier=EMAIL)
     time_passes(seconds=61)

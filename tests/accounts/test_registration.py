@@ -219,7 +219,6 @@ def test_the_username_at_the_code_is_the_pending_one(ajax, postbox, named):  # p
     assert ajax.post(VERIFY, username=named, otp=postbox.code()).json()["success"]
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize("field", ["otp", "code"])
 def test_a_code_for_somebody_else_is_not_even_tried(anyone, postbox, field):  # promise 4.3, COD-08
     anyone.post(REGISTER, PROFILE, email=EMAIL)
@@ -232,7 +231,6 @@ def test_a_code_for_somebody_else_is_not_even_tried(anyone, postbox, field):  # 
     assert not User.objects.exists()
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize(
     ("fields", "sentence"),
     [
@@ -308,7 +306,6 @@ def test_json_asks_for_a_new_code(ajax, postbox):  # promise 0.10
 # Codes
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize(
     ("typed", "sentence"),
     [
@@ -421,7 +418,6 @@ def test_a_code_used_elsewhere_is_already_used(anyone, bea, postbox):  # ux 35, 
     assert User.objects.count() == 1
 
 
-@pytest.mark.every_face
 def test_the_right_code_again_leads_on_and_leaves_the_cookie_alone(
     anyone, postbox
 ):  # COD-05, COD-11
@@ -553,7 +549,6 @@ def test_json_is_not_asked_about_typos(ajax, postbox):  # ux 19
 # Two people, one name or one address
 
 
-@pytest.mark.every_face
 def test_a_lost_race_for_a_username_costs_the_name_only(anyone, bea, postbox):  # REG-01, REG-07
     anyone.post(REGISTER, PROFILE, email=EMAIL)
     bea.post(REGISTER, PROFILE, email="bea@example.com")

@@ -214,7 +214,6 @@ def proof_is(shopper, old):
     assert mine.update(reauthenticated_at=Now() - old) == 1
 
 
-@pytest.mark.every_face
 @pytest.mark.parametrize(
     "act", [("get", CONTACT_VERIFY), ("post", CONTACT_VERIFY), ("post", CONTACT_RESEND)]
 )
