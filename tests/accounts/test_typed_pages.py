@@ -9,7 +9,16 @@ from accounts.forms import CodeForm
 from accounts.models import User
 from accounts.views.base import StepView
 from tests.support.pages import Page, words
-from tests.support.people import ACCOUNT, HOME, LOGIN, PASSWORD, REGISTER, VERIFY, Shopper
+from tests.support.people import (
+    ACCOUNT,
+    HOME,
+    LOGIN,
+    PASSWORD,
+    REGISTER,
+    VERIFY,
+    Shopper,
+    check_tokens,
+)
 
 ANA = "ana@example.com"
 CODE_PAGE, RESET = "/login/code/", "/password-reset/"
@@ -27,7 +36,7 @@ pytestmark = pytest.mark.django_db
 
 def careful(shopper):
     """The same browser on a site that checks every form, with a cookie of its own."""
-    shopper.client.handler.enforce_csrf_checks = True
+    check_tokens(shopper.client)
     shopper.client.get(LOGIN)
     return shopper
 
@@ -43,7 +52,7 @@ def with_token(shopper, page):
 @pytest.mark.parametrize("url", [*JOURNEYS, VERIFY, "/account/password/"])
 def test_who_keeps_no_cookies_is_told_that_they_are_needed(url, anyone):  # ux 42
     for _attempt in range(2):
-        anyone.client.handler.enforce_csrf_checks = True
+        check_tokens(anyone.client)
         refused = anyone.post(url, identifier=ANA)
         anyone.client.cookies.clear()
 
@@ -109,7 +118,7 @@ def test_an_old_page_of_an_emailed_link_leads_back_to_the_link(ana, postbox):  #
 )
 def test_an_old_button_leads_to_the_page_it_stood_on(ana, url, page):  # ux 42
     ana.signs_up(ANA)
-    ana.client.handler.enforce_csrf_checks = True
+    check_tokens(ana.client)
 
     assert Page(ana.post(url)).all("a", id="start-again")[0]["href"] == page
 
