@@ -104,7 +104,7 @@ EVENTS_KEPT = _seconds("EVENTS_KEPT", 400 * 86400)
 WEB_THREADS = env.int("WEB_THREADS", 4)
 WEB_CONCURRENCY = env.int("WEB_CONCURRENCY", 1)
 CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-HASHES_AT_ONCE = env.int("HASHES_AT_ONCE", max(1, 2 * CORES // WEB_CONCURRENCY))
+HASHES_AT_ONCE = env.int("HASHES_AT_ONCE", max(1, 2 * CORES // max(1, WEB_CONCURRENCY)))
 
 # Input: refused by size before any work is done on it (IDN-09).
 MAX_BODY = env.int("MAX_BODY", 64 * 1024)

@@ -41,6 +41,8 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "TRUSTED_PROXY_COUNT": (0, 10),  # LIM-06
     "MAX_BODY": (8 * KIB, KIB * KIB),  # IDN-09
     "MAX_RECEIPTS_BODY": (64 * KIB, 16 * KIB * KIB),
+    "WEB_THREADS": (1, 64),
+    "HASHES_AT_ONCE": (1, 256),  # LIM-09
     "CHALLENGES_KEPT": (2 * DAY, 1000 * DAY),
     "EVENTS_KEPT": (30 * DAY, 4000 * DAY),  # LOG-06
     "MESSAGES_KEPT": (DAY, 400 * DAY),
