@@ -3,9 +3,11 @@
 import hashlib
 import logging
 import uuid
+from collections import Counter
+from datetime import UTC, datetime
 
 from anymail.exceptions import AnymailError
-from django.core.exceptions import BadRequest, SuspiciousOperation
+from django.core.exceptions import BadRequest, ImproperlyConfigured, SuspiciousOperation
 from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
@@ -37,6 +39,8 @@ FAULTS = (
     ArithmeticError,
     AttributeError,
     BadRequest,
+    # What anymail says of calls that are for its inbound mail.
+    ImproperlyConfigured,
     LookupError,
     MultiPartParserError,
     OSError,
@@ -66,14 +70,29 @@ def receive(provider_id: uuid.UUID, request: HttpRequest) -> None:
     if row is None or scheme is None:
         logger.warning("receipts: refused, in the name of %s", row or "nobody we know")
         raise InvalidSignature(row)
-    try:
-        events = scheme.parse(request)
-    except FAULTS as fault:
-        # Never its text: it may quote the body.
-        logger.warning("receipts: %s not understood: %s", row, type(fault).__name__)
-        raise InvalidPayload from None
-    for event in events:
+    for event in _parsed(row, scheme, request):
         record_event(row, event)
+
+
+def _parsed(row: Provider, scheme: WebhookScheme, request: HttpRequest) -> list[DeliveryEvent]:
+    """The events in a call, without the parts that nobody understands. Raises InvalidPayload when those are all."""
+    events, faults = [], Counter[str]()
+    try:
+        parts = scheme.split(request)
+    except FAULTS as fault:
+        parts, faults = [], Counter([type(fault).__name__])
+    for part in parts:
+        try:
+            events += scheme.parse(part)
+        except FAULTS as fault:
+            faults[type(fault).__name__] += 1
+    if faults:
+        # Never their text: it may quote the body.
+        kinds = ", ".join(f"{name} ({number})" for name, number in faults.items())
+        logger.warning("receipts: %s not understood: %s", row, kinds)
+    if faults and faults.total() >= len(parts):
+        raise InvalidPayload
+    return events
 
 
 def record_event(row: Provider, event: DeliveryEvent) -> None:
@@ -100,11 +119,16 @@ def _message(row: Provider, event: DeliveryEvent) -> OutboxMessage | None:
     carried, message_id = Q(provider_id=row.pk), _uuid(event.message_id)
     if message_id:
         which = Q(pk=message_id) & (carried | Q(provider_id=None))
-    elif event.provider_ref and "\x00" not in event.provider_ref:
+    elif event.provider_ref and _is_storable(event.provider_ref):
         which = Q(provider_ref=event.provider_ref[:200]) & carried
     else:
         return None
     return OutboxMessage.objects.filter(which, channel=row.channel).first()
+
+
+def _is_storable(text: str) -> bool:
+    """Whether a row could hold `text`: with a NUL or half a character the database would refuse the question."""
+    return "\x00" not in text and text == text.encode(errors="ignore").decode()
 
 
 def _uuid(text: object) -> uuid.UUID | None:
@@ -117,7 +141,6 @@ def _uuid(text: object) -> uuid.UUID | None:
 def _make_receipt(row: Provider, event: DeliveryEvent, message: OutboxMessage) -> bool:
     """Keep a receipt; False when there is one already. Of many calls at once, one makes it."""
     key = hashlib.sha256(f"{row.pk} {message.pk} {event.key}".encode()).hexdigest()
-    at = event.at if event.at and not is_naive(event.at) else now()
     _receipt, is_new = Receipt.objects.get_or_create(
         key=key,
         defaults={
@@ -125,10 +148,20 @@ def _make_receipt(row: Provider, event: DeliveryEvent, message: OutboxMessage) -
             "provider_id": row.pk,
             "status": event.status,
             "detail": event.detail[:120],
-            "at": at,
+            "at": _time_of(event),
         },
     )
     return is_new
+
+
+def _time_of(event: DeliveryEvent) -> datetime:
+    """When it happened, as the provider says; now, if it says nothing that is a time anywhere."""
+    if event.at is None or is_naive(event.at):
+        return now()
+    try:
+        return event.at.astimezone(UTC)
+    except OverflowError:
+        return now()
 
 
 def _overridden(status: Status) -> set[Status]:

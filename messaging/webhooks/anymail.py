@@ -35,6 +35,8 @@ from messaging.webhooks.base import (
 
 logger = logging.getLogger(__name__)
 
+Verify = Callable[[str, HttpRequest], bool]
+
 # Anymail says on every use that it no longer tests SendGrid; our tests do.
 warnings.filterwarnings("ignore", category=AnymailNotSupportedWarning)
 
@@ -135,6 +137,21 @@ def anymail_parser(view: Any) -> Callable[[HttpRequest], list[DeliveryEvent]]:
     return parse
 
 
+def batch_parser(view: Any) -> Callable[[object], list[DeliveryEvent]]:
+    """Make a parser of one of anymail's webhook views, for one event of a batch."""
+
+    def parse(part: object) -> list[DeliveryEvent]:
+        return list(_events([view.esp_to_anymail_event(part)]))
+
+    return parse
+
+
+def split_batch(request: HttpRequest) -> list[object]:
+    """The events in a list, or one that comes alone."""
+    body = json.loads(request.body)
+    return body if isinstance(body, list) else [body]
+
+
 def _events(events: Iterable[AnymailTrackingEvent]) -> Iterable[DeliveryEvent]:
     for event in events:
         status = STATUSES.get(event.event_type)
@@ -162,10 +179,19 @@ _VERIFIED_BY_PASSWORD = {
     "mailjet": MailjetTrackingWebhookView(webhook_secret=UNUSED),
     "amazon_ses": SesParser(),
 }
+_IN_BATCHES = ("sendgrid", "mailjet")
+
+
+def _scheme(kind: str, secret: str, verify: Verify, view: Any) -> WebhookScheme:
+    if kind in _IN_BATCHES:
+        return WebhookScheme(secret, verify, batch_parser(view), split_batch)
+    return WebhookScheme(secret, verify, anymail_parser(view))
+
+
 SCHEMES = {
-    kind: WebhookScheme("webhook_key", verify, anymail_parser(view))
+    kind: _scheme(kind, "webhook_key", verify, view)
     for kind, (verify, view) in _VERIFIED_BY_KEY.items()
 } | {
-    kind: WebhookScheme("webhook_secret", verify_basic_auth, anymail_parser(view))
+    kind: _scheme(kind, "webhook_secret", verify_basic_auth, view)
     for kind, view in _VERIFIED_BY_PASSWORD.items()
 }

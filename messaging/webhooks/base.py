@@ -31,16 +31,22 @@ class DeliveryEvent:
     at: datetime | None = None
 
 
+def _whole(request: HttpRequest) -> list[Any]:
+    return [request]
+
+
 @dataclass(frozen=True, slots=True)
 class WebhookScheme:
     """How calls of one kind of provider are verified, with the field of the row that `secret` names, and parsed.
 
-    Both functions may raise any of FAULTS over foreign text.
+    A call may hold a batch, which `split` takes apart, so that one bad part leaves the others alone. `parse` is given
+    such a part. Each of the functions may raise any of FAULTS over foreign text.
     """
 
     secret: str
     verify: Callable[[str, HttpRequest], bool]
-    parse: Callable[[HttpRequest], list[DeliveryEvent]]
+    parse: Callable[[Any], list[DeliveryEvent]]
+    split: Callable[[HttpRequest], list[Any]] = _whole
 
 
 def is_recent(seconds: str | float) -> bool:

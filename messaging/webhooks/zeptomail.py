@@ -41,16 +41,21 @@ def verify(key: str, request: HttpRequest) -> bool:
     )
 
 
-def parse(request: HttpRequest) -> list[DeliveryEvent]:
-    """The events; client_reference is our own id, request_id what ZeptoMail answered when it took the message."""
+def split(request: HttpRequest) -> list[tuple[str, dict[str, Any]]]:
+    """Each of the events with each of the messages that it is about."""
     payload = json.loads(_text(request))
     names = [re.sub(r"[^a-z]", "", str(name).lower()) for name in _list(payload["event_name"])]
     return [
-        _event(name, message)
+        (name, message)
         for name in names
         if name in STATUSES
         for message in _list(payload["event_message"])
     ]
+
+
+def parse(part: tuple[str, dict[str, Any]]) -> list[DeliveryEvent]:
+    """One event; client_reference is our own id, request_id what ZeptoMail answered when it took the message."""
+    return [_event(*part)]
 
 
 def _event(name: str, message: dict[str, Any]) -> DeliveryEvent:
@@ -82,4 +87,11 @@ def _text(request: HttpRequest) -> str:
     return body if body.lstrip().startswith("{") else unquote_plus(body.partition("=")[2])
 
 
-SCHEMES = {"zeptomail": WebhookScheme(secret="webhook_key", verify=verify, parse=parse)}  # noqa: S106  a field's name
+SCHEMES = {
+    "zeptomail": WebhookScheme(
+        secret="webhook_key",  # noqa: S106  a field's name
+        verify=verify,
+        parse=parse,
+        split=split,
+    )
+}
