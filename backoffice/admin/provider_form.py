@@ -1,5 +1,6 @@
 """The form of a provider: what all have, and the fields that its kind declares. Secrets go in and do not come out."""
 
+from anymail.exceptions import AnymailError
 from django import forms
 from django.conf import settings
 from django.contrib.admin.widgets import AdminTextInputWidget
@@ -12,6 +13,7 @@ from django.utils.translation import gettext_lazy
 
 from messaging.credentials import vault
 from messaging.models import Provider
+from messaging.providers.smtp import parse_sender
 
 CLEAR = "clear_"
 LONGEST_VALUE, LONGEST_SECRET = 500, 4_000
@@ -40,10 +42,22 @@ def api_url(value):
         raise ValidationError(_("Enter the address without a user name or password."))
 
 
+def sender(value):
+    """An address that mail can leave from; texts leave from a number or a word, which have no @."""
+    try:
+        if "@" in value:
+            parse_sender(value)
+    except (AnymailError, ValueError):
+        raise ValidationError(
+            _('Enter one address, like hello@shop.example or "Ben & Co" <hello@shop.example>.')
+        ) from None
+
+
 # By the names that kinds give their fields: what has a form, of its own or because it steers where a credential goes.
 SHAPES = {
     "port": port,
     "api_url": api_url,
+    "sender": sender,
     "host": RegexValidator(
         r"\A[A-Za-z0-9_.:-]+\Z", gettext_lazy("Enter the name of a server, like smtp.example.com.")
     ),

@@ -12,9 +12,11 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
+from anymail.utils import parse_single_address
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.core.mail.backends.smtp import EmailBackend
+from django.core.mail.message import sanitize_address
 from django.utils.translation import gettext_lazy as _
 
 from messaging.models import EMAIL
@@ -57,6 +59,14 @@ def build_email(envelope: Envelope, sender: str = "") -> EmailMultiAlternatives:
     )
     email.attach_alternative(envelope.message.html, "text/html")
     return email
+
+
+def parse_sender(text: str) -> str:
+    """Read one address to send from, with or without a name. Raises ValueError or AnymailError when it is none.
+
+    By both of what mail is made with: Django's own takes a word for an address, anymail's a group.
+    """
+    return f"{sanitize_address(text, 'utf-8')} {parse_single_address(text)}"
 
 
 def _host_name() -> str:
