@@ -11,8 +11,6 @@ from accounts.views import negotiation
 from storefront.observability.health import PROBES
 from storefront.observability.logging import REQUEST_ID
 
-RETRY_SECONDS = 5
-
 
 def every_answer(get_response):
     """Name every request, answer machines before anything else, and keep every answer out of caches (LOG-04, SES-08).
@@ -75,13 +73,11 @@ class TurnAwayWhenBusy:
 
 
 def busy(request):
-    """503, and when to try again."""
-    return negotiation.error_response(
+    """503: a moment later there may be a thread, or a hasher."""
+    return negotiation.unavailable_response(
         request,
-        503,
         heading=_("There is a crowd at the door"),
         explanation=_("More people are here than we can serve at once. Try again in a moment."),
-        headers={"Retry-After": str(RETRY_SECONDS)},
     )
 
 

@@ -1,12 +1,15 @@
 """The shop's front page, and what is said when a request cannot be served."""
 
+import sys
+
+from django.contrib.auth.models import AnonymousUser
 from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.urls import resolve
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.generic import View
 
-from accounts import characters
+from accounts import characters, outages
 from accounts.views import negotiation
 from accounts.views.base import AnonymousRequiredMixin, BaseView, PageView, StepView
 
@@ -97,7 +100,17 @@ def not_found(request, exception):
 
 
 def server_error(request):
-    """500: our fault."""
+    """500: our fault; or 503, where the database is in trouble (AVL-01)."""
+    if outages.is_outage(sys.exception()):
+        return negotiation.unavailable_response(
+            request,
+            heading=_("We cannot do that right now"),
+            explanation=_(
+                "Nothing you typed was wrong, and nothing is lost. Try again in a moment."
+            ),
+        )
+    # The page must not ask again for what may have failed.
+    request.user = AnonymousUser()
     return negotiation.error_response(
         request,
         500,

@@ -108,7 +108,9 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
 
     def find_by_token(self, token: str) -> "Challenge | None":
         """The row whose emailed link carries `token`, with what is left of its life as `link_life`, or None."""
-        row = self.filter(pk=codes.challenge_id(token)).with_link_life().first()
+        pk = codes.challenge_id(token)
+        # What is no token at all, as where there is none, costs no query: such a page opens without a database.
+        row = self.filter(pk=pk).with_link_life().first() if pk else None
         return row if row and codes.is_same(row.link_token, token) else None
 
 

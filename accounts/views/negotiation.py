@@ -4,6 +4,7 @@ from urllib.parse import parse_qs
 
 from django.conf import settings
 from django.contrib import messages
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.cookie import CookieStorage
 from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
 from django.urls import Resolver404, resolve
@@ -16,6 +17,9 @@ from accounts import conf
 
 # JSON validation errors answer 400, as the designs promise; pages and fragments answer 422.
 UNPROCESSABLE, BAD_REQUEST = 422, 400
+UNAVAILABLE, RETRY_SECONDS = 503, 5
+# The notice of a page that leaves the news to the next one.
+LEAVE_NEWS = ""
 
 
 class MessageStorage(CookieStorage):
@@ -36,8 +40,9 @@ class NegotiatedResponseMixin(TemplateResponseMixin):
         if wants_json(self.request):
             response = _json_page(context, **response_kwargs)
         else:
-            news = {"notice": _news(self.request)}
-            context = {**news, **context, "fragment": _wants_fragment(self.request)}
+            if context.get("notice") != LEAVE_NEWS:
+                context = {"notice": _news(self.request), **context}
+            context = {**context, "fragment": _wants_fragment(self.request)}
             response = super().render_to_response(context, **response_kwargs)
         return _finish(response)
 
@@ -109,6 +114,19 @@ def error_response(request, status, *, heading, explanation, headers=None, **con
     response = page_response(request, "refused.html", context, status=status, headers=headers)
     # Middleware answers with it, too, where Django renders nothing.
     return response if getattr(response, "is_rendered", True) else response.render()
+
+
+def unavailable_response(request, *, heading, explanation):
+    """503, and when to try again: the page looks at no session, so that it asks no database."""
+    request.user = AnonymousUser()
+    return error_response(
+        request,
+        UNAVAILABLE,
+        heading=heading,
+        explanation=explanation,
+        headers={"Retry-After": str(RETRY_SECONDS)},
+        notice=LEAVE_NEWS,
+    )
 
 
 def wants_json(request):

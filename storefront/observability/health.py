@@ -12,7 +12,7 @@ from typing import Any
 
 import redis
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 from django.db.models import Min
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound, JsonResponse
@@ -87,7 +87,7 @@ def figures(request: HttpRequest) -> HttpResponse:
         return HttpResponseNotFound("not found\n", content_type="text/plain")
     try:
         return HttpResponse(metrics.text(), content_type=metrics.CONTENT_TYPE)
-    except DatabaseError:
+    except Error:
         return HttpResponse("no database\n", status=UNAVAILABLE, content_type="text/plain")
 
 
@@ -128,7 +128,7 @@ broker = Watch(_ping, BROKER_SECONDS)
 def _database() -> dict[str, Any]:
     try:
         return {"ok": True, "database": "ok", "queue_age": database.answer()}
-    except (DatabaseError, TimeoutError):
+    except (Error, TimeoutError):
         return {"ok": False, "database": "down", "queue_age": None}
 
 

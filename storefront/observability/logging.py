@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from accounts import outages
 from storefront import BASE_DIR
 
 # So much of one value is kept, so many links of a chain of exceptions, and so many frames of each.
@@ -99,6 +100,19 @@ class SkipRoutine(logging.Filter):
         return record.levelno > logging.INFO or about.get("name") not in ROUTINE
 
 
+class CalmOutages(logging.Filter):
+    """Make a warning without a trace of a request that a database in trouble ended (AVL-01)."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Look at the exception that Django logs along."""
+        error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
+        if outages.is_outage(error):
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
+            record.exc_info = None
+            record.fields = {"error": type(error).__name__, "sqlstate": outages.get_sqlstate(error)}
+        return True
+
+
 def config(*, debug: bool, level: str) -> dict[str, Any]:
     """Everything to stderr in one shape: LOGGING of the settings, for the web, the worker and beat."""
     handler = {
@@ -113,6 +127,7 @@ def config(*, debug: bool, level: str) -> dict[str, Any]:
         "filters": {
             "hide_tokens": {"()": "storefront.observability.logging.HideTokens"},
             "skip_routine": {"()": "storefront.observability.logging.SkipRoutine"},
+            "calm_outages": {"()": "storefront.observability.logging.CalmOutages"},
         },
         "formatters": {
             "line": {"()": "storefront.observability.logging.formatter", "debug": debug}
@@ -121,6 +136,7 @@ def config(*, debug: bool, level: str) -> dict[str, Any]:
         "root": {"handlers": ["console"], "level": level},
         "loggers": {
             "django": {"handlers": [], "propagate": True},
+            "django.request": {"filters": ["calm_outages"]},
             "django.server": {"handlers": ["console"], "propagate": False},
             "storefront.access": {"level": "INFO"},
             **quiet,

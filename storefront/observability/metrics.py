@@ -40,7 +40,7 @@ class Figures(Collector):
 
 
 def text() -> bytes:
-    """All figures in Prometheus's format. Raises DatabaseError."""
+    """All figures in Prometheus's format. Raises Error of django.db."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Figures())
     return generate_latest(registry)

@@ -44,7 +44,9 @@ def database_url(servers):
     name = f"faults_{os.getpid()}"
     with psycopg.connect(servers[0], autocommit=True) as admin:
         admin.execute(f"CREATE DATABASE {name}")
-        yield urlunsplit(urlsplit(servers[0])._replace(path=f"/{name}"))
+    yield urlunsplit(urlsplit(servers[0])._replace(path=f"/{name}"))
+    # Anew: the server may have died meanwhile.
+    with psycopg.connect(servers[0], autocommit=True) as admin:
         admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 

@@ -200,6 +200,8 @@ class PostOffice:
 
     def __init__(self):
         self.letters, self.refused, self.refuse_once = [], [], set()
+        # Of all there ever were, also when a test has emptied the shelf.
+        self.ids = []
         self.silent_for, self.takes = set(), 0.0
         self.controller = Controller(self, hostname="127.0.0.1", port=free_port())
         self.controller.start()
@@ -215,6 +217,7 @@ class PostOffice:
             self.refused.append(letter)
             return f"451 4.7.1 I will not take: {letter.subject} {letter.code}"
         self.letters.append(letter)
+        self.ids.append(letter.id)
         await asyncio.sleep(self.takes)
         while letter.to in self.silent_for:
             await asyncio.sleep(0.05)
