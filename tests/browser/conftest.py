@@ -10,13 +10,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import expect
 
-from tests.browser.pages import Mailbox
+from tests.browser.app import App
+from tests.browser.database import Database
+from tests.browser.pages import Mailbox, email
+from tests.browser.profiles import Profiles
 from tests.browser.shopper import Shopper
 from tests.browser.site import running
 
 HERE = Path(__file__).parent
-DESKTOP, SMALL = 1280, 320
+DESKTOP, HEIGHT = 1280, 800
+# How long a busy machine may take; nobody waits for it who need not.
+PATIENCE = 15_000
 
 
 def pytest_collection_modifyitems(items):
@@ -38,6 +44,19 @@ def base_url(pytestconfig, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def database(base_url, pytestconfig, tmp_path_factory):
+    """The rows of our own site; nobody gets at those of a site that runs already."""
+    if pytestconfig.getoption("base_url"):
+        pytest.skip("needs the database of the site")
+    return Database(tmp_path_factory.getbasetemp() / "site0" / "db.sqlite3")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _patience():
+    expect.set_options(timeout=PATIENCE)
+
+
+@pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args, playwright):
     """The Chromium in CHROMIUM, else Playwright's own, else the system's, quiet."""
     return {**browser_type_launch_args, **launch_options(playwright)}
@@ -46,7 +65,14 @@ def browser_type_launch_args(browser_type_launch_args, playwright):
 def launch_options(playwright):
     """How to start Chromium here."""
     quiet = "gpu quic background-networking component-update sync".split()
-    options = {"args": ["--no-first-run", *[f"--disable-{name}" for name in quiet]]}
+    options = {
+        "args": [
+            "--no-first-run",
+            # A browser's tabs share one process, which a closed tab leaves warm for the next.
+            "--renderer-process-limit=1",
+            *[f"--disable-{name}" for name in quiet],
+        ]
+    }
     path = os.environ.get("CHROMIUM")
     if not path and not os.path.exists(playwright.chromium.executable_path):
         path = shutil.which("chromium") or shutil.which("google-chrome")
@@ -84,25 +110,67 @@ class Witness:
             self.strangers.append(request.url)
 
 
+@pytest.fixture(scope="session")
+def watchful(base_url):
+    """The one who watches all browsers."""
+    return Witness(urlsplit(base_url).hostname)
+
+
 @pytest.fixture(autouse=True)
-def witness(base_url):
+def witness(watchful):
     """On every page of every test: no policy or script error, no foreign host (WEB-06, ux 74)."""
-    witness = Witness(urlsplit(base_url).hostname)
-    yield witness
-    assert not witness.complaints
-    assert not witness.strangers
+    watchful.complaints, watchful.strangers = [], []
+    yield watchful
+    assert not watchful.complaints
+    assert not watchful.strangers
+
+
+@pytest.fixture(scope="session")
+def profiles(browser, base_url, browser_context_args, watchful):
+    """Browsers, each as new."""
+    profiles = Profiles(browser, base_url, browser_context_args, watchful.watch)
+    yield profiles
+    profiles.close()
 
 
 @pytest.fixture
-def shopper(new_context, mailbox, witness):
-    """A maker of shoppers, each with a browser of their own: `shopper(javascript=False, width=320)`."""
+def take_profile(request, pytestconfig, witness):
+    """Gives out an empty browser: one that is used again, unless what happens in it is to be kept."""
+    if any(pytestconfig.getoption(kept) != "off" for kept in ("tracing", "video", "screenshot")):
+        new_context = request.getfixturevalue("new_context")
 
-    def make(*, javascript=True, width=DESKTOP, **options):
-        context = new_context(java_script_enabled=javascript, ignore_https_errors=True, **options)
-        context.set_default_timeout(10_000)
-        witness.watch(context)
+        def take(**options):
+            context = new_context(**options)
+            witness.watch(context)
+            return context
+
+        yield take
+        return
+    profiles = request.getfixturevalue("profiles")
+    yield profiles.take
+    profiles.empty()
+
+
+@pytest.fixture
+def shopper(take_profile, mailbox):
+    """A maker of shoppers, each with a browser of their own: `shopper(javascript=False, width=320)`.
+
+    `media` is what the page may ask the device: `color_scheme="dark"`, `reduced_motion="reduce"`.
+    """
+
+    def make(*, javascript=True, width=DESKTOP, bypass_csp=False, **media):
+        context = take_profile(
+            java_script_enabled=javascript,
+            bypass_csp=bypass_csp,
+            ignore_https_errors=True,
+            viewport={"width": DESKTOP, "height": HEIGHT},
+        )
+        context.set_default_timeout(PATIENCE)
         page = context.new_page()
-        page.set_viewport_size({"width": width, "height": 800})
+        if width != DESKTOP:
+            page.set_viewport_size({"width": width, "height": HEIGHT})
+        if media:
+            page.emulate_media(**media)
         return Shopper(page, mailbox)
 
     return make
@@ -118,3 +186,30 @@ def ana(shopper):
 def bea(shopper):
     """Another shopper, elsewhere."""
     return shopper()
+
+
+@pytest.fixture
+def app(playwright, base_url, mailbox):
+    """Makes clients of the site that are no browser: `app().signs_in(who)`."""
+    opened = []
+
+    def make():
+        http = playwright.request.new_context(base_url=base_url, ignore_https_errors=True)
+        opened.append(http)
+        return App(http, lambda: http.storage_state()["cookies"], mailbox)
+
+    yield make
+    for http in opened:
+        http.dispose()
+
+
+@pytest.fixture
+def customer(app):
+    """Makes an account in no browser at all, and tells its address: `customer(phone())`."""
+
+    def make(who=None):
+        who = who or email()
+        app().signs_up(who)
+        return who
+
+    return make

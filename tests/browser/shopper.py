@@ -1,7 +1,17 @@
 """Shoppers: somebody with a browser, all the pages, and a mailbox."""
 
 from tests.browser.account_pages import Resident
-from tests.browser.pages import Change, Code, Complete, Contact, Home, Identify, Link
+from tests.browser.app import App
+from tests.browser.pages import (
+    PASSWORD,
+    Change,
+    Code,
+    Complete,
+    Contact,
+    Home,
+    Identify,
+    Link,
+)
 
 
 class Shopper(Resident):
@@ -31,6 +41,21 @@ class Shopper(Resident):
         self.code.give(self.mailbox.code(who))
         self.complete.is_shown()
         return self
+
+    def registers(self, who, name="Ana"):
+        """Have an account and be signed in to it, without a page; `signs_up` walks the whole journey."""
+        self._app.signs_up(who, name)
+        return self
+
+    def arrives(self, who, password=PASSWORD):
+        """Be signed in, without a page; `comes_back` is the journey."""
+        self._app.signs_in(who, password)
+        return self
+
+    @property
+    def _app(self):
+        context = self.page.context
+        return App(context.request, context.cookies, self.mailbox)
 
     def signs_up(self, who, name="Ana"):
         """The whole journey."""

@@ -19,21 +19,11 @@ def digits(number):
     return re.sub(r"[^+\d]", "", number)
 
 
-@pytest.fixture
-def elsewhere(shopper):
-    """A maker of shoppers who signed up in another browser, with the address they used."""
-
-    def make(**options):
-        who = email()
-        return shopper(**options).signs_up(who), who
-
-    return make
-
-
-@pytest.mark.parametrize("width", [1280, 320])
-@either_way
-def test_a_shopper_comes_back_with_a_password(shopper, elsewhere, javascript, width):
-    _, who = elsewhere()
+@pytest.mark.parametrize(
+    ("javascript", "width"), [(True, 1280), (True, 320), (False, 320)], ids=str
+)
+def test_a_shopper_comes_back_with_a_password(shopper, customer, javascript, width):
+    who = customer()
     ana = shopper(javascript=javascript, width=width)
     ana.home.open().page.get_by_role("link", name="Sign in").click()
     ana.sign_in.is_shown()
@@ -48,9 +38,9 @@ def test_a_shopper_comes_back_with_a_password(shopper, elsewhere, javascript, wi
 
 @either_way
 def test_a_shopper_comes_back_with_a_code_without_typing_twice(
-    shopper, elsewhere, javascript
+    shopper, customer, javascript
 ):  # ux 11
-    _, who = elsewhere()
+    who = customer()
     ana = shopper(javascript=javascript)
     ana.sign_in.open()
     ana.sign_in.name.fill(who)
@@ -62,8 +52,8 @@ def test_a_shopper_comes_back_with_a_code_without_typing_twice(
     ana.home.welcomes("Ana")
 
 
-def test_a_lost_network_loses_no_request_for_a_code(shopper, elsewhere, witness):  # ux 69
-    _, who = elsewhere()
+def test_a_lost_network_loses_no_request_for_a_code(shopper, customer, witness):  # ux 69
+    who = customer()
     ana = shopper()
     ana.sign_in.open()
     ana.sign_in.name.fill(who)
@@ -79,8 +69,8 @@ def test_a_lost_network_loses_no_request_for_a_code(shopper, elsewhere, witness)
 
 
 @either_way
-def test_whoever_came_for_a_page_gets_there(shopper, elsewhere, javascript):  # ux 60
-    _, who = elsewhere()
+def test_whoever_came_for_a_page_gets_there(shopper, customer, javascript):  # ux 60
+    who = customer()
     ana = shopper(javascript=javascript)
     ana.page.goto("/account/activity/")
     ana.sign_in.is_shown().says("Sign in to go on.")
@@ -90,8 +80,8 @@ def test_whoever_came_for_a_page_gets_there(shopper, elsewhere, javascript):  # 
     expect(ana.page).to_have_url(re.compile("/account/activity/$"))
 
 
-def test_the_cookie_goes_with_the_browser_unless_asked_to_stay(shopper, elsewhere):
-    _, who = elsewhere()
+def test_the_cookie_goes_with_the_browser_unless_asked_to_stay(shopper, customer):
+    who = customer()
     ana = shopper()
     ana.sign_in.open()
     ana.sign_in.remember.uncheck()
@@ -103,8 +93,8 @@ def test_the_cookie_goes_with_the_browser_unless_asked_to_stay(shopper, elsewher
     assert session["expires"] == -1
 
 
-def test_a_shopper_comes_back_without_a_mouse(shopper, elsewhere):  # ux 78
-    _, who = elsewhere()
+def test_a_shopper_comes_back_without_a_mouse(shopper, customer):  # ux 78
+    who = customer()
     ana = shopper()
     ana.sign_in.open()
     keys = ana.page.keyboard
@@ -118,9 +108,9 @@ def test_a_shopper_comes_back_without_a_mouse(shopper, elsewhere):  # ux 78
     ana.home.welcomes("Ana")
 
 
-def test_password_managers_find_their_boxes(shopper, elsewhere):  # ux 53, 54
-    ana, who = elsewhere()
-    ana.password.open()
+def test_password_managers_find_their_boxes(shopper, ana):  # ux 53, 54
+    who = email()
+    ana.registers(who).password.open()
     expect(ana.password.current).to_have_attribute("autocomplete", "current-password")
     expect(ana.password.new).to_have_attribute("autocomplete", "new-password")
     assert ana.page.locator("form input[autocomplete=username]").input_value() == who
@@ -132,14 +122,14 @@ def test_password_managers_find_their_boxes(shopper, elsewhere):  # ux 53, 54
 
 
 @either_way
-def test_a_forgotten_password_is_replaced_by_link(shopper, elsewhere, javascript):  # REC-01, REC-04
-    _, who = elsewhere()
+def test_a_forgotten_password_is_replaced_by_link(shopper, customer, javascript):  # REC-01, REC-04
+    who = customer()
     ana = shopper(javascript=javascript)
     ana.sign_in.open().forgotten.click()
     ana.reset.is_shown().give(who)
     ana.check_email.is_shown().says(who)
 
-    ana.page.goto(ana.mailbox.link(who))
+    ana.page.goto(ana.mailbox.link(who, number=2))
     ana.new_password.is_shown()
     assert "token" not in ana.page.url
     ana.new_password.give("too short")
@@ -152,9 +142,8 @@ def test_a_forgotten_password_is_replaced_by_link(shopper, elsewhere, javascript
 
 
 @either_way
-def test_a_forgotten_password_is_replaced_by_text_message(shopper, javascript):
-    number = phone()
-    shopper().signs_up(number)
+def test_a_forgotten_password_is_replaced_by_text_message(shopper, customer, javascript):
+    number = customer(phone())
     ana = shopper(javascript=javascript)
     ana.reset.open().give(number)
 
@@ -166,9 +155,9 @@ def test_a_forgotten_password_is_replaced_by_text_message(shopper, javascript):
 
 
 @either_way
-def test_the_email_address_is_changed(elsewhere, javascript):  # REC-08, WEB-02
-    (ana, who), new = elsewhere(javascript=javascript), email("new")
-    ana.account.open().go("Change email address")
+def test_the_email_address_is_changed(shopper, javascript):  # REC-08, WEB-02
+    ana, who, new = shopper(javascript=javascript), email(), email("new")
+    ana.registers(who).account.open().go("Change email address")
     ana.new_contact.give(new)
     ana.contact.is_shown().give(ana.mailbox.code(new))
 
@@ -177,9 +166,9 @@ def test_the_email_address_is_changed(elsewhere, javascript):  # REC-08, WEB-02
 
 
 @either_way
-def test_a_phone_is_added_and_becomes_the_way_for_messages(elsewhere, javascript):
-    (ana, _), number = elsewhere(javascript=javascript), phone()
-    ana.account.open().go("Add a mobile number")
+def test_a_phone_is_added_and_becomes_the_way_for_messages(shopper, javascript):
+    ana, number = shopper(javascript=javascript), phone()
+    ana.registers(email()).account.open().go("Add a mobile number")
     ana.new_contact.give(number)
     ana.contact.is_shown().give(ana.mailbox.code(number))
     ana.account.is_shown().says(digits(number))
@@ -190,9 +179,10 @@ def test_a_phone_is_added_and_becomes_the_way_for_messages(elsewhere, javascript
 
 
 @either_way
-def test_another_device_is_signed_out(shopper, elsewhere, javascript):  # SES-05
-    phone_browser, who = elsewhere()
-    ana = shopper(javascript=javascript).comes_back(who)
+def test_another_device_is_signed_out(shopper, javascript):  # SES-05
+    who = email()
+    phone_browser = shopper().registers(who)
+    ana = shopper(javascript=javascript).arrives(who)
     ana.account.open().go("Devices that are signed in")
     expect(ana.devices.is_shown().all).to_have_count(2)
 
@@ -203,9 +193,10 @@ def test_another_device_is_signed_out(shopper, elsewhere, javascript):  # SES-05
 
 
 @either_way
-def test_a_new_password_signs_the_others_out(shopper, elsewhere, javascript):  # PWD-07
-    other, who = elsewhere()
-    ana = shopper(javascript=javascript).comes_back(who)
+def test_a_new_password_signs_the_others_out(shopper, javascript):  # PWD-07
+    who = email()
+    other = shopper().registers(who)
+    ana = shopper(javascript=javascript).arrives(who)
     ana.account.open().go("Change your password")
     ana.password.current.fill(PASSWORD)
     ana.password.new.fill(NEW)
@@ -217,11 +208,11 @@ def test_a_new_password_signs_the_others_out(shopper, elsewhere, javascript):  #
 
 
 @either_way
-def test_somebody_else_was_it(shopper, elsewhere, javascript):
-    thief, who = elsewhere()
+def test_somebody_else_was_it(shopper, customer, javascript):
+    who = customer()
+    thief = shopper().arrives(who)
     ana = shopper(javascript=javascript)
-    shopper().comes_back(who)
-    ana.page.goto(ana.mailbox.link(who))
+    ana.page.goto(ana.mailbox.link(who, number=2))
 
     ana.not_me.is_shown().secure.click()
     ana.new_password.is_shown().give(NEW)
@@ -232,9 +223,9 @@ def test_somebody_else_was_it(shopper, elsewhere, javascript):
 
 
 @either_way
-def test_an_account_is_deleted_and_saved_again(elsewhere, javascript):
-    ana, who = elsewhere(javascript=javascript)
-    ana.account.open().go("Delete your account")
+def test_an_account_is_deleted_and_saved_again(shopper, javascript):
+    ana, who = shopper(javascript=javascript), email()
+    ana.registers(who).account.open().go("Delete your account")
     ana.delete.is_shown().delete.click()
     ana.home.says("Your account will be deleted on")
     ana.home.knows_nobody()
@@ -245,9 +236,9 @@ def test_an_account_is_deleted_and_saved_again(elsewhere, javascript):
 
 
 @either_way
-def test_everything_comes_in_one_file(elsewhere, javascript):
-    ana, who = elsewhere(javascript=javascript)
-    ana.account.open().go("Download your data")
+def test_everything_comes_in_one_file(shopper, javascript):
+    ana, who = shopper(javascript=javascript), email()
+    ana.registers(who).account.open().go("Download your data")
 
     with ana.page.expect_download() as waiting:
         ana.download.is_shown().download.click()
@@ -255,13 +246,14 @@ def test_everything_comes_in_one_file(elsewhere, javascript):
     assert json.loads(waiting.value.path().read_text())["account"]["email"] == who
 
 
-def test_after_signing_out_the_back_button_shows_no_account(elsewhere):  # SES-08
-    ana, who = elsewhere()
-    ana.account.open().go("Devices that are signed in")
+def test_after_signing_out_the_back_button_shows_no_account(ana):  # SES-08
+    who = email()
+    ana.registers(who).account.open().go("Devices that are signed in")
     ana.devices.is_shown().back.click()
     ana.account.is_shown().log_out.click()
     ana.home.knows_nobody()
 
     ana.page.go_back()
 
+    ana.sign_in.is_shown()
     expect(ana.page.get_by_text(who)).to_have_count(0)

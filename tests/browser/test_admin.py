@@ -3,10 +3,10 @@
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.admin_pages import Staff, Till
+from tests.browser import axe
+from tests.browser.admin_pages import Staff
 from tests.browser.pages import PASSWORD, email
 
 PAGES = [
@@ -29,38 +29,20 @@ PAGES = [
 SIDEWAYS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
 
-@pytest.fixture
-def till(base_url, pytestconfig, tmp_path_factory):
-    """The rows of our own site; nobody gets at those of a site that runs already."""
-    if pytestconfig.getoption("base_url"):
-        pytest.skip("needs the database of the site")
-    return Till(tmp_path_factory.getbasetemp() / "site0" / "db.sqlite3")
+PHONE, BAD = {"width": 390, "height": 800}, ("serious", "critical")
 
 
 @pytest.fixture
-def boss(shopper, till, mailbox):
-    """Makes a member of staff, signed in: `boss(color_scheme=, viewport=)`."""
+def boss(shopper, customer, database, mailbox):
+    """Makes a member of staff in front of a browser: `boss(javascript=False)`."""
 
     def boss(**how):
-        who = email()
-        person = shopper()
-        person.signs_up(who)
+        who = customer()
         username = re.sub(r"\W", "", who.partition("@")[0])[:30]
-        till.promotes(who, username)
-        staff = Staff(shopper(**how).page, mailbox, username=username, contact=who)
-        return staff.signs_in()
+        database.promotes(who, username)
+        return Staff(shopper(**how).page, mailbox, username=username, contact=who)
 
     return boss
-
-
-def faults(page):
-    """What axe holds against the page that counts."""
-    found = Axe().run(page).response["violations"]
-    return [
-        (fault["id"], fault["nodes"][0]["html"][:120])
-        for fault in found
-        if fault["impact"] in ("serious", "critical")
-    ]
 
 
 def one_of_each(staff):
@@ -74,40 +56,38 @@ def one_of_each(staff):
     yield from staff.paths_of(person, ".object-tools a")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_on_the_pages_of_staff(boss, ana, till, scheme):  # ux 76
-    till.sounds_an_alert()
+def test_axe_finds_nothing_serious_on_the_pages_of_staff(boss, customer, database):  # ux 76
+    database.sounds_an_alert()
     # axe itself may style what it looks at; the next test sees every page under our own policy.
-    staff = boss(color_scheme=scheme, bypass_csp=True)
-    ana.signs_up(email())
+    staff = boss(reduced_motion="reduce", bypass_csp=True).arrives()
+    customer()
     rows = list(one_of_each(staff))
     assert any(path.endswith("/recover/") for path in rows)
 
     for path in [*PAGES, *rows]:
         assert staff.open(path) == 200, path
-        assert (path, faults(staff.page)) == (path, [])
+        assert (path, axe.faults(staff.page, BAD)) == (path, [])
 
     staff.looks_up(staff.contact)
-    assert faults(staff.page) == []
+    assert axe.faults(staff.page, BAD) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious_at_the_door_of_staff(boss, scheme):  # ux 76
-    staff = boss(color_scheme=scheme, bypass_csp=True)
-    staff.page.context.clear_cookies()
+def test_axe_finds_nothing_serious_at_the_door_of_staff(boss):  # ux 76
+    staff = boss(reduced_motion="reduce", bypass_csp=True)
 
     staff.open("/admin/login/")
-    assert faults(staff.page) == []
+    assert axe.faults(staff.page, BAD) == []
     staff.give_password("not the password")
-    assert faults(staff.page) == []
+    assert axe.faults(staff.page, BAD) == []
     staff.give_password()
     expect(staff.page).to_have_url(re.compile(r"/code/$"))
-    assert faults(staff.page) == []
+    assert axe.faults(staff.page, BAD) == []
 
 
-def test_the_pages_of_staff_fit_a_phone(boss, ana):  # ux 77
-    staff = boss(viewport={"width": 390, "height": 800})
-    ana.signs_up(email())
+def test_the_pages_of_staff_fit_a_phone(boss, customer):  # ux 77
+    staff = boss().arrives()
+    customer()
+    staff.page.set_viewport_size(PHONE)
 
     for path in [*PAGES, *one_of_each(staff)]:
         staff.open(path)
@@ -116,11 +96,16 @@ def test_the_pages_of_staff_fit_a_phone(boss, ana):  # ux 77
     assert not staff.page.evaluate(SIDEWAYS)
 
 
+def test_staff_come_in_with_a_password_and_a_code(boss):  # ADM-04
+    staff = boss().signs_in()
+
+    expect(staff.title).to_be_visible()
+
+
 @pytest.mark.parametrize("javascript", [True, False])
-def test_no_address_that_staff_search_for_stands_in_a_url(boss, ana, javascript):  # ADM-02
-    who = email()
-    ana.signs_up(who)
-    staff = boss(javascript=javascript, width=320)
+def test_no_address_that_staff_search_for_stands_in_a_url(boss, customer, javascript):  # ADM-02
+    who = customer()
+    staff = boss(javascript=javascript, width=320).arrives()
     asked = []
     staff.page.on("request", lambda request: asked.append((request.method, request.url)))
 
@@ -140,8 +125,8 @@ def test_no_address_that_staff_search_for_stands_in_a_url(boss, ana, javascript)
 
 
 def test_a_name_is_searched_in_the_list_without_javascript(boss, ana):
-    ana.signs_up(email(), name="Quentin Quill")
-    staff = boss(javascript=False)
+    ana.registers(email(), name="Quentin Quill")
+    staff = boss(javascript=False).arrives()
 
     staff.open("/admin/accounts/user/?verified=email")
     staff.search.fill("Quentin")
@@ -152,7 +137,7 @@ def test_a_name_is_searched_in_the_list_without_javascript(boss, ana):
 
 
 def test_staff_change_where_their_codes_go_without_a_script(boss):  # ux 76, ux 77, ADM-04
-    staff = boss(width=320, javascript=False)
+    staff = boss(width=320, javascript=False).arrives()
     elsewhere = f"new.{staff.contact}"
 
     staff.open("/admin/")
@@ -166,11 +151,11 @@ def test_staff_change_where_their_codes_go_without_a_script(boss):  # ux 76, ux 
     assert not staff.page.evaluate(SIDEWAYS)
 
 
-def test_support_finds_out_why_a_code_never_came_and_helps(boss, ana, till):
-    who = email()
-    ana.signs_up(who)
-    till.bounces(who)
-    staff = boss()
+def test_support_finds_out_why_a_code_never_came_and_helps(boss, customer, database, mailbox):
+    who = customer()
+    database.bounces(who)
+    staff = boss().arrives()
+    received = len(mailbox.letters(who))
 
     staff.looks_up(who)
     expect(staff.main).to_contain_text("bounced")
@@ -186,4 +171,4 @@ def test_support_finds_out_why_a_code_never_came_and_helps(boss, ana, till):
     staff.page.locator("#content form [type='submit']").first.click()
 
     expect(staff.news).to_be_visible()
-    assert "/password-reset/" in ana.mailbox.letters(who)[0]["text"]
+    assert "/password-reset/" in mailbox.letters(who, at_least=received + 1)[0]["text"]

@@ -10,9 +10,12 @@ from tests.browser.pages import PASSWORD, email, phone, wrong
 WAYS = {"JavaScript": True, "no JavaScript": False}
 
 
-@pytest.mark.parametrize("width", [1280, 320])
-@pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
-@pytest.mark.parametrize("who", [email, phone])
+# Every two of them meet: email and phone, with and without JavaScript, large and small.
+@pytest.mark.parametrize(
+    ("who", "javascript", "width"),
+    [(email, True, 1280), (email, False, 320), (phone, True, 320), (phone, False, 1280)],
+    ids=["email, large", "email, no JavaScript", "phone, small", "phone, no JavaScript, large"],
+)
 def test_a_visitor_becomes_a_shopper(shopper, who, javascript, width):  # ux 9, 71, promises 4.1-4.4
     ana = shopper(javascript=javascript, width=width)
 
@@ -90,10 +93,13 @@ def test_six_digits_send_nothing_by_themselves(ana):  # ux 32
     ana.asks_for_code(who)
     ana.page.on("request", lambda request: sent.append(request.url) if _is_ours(request) else None)
 
-    ana.code.box.press_sequentially("123456")
-    ana.page.wait_for_timeout(300)
+    ana.page.clock.install()
 
-    assert sent == []
+    ana.code.box.press_sequentially("123456")
+    ana.page.clock.run_for(5_000)
+    ana.page.evaluate("fetch('/livez').then((answer) => answer.status)")
+
+    assert [url for url in sent if not url.endswith("/livez")] == []
 
 
 # A browser that reads codes out of text messages, as Chrome on Android does: the message comes when the test says so.
@@ -140,11 +146,15 @@ def test_who_types_the_code_is_not_waited_for_by_a_message(ana):  # ux 33
 
 
 def test_advice_on_a_password_comes_after_a_pause_and_stops_nobody(ana):  # ux 56
+    ana.page.clock.install()
     ana.verifies(email())
     advice = ana.complete.main.get_by_role("status").filter(has_text=re.compile("."))
-    ana.complete.password.press_sequentially("a plain", delay=20)
-    expect(advice).to_have_count(0, timeout=300)
+    ana.page.clock.pause_at(ana.page.evaluate("Date.now() + 1000"))
+    ana.complete.password.press_sequentially("a plain")
+    ana.page.clock.run_for(500)
+    expect(advice).to_have_count(0)
 
+    ana.page.clock.resume()
     expect(advice).to_have_text("5 more characters to go.")
     guessable = "nonsensense nonsense"
     ana.complete.password.fill(guessable)
@@ -167,14 +177,23 @@ def test_a_typing_error_is_pointed_out_and_never_blocks(shopper, javascript):  #
 
 
 @pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
-def test_a_new_code_replaces_the_older_one(shopper, javascript):  # ux 40, 43, 44, 47
+def test_a_new_code_replaces_the_older_one(shopper, database, javascript):  # ux 40, 43, 44, 47
     ana, who = shopper(javascript=javascript), email()
+    ana.page.clock.install()
     ana.asks_for_code(who)
     older = ana.mailbox.code(who)
+    ana.code.not_received.click()
+    expect(ana.code.wait).to_be_visible()
 
-    ana.page.wait_for_timeout(3_200)
-    ana.code.open() if not javascript else None
-    ana.code.ask_for_another()
+    # A minute goes by, for the site and for the page.
+    database.ages(61, who)
+    if javascript:
+        ana.page.clock.fast_forward(61_000)
+        expect(ana.code.wait).to_be_hidden()
+        expect(ana.page.locator("#wait-over")).to_have_text("You can ask for a new code now.")
+    else:
+        ana.code.open().not_received.click()
+    ana.code.another.click()
     expect(ana.code.news).to_contain_text("We sent you a new code")
     newest = ana.mailbox.code(who, number=2)
     ana.code.give(older)
@@ -263,10 +282,7 @@ def test_two_tabs_end_in_one_account(ana):  # ux 41
     ana.code.give(code)
     ana.complete.is_shown()
 
-    other.code.give(code)
-    other.page.get_by_role(
-        "link", name="Start again"
-    ).click()  # ux 42: its form is older than the sign-in
+    other.code.give(code)  # ux 42: its form is older than the sign-in
 
     other.home.says("My account")
 
@@ -289,10 +305,14 @@ def test_a_double_click_without_javascript_loses_a_code_at_most(shopper):  # COD
 
     # The browser drops the first answer and its cookie; the second click holds a session that is no more.
     ana.code.confirm.dblclick()
-    expect(ana.complete.title).not_to_have_text(ana.code.heading)
+    expect(ana.complete.create.or_(ana.identify.send).or_(ana.sign_in.code_instead)).to_be_visible()
     if ana.identify.send.is_visible():
         ana.identify.give(who)
         ana.code.give(ana.mailbox.code(who, number=2))
+    elif ana.sign_in.code_instead.is_visible():
+        ana.sign_in.name.fill(who)
+        ana.sign_in.code_instead.click()
+        ana.sign_in_code.give(ana.mailbox.code(who, number=2))
 
     ana.complete.is_shown().give()
     ana.home.welcomes("Ana")
@@ -328,27 +348,28 @@ def test_a_password_can_be_looked_at_and_is_found_by_managers(ana):  # ux 53, 54
 
 def test_after_signing_out_the_back_button_shows_nothing_private(ana):  # SES-08, ux 72
     who = email()
-    ana.signs_up(who)
+    ana.registers(who)
     ana.account.open().says(who)
     ana.account.log_out.click()
     ana.home.knows_nobody()
 
     ana.page.go_back()
 
+    ana.sign_in.is_shown()
     expect(ana.page.get_by_text(who)).to_have_count(0)
     assert who not in ana.page.evaluate("JSON.stringify({...sessionStorage, ...localStorage})")
 
 
 def test_the_page_says_that_it_is_busy(ana):  # ux 73
     ana.identify.open()
-    ana.page.route(
-        "**/register/", lambda route: (ana.page.wait_for_timeout(300), route.continue_())
-    )
+    held = []
+    ana.page.route("**/register/", lambda route: held.append(route))
     ana.identify.box.fill(email())
 
     ana.identify.send.click(no_wait_after=True)
 
     expect(ana.page.locator("form[aria-busy=true]")).to_be_visible()
+    held[0].continue_()
     ana.code.is_shown()
 
 

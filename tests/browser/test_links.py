@@ -13,24 +13,14 @@ NEW = "a brand new battery staple"
 either_way = pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
 
 
-def opens(browser, who, link_of):
-    """Another tab, in which the newest link to `who` is open."""
+def opens_reset(browser, who):
+    """Another tab, in which a new link for a new password is open; the first message to `who` was the code."""
     tab = browser.new_tab()
-    link_of(tab, who)
-    tab.page.goto(browser.mailbox.link(who))
-    assert "token" not in tab.page.url
-    return tab
-
-
-def asks_for_reset(tab, who):
-    """A link for a new password."""
     tab.reset.open().give(who)
     tab.check_email.is_shown()
-
-
-def asks_for_account(tab, who):
-    """A link that verifies an address."""
-    tab.asks_for_code(who)
+    tab.page.goto(browser.mailbox.link(who, number=2))
+    assert "token" not in tab.page.url
+    return tab
 
 
 def kept(browser):
@@ -40,13 +30,11 @@ def kept(browser):
 
 
 @either_way
-def test_each_tab_sets_the_password_of_the_account_it_shows(shopper, javascript):
-    aa, bb = email("aa"), email("bb")
-    for who in (aa, bb):
-        shopper().signs_up(who)
+def test_each_tab_sets_the_password_of_the_account_it_shows(shopper, app, customer, javascript):
+    aa, bb = customer(email("aa")), customer(email("bb"))
     ana = shopper(javascript=javascript)
-    first = opens(ana, aa, asks_for_reset)
-    second = opens(ana, bb, asks_for_reset)
+    first = opens_reset(ana, aa)
+    second = opens_reset(ana, bb)
     assert len(kept(ana)) == 2
     first.new_password.is_shown().give("too short")
     first.new_password.has_problem("at least 12 characters")
@@ -54,21 +42,21 @@ def test_each_tab_sets_the_password_of_the_account_it_shows(shopper, javascript)
     first.new_password.give(NEW)
 
     first.sign_in.is_shown()
-    shopper().comes_back(aa, NEW)
-    shopper().comes_back(bb, PASSWORD)
+    app().signs_in(aa, NEW)
+    app().signs_in(bb, PASSWORD)
     # The other tab still acts on the link it shows.
     second.new_password.give(NEW)
     second.sign_in.is_shown()
     assert not kept(ana)
-    shopper().comes_back(bb, NEW)
+    app().signs_in(bb, NEW)
 
 
 @either_way
-def test_each_tab_verifies_the_address_it_shows(shopper, javascript):
+def test_each_tab_verifies_the_address_it_shows(shopper, app, javascript):
     aa, bb = email("aa"), email("bb")
-    ana, elsewhere = shopper(javascript=javascript), shopper()
+    ana = shopper(javascript=javascript)
     for who in (aa, bb):
-        elsewhere.asks_for_code(who)
+        app().asks_for_code(who)
     first, second = ana.new_tab(), ana.new_tab()
     first.page.goto(ana.mailbox.link(aa))
     second.page.goto(ana.mailbox.link(bb))
@@ -82,11 +70,10 @@ def test_each_tab_verifies_the_address_it_shows(shopper, javascript):
 
 
 @either_way
-def test_a_dead_link_beside_a_live_one_leaves_it_alive(shopper, javascript):
-    who = email()
-    shopper().signs_up(who)
+def test_a_dead_link_beside_a_live_one_leaves_it_alive(shopper, customer, javascript):
+    who = customer()
     ana = shopper(javascript=javascript)
-    live = opens(ana, who, asks_for_reset)
+    live = opens_reset(ana, who)
     dead = ana.new_tab()
 
     dead.page.goto(f"/password-reset/new/?token={'A' * 46}")
@@ -97,12 +84,11 @@ def test_a_dead_link_beside_a_live_one_leaves_it_alive(shopper, javascript):
     live.sign_in.is_shown()
 
 
-def test_a_link_is_kept_for_its_own_life_and_the_sixth_drops_the_first(shopper):
-    ana, elsewhere = shopper(), shopper()
+def test_a_link_is_kept_for_its_own_life_and_the_sixth_drops_the_first(ana, app):
     names = []
     for number in range(6):
         who = email(f"fan{number}")
-        elsewhere.asks_for_code(who)
+        app().asks_for_code(who)
         ana.page.goto(ana.mailbox.link(who))
         names.append(f"link-{re.search('link=([0-9a-f]{16})', ana.page.url)[1]}")
 

@@ -1,0 +1,27 @@
+"""What axe holds against a page: by day, and by night whatever a colour decides."""
+
+from axe_playwright_python.sync_playwright import Axe
+
+from tests.browser.pages import settle
+
+SCRIPT = Axe().axe_script
+COLOURS = ["color-contrast", "link-in-text-block"]
+RUN = """async (rules) => {
+  const only = rules ? { runOnly: { type: "rule", values: rules } } : {};
+  const { violations } = await axe.run(document, { resultTypes: ["violations"], ...only });
+  return violations.map((fault) => [fault.id, fault.impact, fault.nodes[0].html.slice(0, 120)]);
+}"""
+
+
+def faults(page, impacts=()):
+    """All that is wrong with a page as it is now, or what is as bad as `impacts`; one without endless movement."""
+    if not page.evaluate("'axe' in window"):
+        page.evaluate(SCRIPT)
+    settle(page)
+    found = page.evaluate(RUN, None)
+    page.emulate_media(color_scheme="dark")
+    settle(page)
+    found += [["after dark", *fault] for fault in page.evaluate(RUN, COLOURS)]
+    page.emulate_media(color_scheme="light")
+    settle(page)
+    return [fault for fault in found if not impacts or set(impacts).intersection(fault)]
