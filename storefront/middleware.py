@@ -1,4 +1,4 @@
-"""What is true of every answer, whoever gives it."""
+"""What is done around every view: an id for each request, no caching, no large bodies."""
 
 import secrets
 
@@ -8,15 +8,14 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from accounts import conf
 from accounts.password_policy.hashers import HashersBusy
 from accounts.views import negotiation
-from storefront.observability.health import PROBES
 from storefront.observability.logging import REQUEST_ID
 
 
-def every_answer(get_response):
-    """Name every request, answer machines before anything else, and keep every answer out of caches (LOG-04, SES-08).
+def request_id(get_response):
+    """Bind each log line of a request to its id, and say that id in the answer (LOG-04).
 
-    Each log line of a request has its id: the one that a proxy of ours gave it, where there is one. From anybody else
-    it would let a stranger write under the id of another's request (LIM-06). Only static files may be kept.
+    The id is the one that a proxy of ours gave the request, where there is one. From anybody else it would let a
+    stranger write under the id of another's request (LIM-06).
     """
 
     def middleware(request):
@@ -25,8 +24,18 @@ def every_answer(get_response):
         # Not taken back at the end: Django logs a refused request after its middleware.
         clear_contextvars()
         bind_contextvars(request_id=request.id)
-        response = PROBES.get(request.path_info, get_response)(request)
+        response = get_response(request)
         response.headers["X-Request-ID"] = request.id
+        return response
+
+    return middleware
+
+
+def no_store(get_response):
+    """Keep every answer out of caches (SES-08). Only static files, which say so themselves, may be kept."""
+
+    def middleware(request):
+        response = get_response(request)
         response.headers.setdefault("Cache-Control", "no-store")
         return response
 

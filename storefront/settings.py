@@ -50,7 +50,9 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "storefront.middleware.every_answer",
+    "storefront.middleware.request_id",
+    "storefront.middleware.no_store",
+    "storefront.observability.health.answer_probes",
     "storefront.middleware.plain_headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -118,7 +120,6 @@ CACHES = {
 # Who is there
 
 AUTH_USER_MODEL = "accounts.User"
-AUTHENTICATION_BACKENDS = ["accounts.backends.OneQuestionBackend"]
 LOGIN_URL = "accounts:login"
 # The first makes hashes; the others are read, and replaced at the next sign-in (PWD-05).
 PASSWORD_HASHERS = [

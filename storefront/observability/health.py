@@ -1,7 +1,7 @@
 """What machines ask: is this process alive, should it get visitors, how do messages fare.
 
-Answered by the first middleware: a load balancer calls http://10.0.0.7/livez, so there is neither https nor a
-host of ours.
+Answered by a middleware before the one for https: a load balancer calls http://10.0.0.7/livez, so there is neither
+https nor a host of ours.
 """
 
 import threading
@@ -25,38 +25,38 @@ from messaging.models import OutboxMessage
 from storefront.observability import metrics
 
 DATABASE_SECONDS, BROKER_SECONDS = 1.0, 0.3
-KEPT_SECONDS = 2.0
+FRESH_SECONDS = 2.0
 UNAVAILABLE = 503
 
 
-class Watch:
-    """One question that may hang: asked in a thread of its own, by one at a time, and at most every two seconds."""
+class BackgroundCheck:
+    """A check that may hang: run in a thread of its own, once at a time, and at most every two seconds."""
 
-    def __init__(self, ask: Callable[[], Any], seconds: float) -> None:
-        self.ask, self.seconds = ask, seconds
-        self.asked_at = float("-inf")
+    def __init__(self, check: Callable[[], Any], seconds: float) -> None:
+        self.check, self.seconds = check, seconds
+        self.started_at = float("-inf")
         self.lock = threading.Lock()
-        self.asked: Future[Any] = Future()
-        self.asked.set_result(None)
+        self.future: Future[Any] = Future()
+        self.future.set_result(None)
 
-    def begin(self) -> "Watch":
-        """Ask, unless the last answer is fresh or still awaited."""
+    def start(self) -> "BackgroundCheck":
+        """Run the check, unless its last result is fresh or still awaited."""
         with self.lock:
-            if self.asked.done() and time.monotonic() - self.asked_at > KEPT_SECONDS:
-                self.asked, self.asked_at = Future(), time.monotonic()
-                threading.Thread(target=self._run, args=(self.asked,), daemon=True).start()
+            if self.future.done() and time.monotonic() - self.started_at > FRESH_SECONDS:
+                self.future, self.started_at = Future(), time.monotonic()
+                threading.Thread(target=self._run, args=(self.future,), daemon=True).start()
         return self
 
-    def answer(self) -> Any:
-        """Wait for the answer. Raises TimeoutError so many `seconds` after the question, and what `ask` raises."""
-        left = self.asked_at + self.seconds - time.monotonic()
-        return self.asked.result(max(0.0, left))
+    def result(self) -> Any:
+        """Wait for the result. Raises TimeoutError `seconds` after the check began, and whatever the check raises."""
+        remaining = self.started_at + self.seconds - time.monotonic()
+        return self.future.result(max(0.0, remaining))
 
-    def _run(self, asked: Future[Any]) -> None:
+    def _run(self, future: Future[Any]) -> None:
         try:
-            asked.set_result(self.ask())
+            future.set_result(self.check())
         except Exception as error:  # noqa: BLE001  whatever it is, the probe wants to know
-            asked.set_exception(error)
+            future.set_exception(error)
         finally:
             connection.close()
 
@@ -71,19 +71,19 @@ def livez(request: HttpRequest) -> HttpResponse:
 def readyz(request: HttpRequest) -> HttpResponse:
     """Say whether this process should get visitors: 503 without its database, and only then.
 
-    Whoever brings METRICS_TOKEN is told more. The site works without a broker, and no other process would have one:
-    that is told, and is no reason.
+    Whoever brings METRICS_TOKEN reads more. The site works without a broker, and no other process would have one: its
+    absence is reported, and is no reason for a 503.
     """
-    database.begin(), broker.begin()
+    database.start(), broker.start()
     facts = _database() | _broker()
-    told = facts if _is_ours(request) else {"ok": facts["ok"]}
-    return JsonResponse(told, status=200 if facts["ok"] else UNAVAILABLE)
+    body = facts if _has_metrics_token(request) else {"ok": facts["ok"]}
+    return JsonResponse(body, status=200 if facts["ok"] else UNAVAILABLE)
 
 
 @require_safe
-def figures(request: HttpRequest) -> HttpResponse:
-    """The figures for Prometheus, for whoever brings METRICS_TOKEN; for others there is no such page."""
-    if not _is_ours(request):
+def prometheus(request: HttpRequest) -> HttpResponse:
+    """The metrics for Prometheus, for whoever brings METRICS_TOKEN; for others there is no such page."""
+    if not _has_metrics_token(request):
         return HttpResponseNotFound("not found\n", content_type="text/plain")
     try:
         return HttpResponse(metrics.text(), content_type=metrics.CONTENT_TYPE)
@@ -91,14 +91,21 @@ def figures(request: HttpRequest) -> HttpResponse:
         return HttpResponse("no database\n", status=UNAVAILABLE, content_type="text/plain")
 
 
-PROBES = {"/livez": livez, "/readyz": readyz, "/metrics": figures}
+PROBES = {"/livez": livez, "/readyz": readyz, "/metrics": prometheus}
 
 
-def _is_ours(request: HttpRequest) -> bool:
-    """Whether a machine of ours asks: it brings METRICS_TOKEN."""
-    brought = request.headers.get("Authorization", "")
+def answer_probes(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer the paths in PROBES before any middleware that looks at the host, at https or at a session."""
+    return lambda request: PROBES.get(request.path_info, get_response)(request)
+
+
+def _has_metrics_token(request: HttpRequest) -> bool:
+    """Whether a machine of ours asks: it sends METRICS_TOKEN."""
+    sent = request.headers.get("Authorization", "")
     token = settings.METRICS_TOKEN
-    return bool(token) and constant_time_compare(brought, f"Bearer {token}")
+    return bool(token) and constant_time_compare(sent, f"Bearer {token}")
 
 
 def _queue_age() -> float:
@@ -121,19 +128,19 @@ def _ping() -> str:
     return "ok"
 
 
-database = Watch(_queue_age, DATABASE_SECONDS)
-broker = Watch(_ping, BROKER_SECONDS)
+database = BackgroundCheck(_queue_age, DATABASE_SECONDS)
+broker = BackgroundCheck(_ping, BROKER_SECONDS)
 
 
 def _database() -> dict[str, Any]:
     try:
-        return {"ok": True, "database": "ok", "queue_age": database.answer()}
+        return {"ok": True, "database": "ok", "queue_age": database.result()}
     except (Error, TimeoutError):
         return {"ok": False, "database": "down", "queue_age": None}
 
 
 def _broker() -> dict[str, Any]:
     try:
-        return {"broker": broker.answer()}
+        return {"broker": broker.result()}
     except (redis.RedisError, TimeoutError, OSError):
         return {"broker": "down", "degraded": True}

@@ -76,7 +76,7 @@ CONTROL = re.compile(r"[\x00-\x1f\x7f]+")
 Event = MutableMapping[str, Any]
 
 
-class HideTokens(logging.Filter):
+class RedactTokens(logging.Filter):
     """Blank the token of an emailed link wherever a line quotes an address (REC-03)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -92,7 +92,7 @@ class HideTokens(logging.Filter):
 
 
 class SkipRoutine(logging.Filter):
-    """Leave out that a task of every few seconds succeeded; that it failed is told."""
+    """Leave out that a task of every few seconds succeeded; that it failed is logged."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Look for the name that Celery gives along."""
@@ -118,14 +118,14 @@ def config(*, debug: bool, level: str) -> dict[str, Any]:
     handler = {
         "class": "logging.StreamHandler",
         "formatter": "line",
-        "filters": ["hide_tokens", "skip_routine"],
+        "filters": ["redact_tokens", "skip_routine"],
     }
     quiet = {} if level == "DEBUG" else {name: {"level": "WARNING"} for name in CHATTY}
     return {
         "version": 1,
         "disable_existing_loggers": False,
         "filters": {
-            "hide_tokens": {"()": "storefront.observability.logging.HideTokens"},
+            "redact_tokens": {"()": "storefront.observability.logging.RedactTokens"},
             "skip_routine": {"()": "storefront.observability.logging.SkipRoutine"},
             "calm_outages": {"()": "storefront.observability.logging.CalmOutages"},
         },
@@ -156,14 +156,14 @@ def formatter(*, debug: bool) -> logging.Formatter:
         processors=[
             structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            _tell_exceptions,
+            _add_exceptions,
             _redact,
             _readable if debug else _as_json,
         ],
     )
 
 
-def clean(text: str) -> str:
+def redact_log_text(text: str) -> str:
     """Return `text` as it may be logged: cut, in ASCII, without control characters and without personal data."""
     if PLAIN.fullmatch(text):
         return text
@@ -186,15 +186,15 @@ def _add_fields(_logger: Any, _method: str, event: Event) -> Event:
     return event
 
 
-def _tell_exceptions(_logger: Any, _method: str, event: Event) -> Event:
-    """Tell of an exception its class, its words without what they quote, and its frames without their variables."""
+def _add_exceptions(_logger: Any, _method: str, event: Event) -> Event:
+    """Say of an exception its class, its words without what they quote, and its frames without their variables."""
     found = event.pop("exc_info", None)
     error = found[1] if isinstance(found, tuple) else found
     if isinstance(error, BaseException):
         # The line itself may quote the exception, as Celery's lines do.
         event["event"] = _unquoted(event["event"])
         tracebacks = [found[2]] if isinstance(found, tuple) else []
-        event["exceptions"] = [_told(each, tracebacks) for each in _chain(error)]
+        event["exceptions"] = [_render_exception(each, tracebacks) for each in _chain(error)]
     return event
 
 
@@ -206,7 +206,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
-def _told(error: BaseException, tracebacks: list[Any]) -> Event:
+def _render_exception(error: BaseException, tracebacks: list[Any]) -> Event:
     """`tracebacks` holds the one that was logged, for the first of a chain: Celery takes it off the exception."""
     trace = tracebacks.pop() if tracebacks else error.__traceback__
     kind = type(error)
@@ -246,10 +246,14 @@ def _redacted(key: str, value: Any) -> Any:
         return "..."
     if key == "exceptions":
         return [
-            {**told, "message": clean(told["message"]), "frames": [*map(clean, told["frames"])]}
-            for told in value
+            {
+                **rendered,
+                "message": redact_log_text(rendered["message"]),
+                "frames": [*map(redact_log_text, rendered["frames"])],
+            }
+            for rendered in value
         ]
-    return clean(str(value))
+    return redact_log_text(str(value))
 
 
 def _as_json(_logger: Any, _method: str, event: Event) -> str:
@@ -266,7 +270,7 @@ def _readable(_logger: Any, _method: str, event: Event) -> str:
     values = "".join(f" {key}={value}" for key, value in event.items())
     whose = f"  [{request_id[:8]}]" if request_id else ""
     lines = [f"{at[11:23]} {level:7} {logger} {said}{values}{whose}"]
-    for told in exceptions:
-        lines += [f"    {told['type']}: {told['message']}"]
-        lines += [f"        {frame}" for frame in told["frames"]]
+    for rendered in exceptions:
+        lines += [f"    {rendered['type']}: {rendered['message']}"]
+        lines += [f"        {frame}" for frame in rendered["frames"]]
     return "\n".join(lines)

@@ -1,6 +1,6 @@
-"""Figures for Prometheus, read from the database: the same whichever process of whichever machine is asked.
+"""Metrics for Prometheus, read from the database: the same whichever process of whichever machine is asked.
 
-Every statement looks at one hour at most, along an index. There is no figure about a person.
+Every statement looks at one hour at most, along an index. There is no metric about a person.
 """
 
 from collections import Counter, defaultdict
@@ -26,11 +26,11 @@ HOUR, TEN_MINUTES = timedelta(hours=1), timedelta(minutes=10)
 SAMPLE = 2000
 
 
-class Figures(Collector):
+class DatabaseCollector(Collector):
     """Reads everything anew each time it is asked."""
 
     def collect(self) -> Iterator[Metric]:
-        """Give one family of figures after the other."""
+        """Yield one family of metrics after the other."""
         names = providers.names()
         yield _signups()
         yield _sends(names)
@@ -40,9 +40,9 @@ class Figures(Collector):
 
 
 def text() -> bytes:
-    """All figures in Prometheus's format. Raises Error of django.db."""
+    """All metrics in Prometheus's format. Raises Error of django.db."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(Figures())
+    registry.register(DatabaseCollector())
     return generate_latest(registry)
 
 
@@ -71,7 +71,7 @@ def _sends(names: dict[UUID, str]) -> Metric:
     groups = sent.values_list("channel", "provider_id", "status").annotate(number=Count("pk"))
     numbers: Counter[tuple[str, str, str]] = Counter()
     for channel, provider_id, status, number in groups:
-        # Of a row that bears the name of another provider, or was deleted, the figure is of all that are called so.
+        # Of a row that bears the name of another provider, or was deleted, the metric is of all that are called so.
         numbers[channel, _name(provider_id, names), status] += number
     for labels, number in numbers.items():
         found.add_metric(labels, number)
@@ -122,5 +122,5 @@ def _breakers(names: dict[UUID, str]) -> Metric:
     return found
 
 
-def _gauge(name: str, says: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"storefront_{name}", says, labels=labels)
+def _gauge(name: str, description: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"storefront_{name}", description, labels=labels)

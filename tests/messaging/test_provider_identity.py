@@ -170,12 +170,12 @@ def test_the_board_has_one_line_for_a_provider_whatever_it_was_called(boss):
 
 
 def nobody_is_told_of(row):
-    """Neither an alert, nor the figures, nor the look-up take it for paused."""
+    """Neither an alert, nor the metrics, nor the look-up take it for paused."""
     alert_on_delays()
-    figures = metrics.text().decode()
+    exported = metrics.text().decode()
     return (
         not Alert.objects.filter(kind="provider_paused").exists()
-        and f'storefront_breaker_open{{provider="{row}"}} 1.0' not in figures
+        and f'storefront_breaker_open{{provider="{row}"}} 1.0' not in exported
         and not breaker.paused([EMAIL])
     )
 

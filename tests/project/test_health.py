@@ -19,13 +19,13 @@ from storefront.observability import health
 from tests.support.people import Shopper, make_shopper
 
 TOKEN = "a token of forty characters, more or less"
-FIGURE = re.compile(r"^(\w+)(?:\{(.*)\})? ([\d.e+-]+)$", re.MULTILINE)
+METRIC = re.compile(r"^(\w+)(?:\{(.*)\})? ([\d.e+-]+)$", re.MULTILINE)
 
 
 @pytest.fixture(autouse=True)
 def _ask_anew():
     """Forget what other tests were told."""
-    health.database.asked_at = health.broker.asked_at = float("-inf")
+    health.database.started_at = health.broker.started_at = float("-inf")
 
 
 @pytest.fixture
@@ -139,11 +139,11 @@ def test_without_its_tables_a_site_is_not_ready(operator):
         with connection.cursor() as cursor:
             cursor.execute("SELECT * FROM not_migrated")
 
-    health.database.ask, ask = no_such_table, health.database.ask
+    health.database.check, check = no_such_table, health.database.check
     try:
         answer = operator.get("/readyz")
     finally:
-        health.database.ask = ask
+        health.database.check = check
 
     assert answer.status_code == 503
     assert answer.json() == {"ok": False, "database": "down", "queue_age": None, "broker": "none"}
@@ -162,7 +162,7 @@ def test_strangers_learn_no_more_than_whether_the_site_is_ready(
     settings.METRICS_TOKEN = token
     message(due_at=Now() - timedelta(seconds=90))
     if not well:
-        monkeypatch.setattr(health.database, "ask", broken)
+        monkeypatch.setattr(health.database, "check", broken)
     headers = {} if brought is None else {"Authorization": brought}
 
     answer = balancer.get("/readyz", headers=headers)
@@ -175,12 +175,12 @@ def test_strangers_learn_no_more_than_whether_the_site_is_ready(
 
 def test_probes_do_not_pile_up_behind_a_database_that_hangs():
     asked, answered = [], threading.Event()
-    watch = health.Watch(lambda: asked.append(1) or answered.wait(5), 0.2)
+    check = health.BackgroundCheck(lambda: asked.append(1) or answered.wait(5), 0.2)
     began = time.monotonic()
 
     for _probe in range(50):
         with pytest.raises(TimeoutError):
-            watch.begin().answer()
+            check.start().result()
 
     assert time.monotonic() - began < 1
     assert len(asked) == 1
@@ -189,20 +189,20 @@ def test_probes_do_not_pile_up_behind_a_database_that_hangs():
 
 def test_an_answer_is_kept_for_a_moment():
     asked = []
-    watch = health.Watch(lambda: asked.append(1), 1)
+    check = health.BackgroundCheck(lambda: asked.append(1), 1)
 
     for _probe in range(50):
-        watch.begin().answer()
+        check.start().result()
 
     assert len(asked) == 1
 
 
-# Figures
+# Metrics
 
 
 @pytest.fixture
 def prometheus(settings):
-    """Whoever knows the token; reads figures as {name: {labels: value}}."""
+    """Whoever knows the token; reads metrics as {name: {labels: value}}."""
     settings.METRICS_TOKEN = TOKEN
     balancer = Client(SERVER_NAME="10.0.0.7", headers={"Authorization": f"Bearer {TOKEN}"})
 
@@ -210,10 +210,10 @@ def prometheus(settings):
         answer = balancer.get("/metrics")
         assert answer.status_code == 200
         assert answer.headers["Content-Type"].startswith("text/plain")
-        figures = {}
-        for name, labels, value in FIGURE.findall(answer.content.decode()):
-            figures.setdefault(name.removeprefix("storefront_"), {})[labels] = float(value)
-        return figures
+        metrics = {}
+        for name, labels, value in METRIC.findall(answer.content.decode()):
+            metrics.setdefault(name.removeprefix("storefront_"), {})[labels] = float(value)
+        return metrics
 
     return read
 
@@ -222,7 +222,7 @@ def prometheus(settings):
 @pytest.mark.parametrize(
     "brought", [None, "", "Bearer", "Bearer ", f"Bearer {TOKEN}x", TOKEN, f"Basic {TOKEN}", "Bearer é"]
 )  # fmt: skip
-def test_without_the_token_there_are_no_figures(balancer, settings, token, brought):
+def test_without_the_token_there_are_no_metrics(balancer, settings, token, brought):
     settings.METRICS_TOKEN = token
     headers = {} if brought is None else {"Authorization": brought}
 
@@ -292,16 +292,16 @@ def test_the_queue_is_told_by_its_length_and_age(prometheus, db):  # OUT-07
     message(Status.SENDING, lease_until=Now())
     message(Status.SENT, created_at=Now() - timedelta(hours=3))
 
-    figures = prometheus()
+    metrics = prometheus()
 
-    assert figures["queued_messages"] == {"": 2}
-    assert 75 <= figures["oldest_queued_seconds"][""] < 80
+    assert metrics["queued_messages"] == {"": 2}
+    assert 75 <= metrics["oldest_queued_seconds"][""] < 80
 
 
 def test_an_empty_queue_has_no_age(prometheus, db):
-    figures = prometheus()
+    metrics = prometheus()
 
-    assert figures["queued_messages"] == figures["oldest_queued_seconds"] == {"": 0}
+    assert metrics["queued_messages"] == metrics["oldest_queued_seconds"] == {"": 0}
 
 
 def test_a_provider_that_is_left_alone_is_told(prometheus, db):
@@ -323,7 +323,7 @@ def test_a_provider_that_is_left_alone_is_told(prometheus, db):
     }
 
 
-def test_figures_name_nobody_and_take_seven_statements(  # LOG-03
+def test_metrics_name_nobody_and_take_seven_statements(  # LOG-03
     prometheus, ana, postbox, settings, django_assert_max_num_queries
 ):
     make_shopper(ana, "ana@example.com")

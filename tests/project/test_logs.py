@@ -17,7 +17,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars, get_conte
 from accounts import conf
 from accounts.models import User
 from messaging.outbox import wakeup
-from storefront.middleware import every_answer
+from storefront.middleware import request_id
 from storefront.observability import access_log
 from storefront.observability import logging as site_logging
 from tests.support.people import Shopper
@@ -46,7 +46,7 @@ class Log:
         self.written = io.StringIO()
         handler = logging.StreamHandler(self.written)
         handler.setFormatter(site_logging.formatter(debug=debug))
-        handler.addFilter(site_logging.HideTokens())
+        handler.addFilter(site_logging.RedactTokens())
         self.logger = logging.Logger("shop", logging.DEBUG)
         self.logger.addHandler(handler)
 
@@ -408,7 +408,7 @@ def test_every_logger_writes_through_one_handler():
 
 
 def test_naming_a_request_costs_less_than_30_microseconds():
-    middleware = every_answer(lambda request: SimpleNamespace(headers={}))
+    middleware = request_id(lambda request: SimpleNamespace(headers={}))
     times = timeit.repeat(
         lambda: middleware(SimpleNamespace(META={}, path_info="/")), number=200, repeat=20
     )
