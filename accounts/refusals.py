@@ -36,7 +36,7 @@ def record_limit(
 
 
 def count(kind: str, identifier: Identifier | None = None) -> None:
-    """Count one refusal, for the board and the alerts."""
+    """Count one refusal, for the dashboard and the alerts."""
     identifier_kind = identifier.kind if identifier else ""
     # Nothing bounds how often a limit is hit: with the country of whatever was typed, one address could add a row
     # for each country and minute.

@@ -1,1 +1,1 @@
-"""All that only staff see: the admin site and its door, the pages of support, the dashboard."""
+"""All that only staff see: the admin site and its sign-in, the pages of support, the dashboard."""

@@ -1,4 +1,4 @@
-"""The back office: Django's admin behind a door of its own, and the groups of its roles."""
+"""The back office: Django's admin behind a sign-in of its own, and the groups of its roles."""
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin_apps

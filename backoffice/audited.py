@@ -7,42 +7,36 @@ class AuditedModelAdmin:
     """A page of the admin that tells its site of each row that staff open or change (LOG-01)."""
 
     def log_addition(self, request, obj, message):
-        """A row was added."""
-        self._note(request, "staff_added", obj.pk)
+        self._audit(request, "staff_added", obj.pk)
         return super().log_addition(request, obj, message)
 
     def log_change(self, request, obj, message):
-        """A row was changed, by a form, a button or an action."""
-        self._note(request, "staff_changed", obj.pk)
+        self._audit(request, "staff_changed", obj.pk)
         return super().log_change(request, obj, message)
 
     def log_deletions(self, request, queryset):
-        """Rows are about to be removed."""
         for row in queryset:
-            self._note(request, "staff_removed", row.pk)
+            self._audit(request, "staff_removed", row.pk)
         return super().log_deletions(request, queryset)
 
     def change_view(self, request, object_id, *args, **kwargs):
-        """A row was opened."""
         response = super().change_view(request, object_id, *args, **kwargs)
-        return self.note_opened(request, response, object_id)
+        return self.audit_view(request, response, object_id)
 
     def delete_view(self, request, object_id, *args, **kwargs):
-        """A row was opened, on the page that asks before it is removed."""
         response = super().delete_view(request, object_id, *args, **kwargs)
-        return self.note_opened(request, response, object_id)
+        return self.audit_view(request, response, object_id)
 
     def history_view(self, request, object_id, *args, **kwargs):
-        """A row was opened, on the page of what staff did to it."""
         response = super().history_view(request, object_id, *args, **kwargs)
-        return self.note_opened(request, response, object_id)
+        return self.audit_view(request, response, object_id)
 
-    def note_opened(self, request, response, pk):
-        """Note that a page shows one row, and return its `response`."""
+    def audit_view(self, request, response, pk):
+        """Record that a page shows one row, and return its `response`."""
         if request.method == "GET" and response.status_code == 200:
             with outages.left_out_in_outage("a page of staff was opened"):
-                self._note(request, "staff_viewed", pk)
+                self._audit(request, "staff_viewed", pk)
         return response
 
-    def _note(self, request, kind, pk):
-        self.admin_site.note(request, kind, about=f"{self.opts.model_name} {pk}")
+    def _audit(self, request, kind, pk):
+        self.admin_site.audit(request, kind, about=f"{self.opts.model_name} {pk}")

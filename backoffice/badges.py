@@ -5,7 +5,7 @@ from django.utils.html import format_html
 from messaging.models import Status
 
 GOOD, WAIT, BAD, OFF = "good", "wait", "bad", "off"
-TONES = {
+STATUS_TONES = {
     Status.QUEUED: WAIT,
     Status.SENDING: WAIT,
     Status.SENT: GOOD,
@@ -19,15 +19,19 @@ TONES = {
 
 
 def badge(tone, word):
-    """A word in one of four colours."""
+    """Return a word as a badge in one of four colours."""
     return format_html('<span class="badge badge-{}">{}</span>', tone, word)
 
 
-def with_note(words, note):
-    """Words with something smaller below them, or alone."""
-    return format_html('{}<div class="small quiet">{}</div>', words, note) if note else str(words)
+def with_subtext(words, subtext):
+    """Return words with smaller ones below them, if there are any."""
+    return (
+        format_html('{}<div class="small quiet">{}</div>', words, subtext)
+        if subtext
+        else str(words)
+    )
 
 
-def of_status(status):
+def status_badge(status):
     """The badge of a message or a receipt."""
-    return badge(TONES[Status(status)], Status(status).label)
+    return badge(STATUS_TONES[Status(status)], Status(status).label)

@@ -29,26 +29,26 @@ BURSTS: dict[str, tuple[str, Rate]] = {
 MINUTE = timedelta(minutes=1)
 
 
-def watch() -> None:
-    """Sound an alert for each burst that is going on."""
+def alert_on_bursts() -> None:
+    """Raise an alert for each burst that is going on."""
     for kind, (alert, rate) in BURSTS.items():
         number = _refusals(kind, rate) if kind in COUNTED else _events(kind, rate)
         if number >= rate.times:
             alerts.trigger(alert, f"{rate.times} or more within {rate.seconds // 60} min")
 
 
-# So long it is worth telling.
-WARNED_WITHIN = timedelta(days=3)
+# A later warning is worth nothing.
+WARNING_LIFETIME = timedelta(days=3)
 
 
-def warn(kind: str, *, entry: int, by: UUID) -> None:
+def warn_superusers(kind: str, *, entry: int, by: UUID) -> None:
     """Write to all contacts of all superusers what an entry in the log of staff says; in the caller's transaction.
 
     On both channels: the provider that it is about may carry one of them. Past what one account may change in an
     hour only the alert counts on, so that nobody texts superusers without end.
     """
-    every = limits.warnings(str(by))
-    if len(consume(*every)) < len(every):
+    caps = limits.warnings(str(by))
+    if len(consume(*caps)) < len(caps):
         return
     for user in User.objects.filter(is_superuser=True, is_active=True):
         for contact in user.contacts:
@@ -61,7 +61,7 @@ def warn(kind: str, *, entry: int, by: UUID) -> None:
                 part=kind,
                 channel=challenges.message_channel(contact.kind),
                 address=contact.address,
-                lifetime=WARNED_WITHIN,
+                lifetime=WARNING_LIFETIME,
             )
 
 
@@ -77,14 +77,14 @@ def forged_receipt(provider: Provider | None, *, client: ClientInfo) -> None:
 
 
 def _events(kind: str, rate: Rate) -> int:
-    """How many there were lately. Counts no further than it has to."""
+    """How many events there were within `rate.seconds`. Counts no further than it has to."""
     since = Now() - timedelta(seconds=rate.seconds)
     newest = SecurityEvent.objects.filter(kind=kind, at__gt=since).order_by("-at", "-pk")
     return newest[: rate.times].count()
 
 
 def _refusals(kind: str, rate: Rate) -> int:
-    """How many were counted lately, with all of the minute in which the time began."""
+    """How many refusals were counted within `rate.seconds`, with all of the minute in which that time began."""
     since = Now() - timedelta(seconds=rate.seconds) - MINUTE
-    lately = RefusalCount.objects.filter(kind=kind, minute__gt=since)
-    return lately.aggregate(all=Sum("count"))["all"] or 0
+    recent = RefusalCount.objects.filter(kind=kind, minute__gt=since)
+    return recent.aggregate(total=Sum("count"))["total"] or 0

@@ -48,7 +48,6 @@ class StaffStepMixin:
         return sentence(refusal)
 
     def get_context_data(self, **kwargs):
-        """Add what every page of the admin has."""
         page = self.site.each_context(self.request)
         return super().get_context_data(**kwargs) | {**page, "title": self.title}
 
@@ -57,7 +56,6 @@ class StaffStepMixin:
         return TemplateResponseMixin.render_to_response(self, context, **response_kwargs)
 
     def render_or_redirect(self, url, *, message, **context):
-        """Show the page with news."""
         return self.render_to_response(self.get_context_data(notice=message, **context))
 
     def redirect(self, message="", *, url="", flash=False):
@@ -76,12 +74,12 @@ class BaseStaffCodeView(StaffStepMixin, PendingChallengeMixin, CodeView):
     start_again = gettext_lazy("Start again")
     again: str  # the name of the URL that sends another code
     # Whether what waits in the session is what this page is about.
-    fits = True
+    matches_pending = True
 
     def check_access(self):
         """Only for who typed the right password, a short while ago."""
         super().check_access()
-        if not self.fits or self.began_at < now() - conf.STAFF_CODE_WITHIN:
+        if not self.matches_pending or self.began_at < now() - conf.STAFF_CODE_WITHIN:
             self.redirect_to_start()
 
     def get_second_click_denial(self):
@@ -106,7 +104,6 @@ class BaseStaffCodeView(StaffStepMixin, PendingChallengeMixin, CodeView):
 
     @property
     def began_at(self):
-        """When the attempt began."""
         return self.challenge.created_at
 
     @property
@@ -116,5 +113,5 @@ class BaseStaffCodeView(StaffStepMixin, PendingChallengeMixin, CodeView):
 
 
 def sentence(refusal):
-    """What to say: staff have no other channel to be sent to."""
+    """Word a refusal for staff, who have no other channel to be sent to."""
     return CHANNEL_DOWN if isinstance(refusal, ChannelDown) else refusal.message

@@ -1,4 +1,4 @@
-"""The numbers of the sign-up board, as rows that name nobody."""
+"""The numbers of the sign-up dashboard, as rows that name nobody."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -6,7 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from messaging.models import CHANNELS
 
 
-class What(models.TextChoices):
+class Measure(models.TextChoices):
     """What is counted. The first five are people who registered, in the hour in which they began."""
 
     IDENTIFIED = "identified", _("identified")
@@ -15,52 +15,60 @@ class What(models.TextChoices):
     VERIFIED = "verified", _("verified")
     COMPLETED = "completed", _("completed")
     SIGN_UPS = "sign_ups", _("sign-ups")
-    HANDOVER = "handover", _("time to hand-over")
-    PROOF = "proof", _("time to verify")
+    HANDOVER_TIME = "handover", _("time to hand-over")
+    VERIFICATION_TIME = "verifying", _("time to verify")
     MESSAGES = "messages", _("messages")
     REFUSED = "refused", _("refusals")
     COUNTED = "counted", _("counted")
 
 
-STEPS = (What.IDENTIFIED, What.HANDED, What.DELIVERED, What.VERIFIED, What.COMPLETED)
+STEPS = (
+    Measure.IDENTIFIED,
+    Measure.HANDED,
+    Measure.DELIVERED,
+    Measure.VERIFIED,
+    Measure.COMPLETED,
+)
 
 
-class Span(models.TextChoices):
-    """How long a tally's time is."""
+class Granularity(models.TextChoices):
+    """How long the time of one rollup is."""
 
     HOUR = "hour", _("hour")
     DAY = "day", _("day")
 
 
-KEY = ("what", "channel", "country", "provider_id", "detail")
-
-
+KEY = ("measure", "channel", "country", "provider_id", "detail")
 Key = tuple[str, str, str, str, str]
 
 
-class Tally(models.Model):
-    """One number: how many of `what` in the hour or day that began at `at`."""
+class SignupRollup(models.Model):
+    """How much there was of one measure in the hour or day that began at `starts_at`."""
 
-    span = models.CharField(_("for each"), max_length=4, choices=Span)
-    at = models.DateTimeField(_("from"))
-    what = models.CharField(_("what"), max_length=12, choices=What)
+    granularity = models.CharField(_("for each"), max_length=4, choices=Granularity)
+    starts_at = models.DateTimeField(_("from"))
+    measure = models.CharField(_("measure"), max_length=12, choices=Measure)
     channel = models.CharField(_("channel"), max_length=8, choices=CHANNELS, blank=True)
     country = models.CharField(_("country"), max_length=2, blank=True)
-    # As text, for the keys of most tallies have none.
+    # As text, for the keys of most rollups have none.
     provider_id = models.CharField(_("provider"), max_length=40, blank=True)
     detail = models.CharField(_("detail"), max_length=40, blank=True)
-    number = models.PositiveIntegerField(_("number"))
+    count = models.PositiveIntegerField(_("count"))
 
     class Meta:
         verbose_name = _("sign-up number")
-        verbose_name_plural = _("sign-up board")
+        verbose_name_plural = _("sign-up dashboard")
         default_permissions = ("view",)
-        constraints = [models.UniqueConstraint(fields=["span", "at", *KEY], name="tally_once")]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["granularity", "starts_at", *KEY], name="signup_rollup_once"
+            )
+        ]
 
     def __str__(self):
-        return f"{self.what} {self.at:%Y-%m-%d %H:%M}"
+        return f"{self.measure} {self.starts_at:%Y-%m-%d %H:%M}"
 
     @property
     def key(self) -> Key:
         """What this row counts."""
-        return self.what, self.channel, self.country, self.provider_id, self.detail
+        return self.measure, self.channel, self.country, self.provider_id, self.detail

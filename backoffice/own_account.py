@@ -27,31 +27,30 @@ class ChangeView(StaffStepMixin, StepView):
     lead = ""
 
     def get_identifier(self, form):
-        """Where the codes of this account go."""
+        """Return where the codes of this account go."""
         return self.request.user.contacts[0]
 
-    def kept(self, form):
-        """What waits in the session for the code."""
+    def get_pending(self, form):
+        """Return what waits in the session for the code."""
         raise NotImplementedError
 
     def perform(self, form):
-        """Look at the password, send the code, and ask for it."""
+        """Check the password, send the code, and ask for it."""
         challenge = roles.begin_change(
             self.request.user,
             form.cleaned_data["current"],
             new=form.cleaned_data.get("password", ""),
-            current=self.current(form),
+            current=self.get_current_challenge(form),
             visitor=self.visitor,
         )
-        pending.save(self.request, challenge, self.kept(form))
+        pending.save(self.request, challenge, self.get_pending(form))
         return self.redirect()
 
-    def current(self, form):
+    def get_current_challenge(self, form):
         """The attempt to go on with, if it is about the same: a second click sends no second code."""
         return pending.get_challenge(self.request, Purpose.STAFF_CHANGE)
 
     def get_context_data(self, **kwargs):
-        """Say what comes next."""
         return super().get_context_data(**kwargs) | {"lead": self.lead}
 
 
@@ -64,18 +63,17 @@ class PasswordChangeView(ChangeView):
     success_url = reverse_lazy("admin:password_change_code")
 
     def get_form_kwargs(self):
-        """Tell the form whose password it is."""
         return {**super().get_form_kwargs(), "user": self.request.user}
 
-    def kept(self, form):
-        """Only its final hash (REG-10)."""
+    def get_pending(self, form):
+        """Keep the final hash of the password, and nothing else of it (REG-10)."""
         profile = pending.Profile(password=make_password(form.cleaned_data["password"]))
         return pending.Pending(typed="", profile=profile)
 
-    def current(self, form):
+    def get_current_challenge(self, form):
         """One that waits with a password, not with a contact."""
         begun = pending.load(self.request)
-        return super().current(form) if begun and begun.profile.password else None
+        return super().get_current_challenge(form) if begun and begun.profile.password else None
 
 
 class ContactChangeView(ChangeView):
@@ -90,26 +88,30 @@ class ContactChangeView(ChangeView):
     success_url = reverse_lazy("admin:contact_change_code")
 
     def perform(self, form):
-        """Say when codes go there already."""
+        """Refuse the contact that codes go to already."""
         if form.identifier.key == self.request.user.contacts[0].key:
             raise Refused(_("Your codes already go there."), "contact")
         return super().perform(form)
 
-    def kept(self, form):
-        """The contact, as it was read."""
+    def get_pending(self, form):
+        """Keep the contact, as it was read."""
         return pending.Pending(typed=form.identifier.address)
 
-    def current(self, form):
+    def get_current_challenge(self, form):
         """One that waits with the same contact."""
         begun = pending.load(self.request)
-        return super().current(form) if begun and begun.typed == form.identifier.address else None
+        return (
+            super().get_current_challenge(form)
+            if begun and begun.typed == form.identifier.address
+            else None
+        )
 
 
 class FinalCodeView(BaseStaffCodeView):
     """The code with which the change is made."""
 
     def finish(self, message):
-        """Drop what waited, take a new session id (SES-01), and lead to the front page with the news."""
+        """Drop what waited for the code, take a new session id (SES-01), and lead to the front page with the news."""
         pending.clear_journey(self.request)
         pending.record_reauthentication(self.request, by=self.request.user.primary)
         return self.redirect_with_message(message)
@@ -125,27 +127,27 @@ class PasswordCodeView(FinalCodeView):
     again = "admin:password_change_code_again"
 
     @property
-    def fits(self):
+    def matches_pending(self):
         """Whether a password waits for this code."""
         return bool(self.pending.profile.password)
 
     def use_code(self, code):
-        """Change it; this browser stays signed in, under a new session id (PWD-07)."""
+        """Change the password; this browser stays signed in, under a new session id (PWD-07)."""
         request = self.request
         roles.change_password(
             request.user,
             self.challenge,
             code,
             hashed=self.pending.profile.password,
-            keep=request.session.session_key,
+            except_session=request.session.session_key,
             client=self.client,
         )
-        pending.keep_signed_in(request, request.user, roles.account_of(request.user))
+        pending.keep_signed_in(request, request.user, roles.staff_account_key(request.user))
         return self.finish(_("Your password is changed. Your other sessions have ended."))
 
 
 class PasswordResendView(ResendCodeView, PasswordCodeView):
-    """Another code for it."""
+    """Another code for a new password."""
 
 
 class ContactCodeView(BaseStaffCodeView):
@@ -159,7 +161,7 @@ class ContactCodeView(BaseStaffCodeView):
     success_url = reverse_lazy("admin:contact_change_new")
 
     @property
-    def fits(self):
+    def matches_pending(self):
         """Whether a contact waits for this code."""
         return bool(self.pending.typed)
 
@@ -178,7 +180,7 @@ class ContactCodeView(BaseStaffCodeView):
 
 
 class ContactResendView(ResendCodeView, ContactCodeView):
-    """Another code for it."""
+    """Another code to the contact there is."""
 
 
 class NewContactCodeView(FinalCodeView):
@@ -199,13 +201,13 @@ class NewContactCodeView(FinalCodeView):
         return self.challenge.address
 
     def use_code(self, code):
-        """Change it; this browser stays signed in, under a new session id."""
+        """Change the contact; this browser stays signed in, under a new session id."""
         request = self.request
         roles.change_contact(
             request.user,
             self.challenge,
             code,
-            keep=request.session.session_key,
+            except_session=request.session.session_key,
             client=self.client,
         )
         return self.finish(
@@ -214,7 +216,7 @@ class NewContactCodeView(FinalCodeView):
 
 
 class NewContactResendView(ResendCodeView, NewContactCodeView):
-    """Another code for it."""
+    """Another code to the new contact."""
 
 
 PAGES = {
@@ -229,10 +231,10 @@ PAGES = {
 
 
 def urls(site):
-    """The addresses of these pages, each for who is signed in on the staff pages."""
+    """Return the URL patterns of these pages, each for who is signed in on the staff pages."""
     return [
         path(
-            where, site.admin_view(view.as_view(site=site)), name=where.strip("/").replace("/", "_")
+            route, site.admin_view(view.as_view(site=site)), name=route.strip("/").replace("/", "_")
         )
-        for where, view in PAGES.items()
+        for route, view in PAGES.items()
     ]

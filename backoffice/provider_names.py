@@ -1,4 +1,4 @@
-"""What staff call the providers that messages and tallies know by their id, also those that were deleted."""
+"""What staff call the providers that messages and rollups know by their id, also those that were deleted."""
 
 from functools import cached_property
 from uuid import UUID
@@ -18,7 +18,7 @@ NAME = Subquery(Provider.objects.filter(pk=OuterRef("provider_id")).values("name
 class ProviderNames:
     """The names of all providers at this moment: made once for a page, and asked for when one is needed."""
 
-    def of(self, provider_id: UUID | str | None, *, known: str | None = None, nobody=""):
+    def name_for(self, provider_id: UUID | str | None, *, known: str | None = None, nobody=""):
         """What to call the provider with this id, when `known` does not say it; `nobody` without one."""
         if not provider_id:
             return nobody
@@ -51,16 +51,14 @@ class NamesProvidersMixin:
     """For an admin whose rows have a `provider_id`: gives each row on a page its `provider_name`."""
 
     def get_changelist_instance(self, request):
-        """Name the providers of the rows that are shown."""
         changelist = super().get_changelist_instance(request)
         names = ProviderNames()
         for row in changelist.result_list:
-            row.provider_name = names.of(row.provider_id)
+            row.provider_name = names.name_for(row.provider_id)
         return changelist
 
     def get_object(self, request, object_id, from_field=None):
-        """Name the provider of one row."""
         row = super().get_object(request, object_id, from_field)
         if row:
-            row.provider_name = ProviderNames().of(row.provider_id)
+            row.provider_name = ProviderNames().name_for(row.provider_id)
         return row

@@ -1,4 +1,4 @@
-"""Staff: both steps of their door, their own account, and what whoever runs the site decides about them."""
+"""Staff: both steps of their sign-in, their own account, and what whoever runs the site decides about them."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -22,9 +22,9 @@ from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from ratelimits.engine import Hit, Limit, refund
 
-# A wrong password at the door, and on the pages of the own account.
-FAILED_SIGN_INS = ("staff_sign_in_failed", "sign_in_failed")
-NAMES = SUPPORT, OPERATIONS, AUDITOR = "Support", "Operations", "Auditor"
+# A wrong password at the sign-in, and on the pages of the own account.
+PASSWORD_FAILURES = ("staff_sign_in_failed", "sign_in_failed")
+ROLE_NAMES = SUPPORT, OPERATIONS, AUDITOR = "Support", "Operations", "Auditor"
 
 # What each role may do, as Django names permissions; those that do not exist are left out.
 ROLES = {
@@ -41,7 +41,7 @@ ROLES = {
             "messaging.view_alert",
             "messaging.view_outboxmessage",
         ),
-        "backoffice.view_tally",
+        "backoffice.view_signuprollup",
     ),
 }
 # The apps of which an auditor sees everything, and changes nothing.
@@ -56,11 +56,11 @@ TWO_ACCOUNTS = _(
 def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
     """Take a try at the password of a member of staff, before anybody looks at it; a success gives it back.
 
-    A browser that came through this door before has tries of its own, which neither strangers nor its household
+    A browser that signed in to the staff pages before has tries of its own, which neither strangers nor its household
     spend (LIM-04). Raises StaffPasswordLocked.
     """
     user = User.objects.filter(username=username, is_staff=True).first()
-    browser = visitor.trusted_browser_id(user, account_of(user) if user else "staff")
+    browser = visitor.trusted_browser_id(user, staff_account_key(user) if user else "staff")
     own = limits.staff_logins_by_browser(browser)
     asked = own if browser else limits.staff_logins(username, visitor.client)
     try:
@@ -71,9 +71,9 @@ def try_password(username: str, *, visitor: Visitor) -> list[Hit]:
         raise
 
 
-def browser_of(tried: Iterable[Hit]) -> str:
-    """What an event of these tries is about: the browser that came through this door before, or ""."""
-    own = (hit.limit.subject for hit in tried if hit.limit.name == limits.BY_STAFF_BROWSER)
+def browser_tried(hits: Iterable[Hit]) -> str:
+    """What an event of these tries is about: the browser that signed in to the staff pages before, or ""."""
+    own = (hit.limit.subject for hit in hits if hit.limit.name == limits.BY_STAFF_BROWSER)
     return next((f"{audit.BROWSER}{name}" for name in own), "")
 
 
@@ -81,13 +81,13 @@ def tries_of_browsers(user: User) -> list[Limit]:
     """The limits of this member of staff's own browsers in which a wrong password was typed lately."""
     since = Now() - timedelta(seconds=max(rate.seconds for rate in conf.STAFF_LOGINS_PER_NAME))
     theirs = Q(user=user) | Q(fingerprint__in=fingerprints(user.username or ""))
-    failed = SecurityEvent.objects.filter(theirs, kind__in=FAILED_SIGN_INS, at__gt=since)
+    failed = SecurityEvent.objects.filter(theirs, kind__in=PASSWORD_FAILURES, at__gt=since)
     every = map(limits.staff_logins_by_browser, audit.trusted_browsers(failed))
     return [limit for own in every for limit in own]
 
 
-def account_of(user: User) -> str:
-    """What a browser that came through this door remembers; the shop's door remembers something else."""
+def staff_account_key(user: User) -> str:
+    """Return under which key a browser is trusted on the staff pages; the shop has another key."""
     return f"staff {user.pk}"
 
 
@@ -96,18 +96,18 @@ def send_code(user: User, *, current: Challenge | None = None, client: ClientInf
 
     Goes on with `current` while its code is on its way. Raises TooOften, ChannelDown.
     """
-    return _code(Purpose.STAFF, user, current, client)
+    return _send_or_resume(Purpose.STAFF, user, current, client)
 
 
-def by_code(challenge: Challenge, typed: str, *, client: ClientInfo) -> User:
-    """Open the staff pages to whoever typed the password and now the right code (ADM-04).
+def sign_in_with_code(challenge: Challenge, typed: str, *, client: ClientInfo) -> User:
+    """Sign in to the staff pages whoever typed the password and now the right code (ADM-04).
 
     Raises the refusals of `challenges.check`; CodeClosed, too, for who is no longer staff or has another contact.
     """
     challenges.check(challenge, typed, client=client)
     with transaction.atomic():
-        # The user first, as everywhere.
-        account = _still_theirs(challenge)
+        # The user's row first: every flow locks it before those of challenges.
+        account = _staff_with_contact(challenge)
         if not account.update(last_login=Now()):
             raise CodeClosed
         challenges.use_up(challenge)
@@ -124,31 +124,40 @@ def begin_change(
     `new` is the password that shall take its place, if one shall. Goes on with `current` while its code is on its way.
     Raises PasswordWrong, PasswordBreached, StaffPasswordLocked, TooOften, ChannelDown.
     """
-    tried = try_password(user.username or "", visitor=visitor)
+    hits = try_password(user.username or "", visitor=visitor)
     if not check_password(password, user.password):
-        about = browser_of(tried)
+        about = browser_tried(hits)
         audit.record("sign_in_failed", client=visitor.client, user=user, about=about)
         raise PasswordWrong
-    refund(*tried)
+    refund(*hits)
     validation.refuse_breached(new, *limits.breach_checks(str(user.pk)))
-    return _code(Purpose.STAFF_CHANGE, user, current, visitor.client)
+    return _send_or_resume(Purpose.STAFF_CHANGE, user, current, visitor.client)
 
 
 def change_password(
-    user: User, challenge: Challenge, typed: str, *, hashed: str, keep: str, client: ClientInfo
+    user: User,
+    challenge: Challenge,
+    typed: str,
+    *,
+    hashed: str,
+    except_session: str,
+    client: ClientInfo,
 ) -> None:
     """Put a new password, which comes as its hash, in the place of the one that was looked at.
 
-    All sessions end but the one with the key `keep`; all contacts are told. Raises as `challenges.check`, TooOften.
+    All sessions end but the one with the key `except_session`; all contacts are told. Raises as
+    `challenges.check`, TooOften.
     """
     challenges.check(challenge, typed, client=client)
     with transaction.atomic():
         challenges.lock_user(user.pk)
-        account = _still_theirs(challenge).filter(pk=user.pk, password=user.password)
+        account = _staff_with_contact(challenge).filter(pk=user.pk, password=user.password)
         if not account.update(password=hashed):
             raise CodeClosed
         challenges.use_up(challenge)
-        _changed(user, "password_changed", told=user.contacts, keep=keep, client=client)
+        _finish_change(
+            user, "password_changed", to=user.contacts, except_session=except_session, client=client
+        )
     user.former_password, user.password = user.password, hashed
 
 
@@ -162,19 +171,19 @@ def begin_contact(
     challenges.check(challenge, typed, client=client)
     with transaction.atomic():
         challenges.lock_user(user.pk)
-        if not _still_theirs(challenge).filter(pk=user.pk).exists():
+        if not _staff_with_contact(challenge).filter(pk=user.pk).exists():
             raise CodeClosed
         challenges.use_up(challenge)
         return challenges.issue(Purpose.STAFF_CONTACT, contact, client=client, user_id=user.pk)
 
 
 def change_contact(
-    user: User, challenge: Challenge, typed: str, *, keep: str, client: ClientInfo
+    user: User, challenge: Challenge, typed: str, *, except_session: str, client: ClientInfo
 ) -> None:
     """Put the contact that the right code verifies in the place of the one of its kind, and send codes there.
 
-    All sessions end but the one with the key `keep`; the contacts there were are told. Raises as `challenges.check`,
-    TooOften.
+    All sessions end but the one with the key `except_session`; the contacts there were are told. Raises
+    as `challenges.check`, TooOften.
     """
     challenges.check(challenge, typed, client=client)
     contact, former = challenge.identifier, user.contacts
@@ -187,7 +196,9 @@ def change_contact(
             if challenge.user_id != user.pk or not active.update(**columns):
                 raise CodeClosed
             challenges.use_up(challenge)
-            _changed(user, what, told=former, keep=keep, client=client, contact=contact)
+            _finish_change(
+                user, what, to=former, except_session=except_session, client=client, contact=contact
+            )
     except IntegrityError:
         # Somebody else verified it first: the constraint decides.
         raise CodeClosed from None
@@ -210,7 +221,7 @@ def set_contact(user: User, contact: Identifier) -> None:
     user.refresh_from_db()
 
 
-def password_set(user: User) -> None:
+def record_password_set(user: User) -> None:
     """End all that began with the former password of `user`, after whoever runs the site has set another one."""
     with transaction.atomic():
         challenges.lock_user(user.pk)
@@ -242,12 +253,12 @@ def set_role(user: User, role: str) -> None:
 def fill_groups(**signal: Any) -> None:
     """Make the groups and give them what their role may do; what staff added stays. After every migration."""
     using = signal.get("using", "default")
-    for role in NAMES:
+    for role in ROLE_NAMES:
         group, _is_new = Group.objects.using(using).get_or_create(name=role)
-        group.permissions.add(*Permission.objects.using(using).filter(_of(role)))
+        group.permissions.add(*Permission.objects.using(using).filter(_permissions_of(role)))
 
 
-def _of(role: str) -> Q:
+def _permissions_of(role: str) -> Q:
     if role == AUDITOR:
         return Q(content_type__app_label__in=AUDITED, codename__startswith="view_")
     wanted = Q(pk__in=[])
@@ -257,13 +268,15 @@ def _of(role: str) -> Q:
     return wanted
 
 
-def _code(purpose: Purpose, user: User, current: Challenge | None, client: ClientInfo) -> Challenge:
+def _send_or_resume(
+    purpose: Purpose, user: User, current: Challenge | None, client: ClientInfo
+) -> Challenge:
     if current and current.user_id == user.pk and challenges.needs_none(current):
         return current
     return challenges.issue(purpose, user.contacts[0], client=client, user_id=user.pk)
 
 
-def _still_theirs(challenge: Challenge) -> QuerySet[User]:
+def _staff_with_contact(challenge: Challenge) -> QuerySet[User]:
     """The member of staff whom a code was sent to, while they are that and have that contact."""
     contact = challenge.identifier
     still = {"email_key": contact.key} if contact.kind == EMAIL else {"phone": contact.key}
@@ -271,18 +284,18 @@ def _still_theirs(challenge: Challenge) -> QuerySet[User]:
     return staff.filter(pk=challenge.user_id or challenges.NO_USER_ID)
 
 
-def _changed(
+def _finish_change(
     user: User,
     what: str,
     *,
-    told: Iterable[Identifier],
-    keep: str,
+    to: Iterable[Identifier],
+    except_session: str,
     client: ClientInfo,
     contact: Identifier | None = None,
 ) -> None:
     """Count, end and tell what a change of the own account ends and tells; `contact` is the one it was about."""
     limits.enforce(*limits.changes(str(user.pk)))
-    user.sessions.exclude(pk=keep).delete()
+    user.sessions.exclude(pk=except_session).delete()
     user.challenges.cancel_open()
     audit.record(what, client=client, identifier=contact, user=user)
-    notifications.notify(user, what, client=client, to=told)
+    notifications.notify(user, what, client=client, to=to)

@@ -1,6 +1,6 @@
-"""Django's admin site behind a door of its own: a password, then a code, neither to be tried without end (ADM-04).
+"""Django's admin site behind a sign-in of its own: a password, then a code, neither to be tried without end (ADM-04).
 
-What staff change of their own account is next door, in `backoffice.own_account`.
+What staff change of their own account is in `backoffice.own_account`.
 
 Not in `backoffice.admin`: that package registers itself with the site while the site is being made.
 """
@@ -29,7 +29,7 @@ from accounts.forms import PasswordField
 from accounts.identifiers import Identifier
 from accounts.models import Purpose
 from accounts.sessions import pending
-from accounts.sessions.store import STAFF_DOOR
+from accounts.sessions.store import STAFF_BACKEND
 from accounts.views import negotiation
 from accounts.views.base import AccessDenied
 from accounts.views.codes import ResendCodeView
@@ -40,7 +40,7 @@ from messaging.models import Alert
 from ratelimits.engine import refund
 
 # The alerts on the front page.
-ALERTS_SHOWN_FOR, MOST_ALERTS = timedelta(days=1), 5
+RECENTLY, MAX_ALERTS = timedelta(days=1), 5
 
 NO_CONTACT = gettext_lazy(
     "The password is right, but there is no contact to send a code to. "
@@ -65,10 +65,10 @@ class StaffSignInForm(AdminAuthenticationForm):
     )
 
     def clean(self):
-        """Take a try, then let Django look; the right password gives the try back."""
+        """Count a try, then let Django check; the right password gives the try back."""
         visitor, name = pending.get_visitor(self.request), self.cleaned_data.get("username", "")
         try:
-            tried = roles.try_password(name, visitor=visitor)
+            hits = roles.try_password(name, visitor=visitor)
         except TooOften as refusal:
             raise ValidationError(str(refusal.message)) from None
         try:
@@ -79,14 +79,14 @@ class StaffSignInForm(AdminAuthenticationForm):
                 "staff_sign_in_failed",
                 client=visitor.client,
                 identifier=identifier,
-                about=roles.browser_of(tried),
+                about=roles.browser_tried(hits),
             )
             raise
-        refund(*tried)
+        refund(*hits)
         return cleaned
 
     def confirm_login_allowed(self, user):
-        """Staff only, and with somewhere to send the code."""
+        """Refuse shoppers, and staff without a contact to send the code to."""
         super().confirm_login_allowed(user)
         if not user.contacts:
             raise ValidationError(NO_CONTACT)
@@ -99,7 +99,6 @@ class StaffPasswordView(LoginView):
     authentication_form = StaffSignInForm
 
     def form_valid(self, form):
-        """Send the code."""
         request, user = self.request, form.get_user()
         current = pending.get_challenge(request, Purpose.STAFF)
         try:
@@ -137,51 +136,49 @@ class StaffCodeView(BaseStaffCodeView):
         super().check_access()
 
     def use_code(self, code):
-        """Look at the code and open."""
         destination = self.pending.destination
-        user = roles.by_code(self.challenge, code, client=self.client)
+        user = roles.sign_in_with_code(self.challenge, code, client=self.client)
         login_staff(self.request, user)
         return self.redirect(url=destination)
 
     @property
     def began_at(self):
-        """When the password was typed."""
         return self.request.session.row.created_at
 
 
 class StaffResendCodeView(ResendCodeView, StaffCodeView):
-    """Another code for it."""
+    """Another code for the second step."""
 
 
 class StaffSite(admin.AdminSite):
-    """The admin."""
+    """The admin: Django's, with a second step, an audit, and texts that a row can hold."""
 
     site_header = site_title = "Storefront"
     index_title = gettext_lazy("Staff pages")
 
     def get_urls(self):
-        """Add the second step and what staff change of their own account; leave out what no page here asks."""
+        """Add the second step and what staff change of their own account; leave out what no page here uses."""
         # Completions of what is typed, and pages of the shop.
-        unasked = ("autocomplete", "view_on_site")
+        unused = ("autocomplete", "view_on_site")
         code = StaffCodeView.as_view(site=self)
         again = StaffResendCodeView.as_view(site=self)
         return [
             path("login/code/", code, name="code"),
             path("login/code/again/", again, name="code_again"),
             *own_account.urls(self),
-            *(page for page in super().get_urls() if getattr(page, "name", "") not in unasked),
+            *(page for page in super().get_urls() if getattr(page, "name", "") not in unused),
         ]
 
     def index(self, request, extra_context=None):
-        """The front page, with what staff should look at."""
-        lately = Alert.objects.filter(last_at__gt=now() - ALERTS_SHOWN_FOR).order_by("-last_at")
-        may_look = request.user.has_perm("messaging.view_alert")
-        alerts = {"alerts": lately[:MOST_ALERTS] if may_look else []}
+        """Show the recent alerts on the front page."""
+        recent = Alert.objects.filter(last_at__gt=now() - RECENTLY).order_by("-last_at")
+        may_view = request.user.has_perm("messaging.view_alert")
+        alerts = {"alerts": recent[:MAX_ALERTS] if may_view else []}
         return super().index(request, alerts | (extra_context or {}))
 
     @method_decorator(never_cache)
     def login(self, request, extra_context=None):
-        """The first step."""
+        """Ask for the name and the password; whoever is signed in has no need to."""
         if request.method == "GET" and self.has_permission(request):
             return redirect("admin:index")
         context = {
@@ -194,47 +191,46 @@ class StaffSite(admin.AdminSite):
 
     login.takes_password = True
 
-    def note(self, request, kind, *, about):
-        """Write down what a member of staff did, and to which row (LOG-01)."""
+    def audit(self, request, kind, *, about):
+        """Record what a member of staff did, and to which row (LOG-01)."""
         audit.record(kind, client=request.session.client, user=request.user, about=about)
 
-    def warn(self, kind, entry):
-        """Sound the alert `kind` about the row of an entry in the log, and write to every superuser (ADM-01)."""
+    def alert_superusers(self, kind, entry):
+        """Trigger the alert `kind` about the row of an entry in the log, and write to every superuser (ADM-01)."""
         alerts.trigger(kind, entry.object_repr)
-        burst_alerts.warn(kind, entry=entry.pk, by=entry.user_id)
+        burst_alerts.warn_superusers(kind, entry=entry.pk, by=entry.user_id)
 
-    def look_up(self):
-        """Let the browser send what was typed to the look-up, as it sent it here: by POST."""
+    def redirect_to_lookup(self):
+        """Let the browser post what was typed to the look-up, as it was posted here."""
         return redirect("lookup", preserve_request=True)
 
     def admin_view(self, view, cacheable=False):
-        """As Django has it, for text that a row can hold (IDN-09)."""
-        return super().admin_view(_readable(view), cacheable)
+        """Refuse text that no row can hold (IDN-09)."""
+        return super().admin_view(_refuse_nul(view), cacheable)
 
     def logout(self, request, extra_context=None):
-        """End the session, and note it."""
         if request.method == "POST" and request.user.is_authenticated:
             audit.record("signed_out", client=request.session.client, user=request.user)
         return super().logout(request, extra_context)
 
     def password_change(self, request, extra_context=None):
-        """A page of ours: with its limits, its code, its notice and its place in the audit."""
+        """Serve a page of ours: with its limits, its code, its notice and its place in the audit."""
         return own_account.PasswordChangeView.as_view(site=self)(request)
 
     password_change.takes_password = True
 
 
-def _readable(view):
+def _refuse_nul(view):
     """Refuse an address or a form with a NUL in it: no text of PostgreSQL may have one."""
 
     @wraps(view)
-    def readable(request, *args, **kwargs):
-        # Looked at in a frame of its own, which is gone when the view runs: no report of an error shows what was sent.
+    def without_nul(request, *args, **kwargs):
+        # In a frame of its own, which is gone when the view runs: no report of an error shows what was sent.
         if _has_nul(request):
             raise BadRequest
         return view(request, *args, **kwargs)
 
-    return readable
+    return without_nul
 
 
 def _has_nul(request):
@@ -247,6 +243,6 @@ def login_staff(request, user):
     """Begin the session in which the admin opens, with nothing of what the one before held (SES-01, SES-02)."""
     pending.clear(request)
     request.session.staff = True
-    login(request, user, backend=STAFF_DOOR)
+    login(request, user, backend=STAFF_BACKEND)
     request.session.reauthenticated_by, request.session.signed_in = user.primary, True
-    pending.trust_browser(request, user, roles.account_of(user))
+    pending.trust_browser(request, user, roles.staff_account_key(user))

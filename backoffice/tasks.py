@@ -9,10 +9,10 @@ from backoffice.dashboard import rollups
 @shared_task(ignore_result=True)
 def alert_on_bursts() -> None:
     """Tell staff of bursts."""
-    burst_alerts.watch()
+    burst_alerts.alert_on_bursts()
 
 
 @shared_task(ignore_result=True)
-def tally() -> None:
-    """Count the hours that are due, for the sign-up board."""
-    rollups.catch_up()
+def roll_up_signups() -> None:
+    """Count the hours that are due, for the sign-up dashboard."""
+    rollups.roll_up_due()

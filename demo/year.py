@@ -203,7 +203,7 @@ EVENTS: dict[str, str] = {
     "ip": "ip",
     "agent": "(%(agents)s::text[])[device]",
 }
-HAPPENED = """(
+EVENT_ROWS = """(
     SELECT a.*, what, moment, named
     FROM seed_attempt a CROSS JOIN LATERAL (VALUES
         ('code_sent', created_at, true, true),
@@ -246,7 +246,7 @@ RECEIPTS: dict[str, str] = {
     "at": "least(now(), sent_at + make_interval(secs => 2 + 20 * chance(k, 63)))",
     "received_at": "least(now(), sent_at + make_interval(secs => 4 + 40 * chance(k, 63)))",
 }
-POSTED = """
+MESSAGE_ROWS = """
 CREATE TEMP TABLE seed_message ON COMMIT DROP AS
 SELECT *, md5(id || ':' || sends)::uuid AS message,
        (CASE kind WHEN 'email' THEN %(email_providers)s::uuid[] ELSE %(sms_providers)s::uuid[] END)
@@ -256,7 +256,7 @@ SELECT *, md5(id || ':' || sends)::uuid AS message,
             WHEN chance(k, 61) < 0.86 THEN 'failed' WHEN chance(k, 61) < 0.90 THEN 'expired' ELSE 'sent' END AS status
 FROM seed_attempt WHERE sent_at > now() - %(kept)s::interval ORDER BY sent_at
 """
-CAME = """(
+PEOPLE_WITH_LAST_LOGIN = """(
     SELECT p.*, came FROM seed_person p LEFT JOIN (
         SELECT n, max(verified_at) AS came FROM seed_attempt WHERE purpose IN ('register', 'login') GROUP BY n
     ) AS logins USING (n) ORDER BY n
@@ -264,7 +264,7 @@ CAME = """(
 
 # What is made here refers to what is made here: to look each reference up would take a third of the time. Only a
 # superuser may spare it; for anybody else the references are looked up.
-TRUSTED = """
+SKIP_REFERENCE_CHECKS = """
 SELECT set_config('session_replication_role', 'replica', true) FROM pg_roles WHERE rolname = current_user AND rolsuper
 """
 
@@ -272,22 +272,22 @@ SELECT set_config('session_replication_role', 'replica', true) FROM pg_roles WHE
 STEPS: list[tuple[type[models.Model] | None, Mapping[str, str], str]] = [
     (None, {}, PEOPLE),
     (None, {}, ATTEMPTS),
-    (None, {}, POSTED),
-    (User, USERS, CAME),
+    (None, {}, MESSAGE_ROWS),
+    (User, USERS, PEOPLE_WITH_LAST_LOGIN),
     (Challenge, CHALLENGES, "(SELECT * FROM seed_attempt ORDER BY created_at) AS attempts"),
-    (SecurityEvent, EVENTS, HAPPENED),
+    (SecurityEvent, EVENTS, EVENT_ROWS),
     (OutboxMessage, MESSAGES, "seed_message"),
     (Receipt, RECEIPTS, "seed_message WHERE status IN ('delivered', 'bounced')"),
 ]
 
 
-KNOWN = min(len(FIRST), len(LAST))
+NAME_COUNT = min(len(FIRST), len(LAST))
 
 
 def prepare(values: Mapping[str, Any]) -> None:
     """Give this connection what the statements lean on. Once for each connection, outside a transaction."""
     with connection.cursor() as cursor:
-        cursor.execute(_whole(FUNCTIONS), values)
+        cursor.execute(_with_schema(FUNCTIONS), values)
 
 
 def write(after: int, until: int, values: Mapping[str, Any]) -> int:
@@ -298,10 +298,10 @@ def write(after: int, until: int, values: Mapping[str, Any]) -> int:
         cursor.execute(
             "SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL work_mem = '256MB'; SET LOCAL jit = off"
         )
-        cursor.execute(TRUSTED)
+        cursor.execute(SKIP_REFERENCE_CHECKS)
         for model, columns, source in STEPS:
             statement = _insert(model, columns, source) if model else source
-            cursor.execute(_whole(statement), {**values, "after": after, "until": until})
+            cursor.execute(_with_schema(statement), {**values, "after": after, "until": until})
             written += cursor.rowcount if model else 0
     return written
 
@@ -316,11 +316,11 @@ def values_for(total: int, *, salt: str, providers: Mapping[str, Sequence[UUID]]
     return {
         "total": total,
         "salt": salt,
-        "first": FIRST[:KNOWN],
-        "first_plain": [_plain(name) for name in FIRST[:KNOWN]],
-        "last": LAST[:KNOWN],
-        "last_plain": [_plain(name) for name in LAST[:KNOWN]],
-        "names": KNOWN,
+        "first": FIRST[:NAME_COUNT],
+        "first_plain": [_plain(name) for name in FIRST[:NAME_COUNT]],
+        "last": LAST[:NAME_COUNT],
+        "last_plain": [_plain(name) for name in LAST[:NAME_COUNT]],
+        "names": NAME_COUNT,
         "hours": [hour for hour, times in enumerate(HOURS) for _time in range(times)],
         "domains": DOMAINS,
         "phones": PHONES,
@@ -344,14 +344,14 @@ def _insert(model: type[models.Model], columns: Mapping[str, str], source: str) 
     others = {
         str(field.column): _literal(field.get_default())
         for field in model._meta.concrete_fields
-        if field.column not in columns and not _made_by_the_database(field)
+        if field.column not in columns and not _filled_by_database(field)
     }
     every: dict[str, str] = {**others, **columns}
     quoted = ", ".join(connection.ops.quote_name(name) for name in every)
     return f"INSERT INTO {model._meta.db_table} ({quoted}) SELECT {', '.join(every.values())} FROM {source}"  # noqa: S608
 
 
-def _made_by_the_database(field: models.Field) -> bool:
+def _filled_by_database(field: models.Field) -> bool:
     return field.primary_key or field.null or field.has_db_default()
 
 
@@ -359,7 +359,7 @@ def _literal(value: object) -> str:
     return str(value).upper() if isinstance(value, bool | int) else "'" + str(value or "") + "'"
 
 
-def _whole(statement: str) -> str:
+def _with_schema(statement: str) -> str:
     """PostgreSQL looks for a session's own functions only where it is told to."""
     return re.sub(r"(?<![.\w])(chance|hour)\(", r"pg_temp.\1(", statement)
 

@@ -1,4 +1,4 @@
-"""The door for the server that the site is served by (storefront/serve.py)."""
+"""The entry point of the server that the site is served by (storefront/serve.py)."""
 
 import os
 

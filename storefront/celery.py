@@ -45,7 +45,7 @@ def name_task(task_id, task, **_kwargs):
 
 @signals.task_postrun.connect
 def forget_task(task, **_kwargs):
-    """Leave nothing of it to the next one."""
+    """Log the next task under its own id."""
     if not task.request.is_eager:
         reset_contextvars(**_bound)
         _bound.clear()

@@ -232,7 +232,7 @@ CELERY_BEAT_SCHEDULE = {
     "erase accounts": _every(600, "accounts.tasks.erase"),
     "drop old rows": _every(3600, "accounts.tasks.purge"),
     "tell staff of bursts": _every(60, "backoffice.tasks.alert_on_bursts"),
-    "count sign-ups": _every(60, "backoffice.tasks.tally"),
+    "count sign-ups": _every(60, "backoffice.tasks.roll_up_signups"),
 }
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat")
 

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from backoffice.dashboard.views import BoardView
+from backoffice.dashboard.views import DashboardView
 from backoffice.support.lookup import LookupView
 from storefront import views
 from storefront.webhooks import CountedReceiptsView
@@ -18,7 +18,7 @@ urlpatterns = [
         admin.site.admin_view(LookupView.as_view(admin_site=admin.site)),
         name="lookup",
     ),
-    path("admin/signups/", admin.site.admin_view(BoardView.as_view()), name="signups"),
+    path("admin/signups/", admin.site.admin_view(DashboardView.as_view()), name="signups"),
     path("admin/", admin.site.urls),
 ]
 

@@ -69,34 +69,32 @@ def _view_of(request):
     return view
 
 
-def bad_request(request, exception):
-    """400: the request could not be read."""
-    return negotiation.error_response(
-        request,
-        400,
-        heading=_("We could not read that"),
-        explanation=_("Go back and try again. If it happens again, start from the front page."),
-    )
+def _error_view(status, heading, explanation):
+    """Make a handler as Django calls it: with the request and the exception."""
+
+    def view(request, exception):
+        return negotiation.error_response(
+            request, status, heading=str(heading), explanation=str(explanation)
+        )
+
+    return view
 
 
-def forbidden(request, exception):
-    """403: not for you."""
-    return negotiation.error_response(
-        request,
-        403,
-        heading=_("This is not open to you"),
-        explanation=_("You may need to sign in with another account."),
-    )
-
-
-def not_found(request, exception):
-    """404: no such page."""
-    return negotiation.error_response(
-        request,
-        404,
-        heading=_("There is no such page"),
-        explanation=_("The address may be mistyped, or the page has moved."),
-    )
+bad_request = _error_view(
+    400,
+    gettext_lazy("We could not read that"),
+    gettext_lazy("Go back and try again. If it happens again, start from the front page."),
+)
+forbidden = _error_view(
+    403,
+    gettext_lazy("This is not open to you"),
+    gettext_lazy("You may need to sign in with another account."),
+)
+not_found = _error_view(
+    404,
+    gettext_lazy("There is no such page"),
+    gettext_lazy("The address may be mistyped, or the page has moved."),
+)
 
 
 def server_error(request):

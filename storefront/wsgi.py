@@ -1,4 +1,4 @@
-"""The door for Django's runserver, and for servers that speak WSGI; the site is served by storefront.serve."""
+"""The entry point of Django's runserver, and for servers that speak WSGI; the site is served by storefront.serve."""
 
 import os
 

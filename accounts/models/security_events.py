@@ -96,7 +96,7 @@ class SecurityEvent(models.Model):
     )
     fingerprint = models.CharField(_("identifier (keyed hash)"), max_length=40, blank=True)
     identifier_kind = models.CharField(_("kind of identifier"), max_length=8, blank=True)
-    # Of a mobile number: the board counts by it.
+    # Of a mobile number: the dashboard counts by it.
     country = models.CharField(_("country"), max_length=2, blank=True, db_default="")
     ip = models.GenericIPAddressField(_("IP address"), null=True)
     agent = models.CharField(_("browser"), max_length=200, blank=True)

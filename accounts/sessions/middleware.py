@@ -16,7 +16,7 @@ from django.utils.timezone import now
 from accounts import conf, outages
 from accounts.sessions import opened_links
 from accounts.sessions.client import client_info
-from accounts.sessions.store import STAFF_DOOR
+from accounts.sessions.store import STAFF_BACKEND
 
 TOUCH_EVERY = timedelta(minutes=5)
 SERVER_ERROR = 500
@@ -116,7 +116,7 @@ def _user(request):
     if user is None or not user.is_active:
         return AnonymousUser()
     # Staff who came through their own door, on their own pages; shoppers in the shop. Else it is nobody (ADM-04).
-    came_as_staff = session.get(BACKEND_SESSION_KEY) == STAFF_DOOR
+    came_as_staff = session.get(BACKEND_SESSION_KEY) == STAFF_BACKEND
     if not user.is_staff == came_as_staff == request.path.startswith(reverse("admin:index")):
         return AnonymousUser()
     hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]

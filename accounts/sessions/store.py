@@ -23,7 +23,7 @@ CHALLENGE_KEY = "challenge"
 PASSWORD = "password"  # noqa: S105  the word, not one
 # What the session of somebody who came through the door of the staff pages has where Django keeps the name of a
 # backend, as those of shoppers do. It is the name of none: nothing that Django could load lets staff in (ADM-04).
-STAFF_DOOR = "password and code of the staff pages"
+STAFF_BACKEND = "password and code of the staff pages"
 
 # How much later the second of two clicks may come.
 MOMENT = timedelta(minutes=1)

@@ -1,4 +1,4 @@
-"""The tables of the site as staff see them: windows without codes, seeds or full addresses."""
+"""The tables of the site as staff see them: pages without codes, seeds or full addresses."""
 
 from backoffice.admin import (
     alerts,

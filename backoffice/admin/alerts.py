@@ -18,5 +18,4 @@ class AlertAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description=_("what"))
     def what(self, alert):
-        """What is wrong, as words."""
         return alert.summary

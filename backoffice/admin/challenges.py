@@ -4,18 +4,17 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import Challenge
-from backoffice.filters import ChoiceFilter
-from backoffice.modeladmin import ReadOnlyModelAdmin, by_id
+from backoffice.filters import ChoiceFilter, DateFilter
+from backoffice.modeladmin import ReadOnlyModelAdmin, id_condition
 from backoffice.support import challenge_status
 
 
 class StateFilter(ChoiceFilter):
-    """By what became of it, by the database's clock."""
+    """By the state of the attempt, by the database's clock."""
 
-    title, parameter_name, choices_of = _("status"), "state", challenge_status.WORDS.items()
+    title, parameter_name, choices_of = _("status"), "state", challenge_status.STATE_LABELS.items()
 
     def narrow(self, queryset, chosen):
-        """Those in one state."""
         condition = challenge_status.CONDITIONS.get(chosen)
         return queryset.none() if condition is None else queryset.filter(condition)
 
@@ -36,8 +35,8 @@ class ChallengeAdmin(ReadOnlyModelAdmin):
         "tries_left",
         "verified_at",
     )
-    list_filter = ("purpose", "kind", StateFilter)
-    date_hierarchy = "created_at"
+    list_filter = (("created_at", DateFilter), "purpose", "kind", StateFilter)
+    sortable_by = ("created_at",)
     ordering = ("-created_at",)
     search_fields = ("id",)
     search_help_text = _(
@@ -54,26 +53,22 @@ class ChallengeAdmin(ReadOnlyModelAdmin):
         "cancelled_at",
     )
 
-    def meant(self, text):
-        """One attempt, or those of a user."""
-        return by_id(text, "pk", "user_id")
+    def search_condition(self, text):
+        """Read an id: of one attempt, or of the user whose attempts are wanted."""
+        return id_condition(text, "pk", "user_id")
 
     @admin.display(description=_("recipient"))
     def masked(self, challenge):
-        """The recipient, masked."""
         return challenge.identifier.masked
 
     @admin.display(description=_("status"))
     def state(self, challenge):
-        """What became of it, as a badge."""
-        return challenge_status.badge_of(challenge)
+        return challenge_status.state_badge(challenge)
 
     @admin.display(description=_("time left"))
     def time_left(self, challenge):
-        """How long the code, or the link, still works."""
         return challenge_status.time_left(challenge) or None
 
     @admin.display(description=_("age"))
     def age(self, challenge):
-        """How long ago it began."""
         return challenge_status.age(challenge.created_at)

@@ -12,8 +12,8 @@ admin.site.unregister(Group)
 
 @admin.register(Group)
 class RoleAdmin(LargeTableModelAdmin, GroupAdmin):
-    """Who may do what."""
+    """A role: a group of permissions."""
 
-    def meant(self, text):
-        """A part of a name."""
+    def search_condition(self, text):
+        """Read a part of a role's name."""
         return Q(name__icontains=text)

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice import badges
 from backoffice.admin.alerts import AlertAdmin
 from backoffice.admin.providers import ProviderAdmin
-from backoffice.filters import ChoiceFilter
+from backoffice.filters import ChoiceFilter, DateFilter
 from backoffice.modeladmin import ReadOnlyModelAdmin
 from backoffice.provider_names import NamesProvidersMixin
 from backoffice.support.timeline import TEMPLATES
@@ -23,7 +23,7 @@ admin.site.register(Provider, ProviderAdmin)
 
 
 class TemplateFilter(ChoiceFilter):
-    """By template."""
+    """By the kind of message."""
 
     title, parameter_name, column, choices_of = (
         _("template"),
@@ -34,12 +34,11 @@ class TemplateFilter(ChoiceFilter):
 
 
 class ProviderFilter(ChoiceFilter):
-    """By who carried it."""
+    """By the provider that carried the message."""
 
     title, parameter_name, column = _("provider"), "provider", "provider_id"
 
     def lookups(self, request, model_admin):
-        """The providers that are entered now."""
         rows = Provider.objects.order_by("name").values_list("pk", "name")
         return [(str(pk), name) for pk, name in rows]
 
@@ -63,8 +62,8 @@ class OutboxAdmin(NamesProvidersMixin, ReadOnlyModelAdmin):
         "error",
         "settled_at",
     )
-    list_filter = ("status", "channel", TemplateFilter, ProviderFilter)
-    date_hierarchy = "created_at"
+    list_filter = (("created_at", DateFilter), "status", "channel", TemplateFilter, ProviderFilter)
+    sortable_by = ("created_at",)
     ordering = ("-created_at",)
     search_fields = ("id",)
     search_help_text = _(
@@ -74,12 +73,11 @@ class OutboxAdmin(NamesProvidersMixin, ReadOnlyModelAdmin):
 
     @admin.display(description=_("status"), ordering="status")
     def state(self, message):
-        """How far it is, as a badge."""
-        return badges.of_status(message.status)
+        return badges.status_badge(message.status)
 
     @admin.display(description=_("provider"))
     def provider(self, message):
-        """Who carried it, by the name of today."""
+        """The provider's name of today."""
         return message.provider_name or None
 
     @admin.display(description=_("receipts"))
@@ -104,7 +102,7 @@ def _moment(at):
 
 @admin.register(Channel)
 class ChannelAdmin(ReadOnlyModelAdmin):
-    """The channels that staff ever switched; the switches are on the board."""
+    """The channels that staff ever switched; the switches are on the dashboard."""
 
     list_display = ("__str__", "is_open", "changed_at")
     fields = ("name", "is_open", "changed_at")
@@ -113,17 +111,17 @@ class ChannelAdmin(ReadOnlyModelAdmin):
 
 @admin.register(Breaker)
 class BreakerAdmin(NamesProvidersMixin, ReadOnlyModelAdmin):
-    """Who failed of late, and who is left alone for a while."""
+    """Providers that failed of late, and those that are paused."""
 
     list_display = ("provider", "failures", "failing_since", "open_until")
     fields = list_display
     ordering = ("-failing_since",)
 
     def get_queryset(self, request):
-        """Those of providers in use: of the others nobody knows how they are."""
+        """Leave out providers that are not in use: nobody knows how those fare."""
         return super().get_queryset(request).filter(provider_id__in=providers.in_use())
 
     @admin.display(description=_("provider"))
     def provider(self, breaker):
-        """By the name of today."""
+        """The provider's name of today."""
         return breaker.provider_name

@@ -16,7 +16,7 @@ from messaging.models import Provider
 from messaging.providers.smtp import parse_sender
 
 CLEAR = "clear_"
-LONGEST_VALUE, LONGEST_SECRET = 500, 4_000
+MAX_LENGTH, MAX_SECRET_LENGTH = 500, 4_000
 # Where the credentials are sent. Whoever changes it must know them, or could have them sent to a server of their own.
 DESTINATIONS = frozenset({"host", "api_url"})
 
@@ -54,7 +54,7 @@ def sender(value):
 
 
 # By the names that kinds give their fields: what has a form, of its own or because it steers where a credential goes.
-SHAPES = {
+VALIDATORS = {
     "port": port,
     "api_url": api_url,
     "sender": sender,
@@ -90,28 +90,28 @@ class ProviderForm(forms.ModelForm):
             self.instance.kind, self.instance.channel = self.kind.kind, self.kind.channel
 
     def clean(self):
-        """Look whether what was typed can be kept, and what was not typed can stay."""
-        for field in self._kept_fields():
+        """Check that what was typed can be stored, and that what was not typed may stay."""
+        for field in self._stored_fields():
             if field.secret and field.name not in self.errors:
                 self._check(field)
         return super().clean()
 
     def save(self, commit=True):
-        """Put what was typed into the row, secrets sealed."""
-        for field in self._kept_fields():
-            self._put(field)
+        """Store what was typed in the row, secrets sealed."""
+        for field in self._stored_fields():
+            self._store(field)
         return super().save(commit)
 
     @property
-    def leads_elsewhere(self):
+    def has_new_destination(self):
         """Whether messages go to another server or another account now, as far as a form can tell."""
-        return any(field.name in self.changed_data for field in self._kept_fields())
+        return any(field.name in self.changed_data for field in self._stored_fields())
 
-    def news(self):
-        """What was changed, for the history: which fields, never their values."""
-        return " ".join(self._told(name) for name in self.changed_data)
+    def change_message(self):
+        """Say which fields were changed, for the history, and never their values."""
+        return " ".join(self._change_text(name) for name in self.changed_data)
 
-    def _kept_fields(self):
+    def _stored_fields(self):
         return self.kind.fields if self.kind else ()
 
     def _check(self, field):
@@ -123,13 +123,13 @@ class ProviderForm(forms.ModelForm):
                 field.name,
                 _("This cannot be kept: the setting VAULT_KEYS holds no usable key."),
             )
-        elif self._would_follow(field) and not typed and not cleared:
+        elif self._would_be_sent_elsewhere(field) and not typed and not cleared:
             self.add_error(field.name, _("Enter it again: it would go to another server now."))
 
-    def _would_follow(self, field):
+    def _would_be_sent_elsewhere(self, field):
         return field.name in self.instance.sealed and DESTINATIONS & set(self.changed_data)
 
-    def _put(self, field):
+    def _store(self, field):
         row, typed = self.instance, self._typed(field)
         if not field.secret:
             row.options[field.name] = typed
@@ -141,12 +141,12 @@ class ProviderForm(forms.ModelForm):
     def _typed(self, field):
         return self.cleaned_data.get(field.name, "")
 
-    def _told(self, name):
-        secrets = {field.name: field for field in self._kept_fields() if field.secret}
+    def _change_text(self, name):
+        secrets = {field.name: field for field in self._stored_fields() if field.secret}
         if name.startswith(CLEAR):
             return _("%(field)s was removed.") % {"field": secrets[name.removeprefix(CLEAR)].label}
-        told = _("%(field)s was replaced.") if name in secrets else _("%(field)s was changed.")
-        return told % {"field": self.fields[name].label}
+        change = _("%(field)s was replaced.") if name in secrets else _("%(field)s was changed.")
+        return change % {"field": self.fields[name].label}
 
 
 def form_for(kind, row=None):
@@ -160,8 +160,8 @@ def form_for(kind, row=None):
     return type(ProviderForm)("ProviderForm", (ProviderForm,), {"kind": kind, **fields})
 
 
-def state_of(field, row):
-    """What may be said of a secret."""
+def secret_state(field, row):
+    """Say whether a secret is set and since when, and nothing else of it."""
     token = row.sealed.get(field.name)
     if token is None:
         return _("Not set.")
@@ -182,13 +182,15 @@ def _clear(field):
 def _secret(field, row):
     is_set = field.name in row.sealed
     words = (
-        [field.help, state_of(field, row), _("Leave empty to keep it.")] if is_set else [field.help]
+        [field.help, secret_state(field, row), _("Leave empty to keep it.")]
+        if is_set
+        else [field.help]
     )
     return forms.CharField(
         label=field.label,
         required=field.required and not is_set,
-        max_length=LONGEST_SECRET,
-        validators=_shapes(field),
+        max_length=MAX_SECRET_LENGTH,
+        validators=_validators(field),
         help_text=_joined(words),
         # No value is ever written into it, not even what was just typed.
         widget=forms.PasswordInput(
@@ -208,15 +210,15 @@ def _open(field, row):
         choices = field.choices if field.required else ("", *field.choices)
         return forms.ChoiceField(choices=[(choice, choice) for choice in choices], **common)
     return forms.CharField(
-        max_length=LONGEST_VALUE,
-        validators=_shapes(field),
+        max_length=MAX_LENGTH,
+        validators=_validators(field),
         widget=AdminTextInputWidget(attrs={"autocomplete": "off"}),
         **common,
     )
 
 
-def _shapes(field):
-    return [one_line, *filter(None, [SHAPES.get(field.name)])]
+def _validators(field):
+    return [one_line, *filter(None, [VALIDATORS.get(field.name)])]
 
 
 def _joined(words):

@@ -19,42 +19,42 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 def with_health(rows):
     """Add what happened lately to each row. It looks back a day at most: an outbox may hold many millions."""
     breaker = Breaker.objects.filter(provider_id=OuterRef("pk"), failures__gt=0)
-    newest = _of_row(DAY).filter(status__in=ACCEPTED).order_by("-settled_at")
+    newest = _messages_since(DAY).filter(status__in=ACCEPTED).order_by("-settled_at")
     return rows.annotate(
         fails=Subquery(breaker.values("failures")),
         paused_until=Subquery(breaker.values("open_until")),
         handed_at=Subquery(newest.values("settled_at")[:1]),
-        settled=_lately(Count("pk")),
-        lost=_lately(Count("pk", filter=Q(status__in=UNDELIVERED))),
+        settled=_count_last_hour(Count("pk")),
+        lost=_count_last_hour(Count("pk", filter=Q(status__in=UNDELIVERED))),
     )
 
 
-def _of_row(span):
+def _messages_since(span):
     return OutboxMessage.objects.filter(provider_id=OuterRef("pk"), settled_at__gt=Now() - span)
 
 
-def _lately(figure):
-    counted = _of_row(HOUR).order_by().values("provider_id").annotate(figure=figure)
-    return Subquery(counted.values("figure"))
+def _count_last_hour(count):
+    counted = _messages_since(HOUR).order_by().values("provider_id").annotate(count=count)
+    return Subquery(counted.values("count"))
 
 
 def state(row):
     """What a member of staff should know of a row first."""
-    trouble = _trouble(row)
+    trouble = _problem(row)
     if trouble:
         return trouble
     if row.paused_until and row.paused_until > now():
         until = time_format(localtime(row.paused_until), "H:i")
         return _("paused until %(time)s") % {"time": until}
     if row.fails:
-        told = ngettext(
+        words = ngettext(
             "working, failed the last time", "working, failed the last %(times)s times", row.fails
         )
-        return told % {"times": row.fails}
+        return words % {"times": row.fails}
     return _("working")
 
 
-def _trouble(row):
+def _problem(row):
     if not row.is_active:
         return _("not in use")
     if row.kind not in providers.BACKENDS:

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from backoffice.admin import provider_health, provider_test
-from backoffice.admin.provider_form import CLEAR, form_for, state_of
+from backoffice.admin.provider_form import CLEAR, form_for, secret_state
 from backoffice.modeladmin import LargeTableModelAdmin
-from backoffice.sensitive import discreet
+from backoffice.sensitive import sensitive_view
 from messaging import providers, webhooks
 from messaging.models import CHANNELS, Breaker, Provider
 from messaging.outbox import breaker
@@ -69,48 +69,46 @@ class ProviderAdmin(LargeTableModelAdmin):
         row = self.get_object(request, pk)
         if not self.has_change_permission(request, row):
             raise PermissionDenied
-        self._set_in_use(request, [row] if row else [], in_use)
+        self.set_in_use(request, [row] if row else [], in_use)
         return HttpResponseRedirect(request.get_full_path())
 
     @admin.action(description=gettext_lazy("Take out of use"), permissions=["change"])
     def take_out(self, request, queryset):
-        """Send nothing more through these."""
-        self._set_in_use(request, queryset, in_use=False)
+        self.set_in_use(request, queryset, in_use=False)
 
     @admin.action(description=gettext_lazy("Put in use"), permissions=["change"])
     def put_in(self, request, queryset):
-        """Send through these again."""
-        self._set_in_use(request, queryset, in_use=True)
+        self.set_in_use(request, queryset, in_use=True)
 
-    def _set_in_use(self, request, rows, in_use):
-        moved = [row for row in rows if _moved(row, in_use)]
-        for row in moved:
+    def set_in_use(self, request, rows, in_use):
+        """Put `rows` in use or out of it, log each that changed, and say how many those are."""
+        changed = [row for row in rows if _set_active(row, in_use)]
+        for row in changed:
             self.log_change(request, row, _("Put in use.") if in_use else _("Taken out of use."))
-        told = (
+        message = (
             ngettext(
                 "%(count)s provider is in use now.",
                 "%(count)s providers are in use now.",
-                len(moved),
+                len(changed),
             )
             if in_use
             else ngettext(
                 "%(count)s provider is out of use.",
                 "%(count)s providers are out of use.",
-                len(moved),
+                len(changed),
             )
         )
-        messages.success(request, told % {"count": len(moved)})
-        self._warn(request)
+        messages.success(request, message % {"count": len(changed)})
+        self._warn_of_idle_channels(request)
 
-    def _warn(self, request):
-        """Say when nobody is left to carry a channel that has providers."""
+    def _warn_of_idle_channels(self, request):
         for channel, label in CHANNELS:
             has_rows = Provider.objects.filter(channel=channel).exists()
             if has_rows and not providers.can_send(channel, include_stopped=True):
-                told = _(
+                warning = _(
                     "No provider is in use for this channel: %(channel)s. Nothing can be sent."
                 )
-                messages.warning(request, told % {"channel": label})
+                messages.warning(request, warning % {"channel": label})
 
     @admin.display(description=gettext_lazy("kind"))
     def kind_label(self, row):
@@ -120,7 +118,6 @@ class ProviderAdmin(LargeTableModelAdmin):
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, row):
-        """Whether messages go through it."""
         return provider_health.state(row)
 
     @admin.display(
@@ -132,7 +129,6 @@ class ProviderAdmin(LargeTableModelAdmin):
 
     @admin.display(description=gettext_lazy("failures, last hour"))
     def failures(self, row):
-        """How many of them came to nothing."""
         return provider_health.failures(row) or None
 
     @admin.display(description=gettext_lazy("switch"))
@@ -166,9 +162,9 @@ class ProviderAdmin(LargeTableModelAdmin):
         if obj and not self.has_change_permission(request, obj):
             return [place, (ACCOUNT, {"fields": ["account"]})]
         form = form_for(self._kind(request, obj), obj)
-        asked = [_with_clear(name, form) for name in _asked(form)]
-        told = ["receipts_address"] if obj and obj.kind in webhooks.SCHEMES else []
-        return [place, (ACCOUNT, {"fields": [*asked, *told]})]
+        asked = [_with_clear(name, form) for name in _kind_fields(form)]
+        receipts = ["receipts_address"] if obj and obj.kind in webhooks.SCHEMES else []
+        return [place, (ACCOUNT, {"fields": [*asked, *receipts]})]
 
     def get_readonly_fields(self, request, obj=None):
         """A row keeps its kind: another kind is another provider."""
@@ -185,17 +181,17 @@ class ProviderAdmin(LargeTableModelAdmin):
             return Provider.objects.select_for_update().filter(pk=row.pk).first()
         return row
 
-    @discreet
+    @sensitive_view
     def changeform_view(self, request, object_id=None, form_url="", extra_context=None):
         """Ask for the kind before anything else."""
         if object_id is None and not self._kind(request, None):
-            return self._choose(request)
+            return self._choose_kind(request)
         return super().changeform_view(request, object_id, form_url, extra_context)
 
     def _kind(self, request, row):
         return providers.BACKENDS.get(row.kind if row else request.GET.get("kind", ""))
 
-    def _choose(self, request):
+    def _choose_kind(self, request):
         if not self.has_add_permission(request):
             raise PermissionDenied
         kinds = sorted(providers.BACKENDS.values(), key=lambda kind: kind.label.casefold())
@@ -203,26 +199,26 @@ class ProviderAdmin(LargeTableModelAdmin):
             (label, [(kind.kind, kind.label) for kind in kinds if kind.channel == channel])
             for channel, label in CHANNELS
         ]
-        return self._page(request, "choose", title=_("Which kind of provider?"), groups=groups)
+        return self._render(request, "choose", title=_("Which kind of provider?"), groups=groups)
 
     def save_model(self, request, obj, form, change):
         """Save, and let a provider that was paused try its luck with what was changed."""
         super().save_model(request, obj, form, change)
         breaker.record_success(obj.pk)
         # For the entry in the log, which comes next.
-        obj.leads_elsewhere = form.leads_elsewhere
+        obj.has_new_destination = form.has_new_destination
 
     def log_addition(self, request, obj, message):
         """Write it down, and let superusers know: whoever carries codes can read them."""
         entry = super().log_addition(request, obj, message)
-        self.admin_site.warn("provider_added", entry)
+        self.admin_site.alert_superusers("provider_added", entry)
         return entry
 
     def log_change(self, request, obj, message):
         """The same of a provider that leads to another server or account now."""
         entry = super().log_change(request, obj, message)
-        if getattr(obj, "leads_elsewhere", False):
-            self.admin_site.warn("provider_changed", entry)
+        if getattr(obj, "has_new_destination", False):
+            self.admin_site.alert_superusers("provider_changed", entry)
         return entry
 
     def delete_model(self, request, obj):
@@ -234,7 +230,7 @@ class ProviderAdmin(LargeTableModelAdmin):
         """Say which fields were changed, and of credentials what became of them."""
         if add:
             return super().construct_change_message(request, form, formsets, add)
-        return form.news() or []
+        return form.change_message() or []
 
     @admin.display(description=gettext_lazy("receipts"))
     def receipts_address(self, row):
@@ -250,8 +246,10 @@ class ProviderAdmin(LargeTableModelAdmin):
     def account(self, row):
         """What may be known, for those who may look and not change."""
         kind = providers.BACKENDS.get(row.kind)
-        told = [(field.label, _told(field, row)) for field in (kind.fields if kind else ())]
-        return format_html_join("", "{}: {}<br>", told)
+        lines = [
+            (field.label, _account_value(field, row)) for field in (kind.fields if kind else ())
+        ]
+        return format_html_join("", "{}: {}<br>", lines)
 
     # The test message
 
@@ -261,7 +259,7 @@ class ProviderAdmin(LargeTableModelAdmin):
         mine = path("<uuid:pk>/test/", view, name="messaging_provider_test")
         return [mine, *super().get_urls()]
 
-    @discreet
+    @sensitive_view
     def test_view(self, request, pk):
         """Send a test message to the one who asks, and show what the provider answered."""
         row = self.get_object(request, str(pk))
@@ -273,35 +271,35 @@ class ProviderAdmin(LargeTableModelAdmin):
         form = provider_test.OwnContactForm(
             request.POST if request.method == "POST" else None, own=own
         )
-        outcome, limited = None, False
+        result, limited = None, False
         if form.is_valid():
             limited = provider_test.too_often(request.user)
-            outcome = None if limited else self._try(request, row, form.cleaned_data["to"])
-        return self._page(
+            result = None if limited else self._send_test(request, row, form.cleaned_data["to"])
+        return self._render(
             request,
             "test",
             title=_("Send a test message to me"),
             status=429 if limited else 200,
-            **{"original": row, "form": form, "own": own, "outcome": outcome, "limited": limited},
+            **{"original": row, "form": form, "own": own, "result": result, "limited": limited},
         )
 
-    def _try(self, request, row, to):
+    def _send_test(self, request, row, to):
         """Count first, send second: what fails was tried, too."""
         entry = self.log_change(request, row, f"{provider_test.MARK}.")
-        outcome = provider_test.attempt(row, to)
+        result = provider_test.attempt(row, to)
         entry.change_message = f"{provider_test.MARK}: " + (
-            _("handed over.") if outcome.handed_over else _("not handed over.")
+            _("handed over.") if result.handed_over else _("not handed over.")
         )
         entry.save(update_fields=["change_message"])
-        return outcome
+        return result
 
-    def _page(self, request, name, *, status=200, **context):
+    def _render(self, request, name, *, status=200, **context):
         template = f"admin/messaging/provider/{name}.html"
         context |= self.admin_site.each_context(request) | {"opts": self.opts}
         return TemplateResponse(request, template, context, status=status)
 
 
-def _asked(form):
+def _kind_fields(form):
     every = [name for name in form.base_fields if name not in form.Meta.fields]
     return [name for name in every if not name.startswith(CLEAR)]
 
@@ -311,12 +309,12 @@ def _with_clear(name, form):
     return (name, CLEAR + name) if CLEAR + name in form.base_fields else name
 
 
-def _moved(row, in_use):
-    mine = Provider.objects.filter(pk=row.pk, is_active=not in_use)
-    return mine.update(is_active=in_use) == 1
+def _set_active(row, in_use):
+    """Whether this request changed the row: of two clicks only one does."""
+    return Provider.objects.filter(pk=row.pk, is_active=not in_use).update(is_active=in_use) == 1
 
 
-def _told(field, row):
+def _account_value(field, row):
     if field.secret:
-        return state_of(field, row)
+        return secret_state(field, row)
     return row.options.get(field.name) or field.default or "-"

@@ -9,9 +9,9 @@ from django.utils.translation import gettext_lazy as _
 from accounts import audit, identifiers
 from accounts.identifiers import EMAIL, PHONE, USERNAME, fingerprints
 from accounts.models import SecurityEvent
-from backoffice.badges import with_note
-from backoffice.filters import ChoiceFilter
-from backoffice.modeladmin import ReadOnlyModelAdmin, by_id
+from backoffice.badges import with_subtext
+from backoffice.filters import ChoiceFilter, DateFilter
+from backoffice.modeladmin import ReadOnlyModelAdmin, id_condition
 from backoffice.support.timeline import WORDS
 
 # Longer than any username.
@@ -22,7 +22,7 @@ ACTOR_SHOWN = 8
 
 
 class KindFilter(ChoiceFilter):
-    """By what happened."""
+    """By the kind of event."""
 
     title, parameter_name, column = _("what"), "kind", "kind"
     choices_of = tuple(WORDS.items())
@@ -40,9 +40,9 @@ class SecurityEventAdmin(ReadOnlyModelAdmin):
     """The audit trail."""
 
     list_display = ("at", "what", "user", "staff", "identifier_kind", "device", "about")
-    list_filter = (KindFilter, IdentifierKindFilter)
+    list_filter = (("at", DateFilter), KindFilter, IdentifierKindFilter)
     list_select_related = ("user",)
-    date_hierarchy = "at"
+    sortable_by = ("at",)
     ordering = ("-at",)
     search_fields = ("fingerprint",)
     search_help_text = _(
@@ -63,9 +63,9 @@ class SecurityEventAdmin(ReadOnlyModelAdmin):
         "fingerprint",
     )
 
-    def meant(self, text):
+    def search_condition(self, text):
         """What happened to a user or was done by them, to these keyed hashes, or to exactly this username (ADM-02)."""
-        own = by_id(text, "user_id")
+        own = id_condition(text, "user_id")
         if own:
             return own | Q(actor__in=audit.pseudonyms(text))
         prints = FINGERPRINT.findall(text)
@@ -75,7 +75,6 @@ class SecurityEventAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description=_("what"), ordering="kind")
     def what(self, event):
-        """What happened, in words."""
         return WORDS.get(event.kind, event.words)
 
     @admin.display(description=_("staff"), ordering="actor")
@@ -91,4 +90,4 @@ class SecurityEventAdmin(ReadOnlyModelAdmin):
     @admin.display(description=_("browser and IP address"))
     def device(self, event):
         """The browser in words of ours, and where it was."""
-        return with_note(event.device, event.ip) if event.device else event.ip
+        return with_subtext(event.device, event.ip) if event.device else event.ip

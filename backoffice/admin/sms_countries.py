@@ -41,12 +41,10 @@ class SmsCountryAdmin(LargeTableModelAdmin):
 
     @admin.display(description=_("who gets none"))
     def state(self, country):
-        """For whom texts there are stopped, and why."""
-        return challenge_status.of_country(country) if country else ""
+        return challenge_status.country_state(country) if country else ""
 
     @admin.display(description=_("came back, %"))
     def share_verified(self, country):
-        """The share of codes that were typed."""
         return country.share
 
     @admin.action(description=_("Send no texts there"), permissions=["change"])
@@ -57,7 +55,6 @@ class SmsCountryAdmin(LargeTableModelAdmin):
 
     @admin.action(description=_("Send texts again"), permissions=["change"])
     def allow(self, request, countries):
-        """Open the chosen countries."""
         countries.open()
         self._log(request, countries, _("Texts allowed"))
 

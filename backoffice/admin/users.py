@@ -20,19 +20,19 @@ from accounts.errors import Refused, clock
 from accounts.identifiers import EMAIL, PHONE
 from accounts.models import User
 from accounts.sessions.client import client_info
-from backoffice.badges import BAD, GOOD, OFF, WAIT, badge, with_note
-from backoffice.filters import ChoiceFilter
-from backoffice.modeladmin import ReadOnlyModelAdmin, by_id
+from backoffice.badges import BAD, GOOD, OFF, WAIT, badge, with_subtext
+from backoffice.filters import ChoiceFilter, DateFilter
+from backoffice.modeladmin import IndexedChangeList, ReadOnlyModelAdmin, id_condition
 from backoffice.support import actions, timeline
-from backoffice.support.limits_in_force import in_words
+from backoffice.support.limit_labels import limit_label
 
-STATES = {
+STATE_CONDITIONS = {
     "active": (gettext_lazy("active"), Q(is_active=True, deletion_due_at=None)),
     "leaving": (gettext_lazy("deletion pending"), Q(deletion_due_at__isnull=False)),
     "closed": (gettext_lazy("deactivated"), Q(is_active=False)),
 }
 LOCKED = "locked"
-PROOFS = {
+VERIFIED_CONDITIONS = {
     "email": (gettext_lazy("email"), Q(email__isnull=False)),
     "phone": (gettext_lazy("mobile number"), Q(phone__isnull=False)),
     "both": (gettext_lazy("both"), Q(email__isnull=False, phone__isnull=False)),
@@ -46,32 +46,31 @@ class SupportAction:
 
     name: str
     label: str
-    asks: str
+    question: str
     done: str
-    do: Callable
-    fits: Callable
+    run: Callable
+    applies_to: Callable
     permission: str = "accounts.support_user"
 
     @property
     def url_name(self):
-        """The name of its page."""
         return f"accounts_user_{self.name.replace('-', '_')}"
 
 
-def _recovery(name, kind, label, asks):
+def _recovery(name, kind, label, question):
     done = gettext_lazy("The recovery message is on its way.")
     send = partial(actions.send_recovery, kind=kind)
-    return SupportAction(name, label, asks, done, send, partial(_may_recover, kind))
+    return SupportAction(name, label, question, done, send, partial(_may_recover, kind))
 
 
 def _may_recover(kind, user):
     return user.is_active and not user.is_staff and user.get_contact(kind)
 
 
-def _removal(name, kind, label, asks):
+def _removal(name, kind, label, question):
     done = gettext_lazy("The contact is removed.")
     remove = partial(actions.remove_contact, kind=kind)
-    return SupportAction(name, label, asks, done, remove, lambda user: len(user.contacts) > 1)
+    return SupportAction(name, label, question, done, remove, lambda user: len(user.contacts) > 1)
 
 
 ACTIONS = (
@@ -160,11 +159,9 @@ class ConditionFilter(ChoiceFilter):
     conditions = {}
 
     def lookups(self, request, model_admin):
-        """The words of every choice."""
         return [(name, words) for name, (words, _condition) in self.conditions.items()]
 
     def narrow(self, queryset, chosen):
-        """Those of one choice."""
         known = self.conditions.get(chosen)
         return queryset.filter(known[1]) if known else queryset.none()
 
@@ -172,33 +169,32 @@ class ConditionFilter(ChoiceFilter):
 class StateFilter(ConditionFilter):
     """By what became of the account, or whether its password is locked at this moment."""
 
-    title, parameter_name, conditions = gettext_lazy("state"), "state", STATES
+    title, parameter_name, conditions = gettext_lazy("state"), "state", STATE_CONDITIONS
 
     def lookups(self, request, model_admin):
-        """The words of every choice."""
         return [*super().lookups(request, model_admin), (LOCKED, gettext_lazy("locked"))]
 
     def narrow(self, queryset, chosen):
-        """Those of one choice."""
         if chosen == LOCKED:
-            return queryset.filter(pk__in=actions.locked_now())
+            return queryset.filter(pk__in=actions.locked_user_ids())
         return super().narrow(queryset, chosen)
 
 
-class ProofFilter(ConditionFilter):
+class VerifiedFilter(ConditionFilter):
     """By what was verified."""
 
-    title, parameter_name, conditions = gettext_lazy("verified"), "verified", PROOFS
+    title, parameter_name, conditions = gettext_lazy("verified"), "verified", VERIFIED_CONDITIONS
 
 
-class WithLocks:
+class LockStateChangeList(IndexedChangeList):
     """A list that knows of each user on its page whether the password is locked, for one more query."""
 
     def get_results(self, request):
-        """Find the rows, then their locks."""
         super().get_results(request)
         self.result_list = list(self.result_list)
-        _note_locks(self.result_list)
+        locked = actions.locked_until(self.result_list)
+        for user in self.result_list:
+            user.locked_until = locked.get(user)
 
 
 @admin.register(User)
@@ -206,8 +202,7 @@ class UserAdmin(ReadOnlyModelAdmin):
     """Who registered, and what they verified."""
 
     list_display = ("who", "state", "verified_email", "verified_phone", "last_login", "date_joined")
-    list_filter = (StateFilter, ProofFilter, "is_staff")
-    date_hierarchy = "date_joined"
+    list_filter = (("date_joined", DateFilter), StateFilter, VerifiedFilter, "is_staff")
     ordering = ("-date_joined",)
     sortable_by = ("date_joined",)
     search_fields = ("username",)
@@ -234,51 +229,44 @@ class UserAdmin(ReadOnlyModelAdmin):
     # The list
 
     def get_changelist(self, request, **kwargs):
-        """The list that knows of locks."""
-        return type("UserList", (WithLocks, super().get_changelist(request, **kwargs)), {})
+        return LockStateChangeList
 
-    def meant(self, text):
+    def search_condition(self, text):
         """An id, or the beginning of a name or a username; each of them has an index."""
         named = Q(username__startswith=text.casefold()) | Q(name__istartswith=text)
-        return by_id(text, "pk") or named
+        return id_condition(text, "pk") or named
 
     @admin.display(description=gettext_lazy("name and username"))
     def who(self, user):
         """What the person is called, and what they call themselves; before they said so, how the id begins."""
         if not user.name and not user.username:
             return f"{str(user.pk)[:8]}…"
-        return with_note(user, user.username if user.name else "")
+        return with_subtext(user, user.username if user.name else "")
 
     @admin.display(description=gettext_lazy("email, verified"))
     def verified_email(self, user):
-        """The masked address, and since when it is verified."""
-        return _verified(self.masked_email(user), user.email_verified_at)
+        return _verified_contact(self.masked_email(user), user.email_verified_at)
 
     @admin.display(description=gettext_lazy("mobile number, verified"))
     def verified_phone(self, user):
-        """The masked number, and since when it is verified."""
-        return _verified(self.masked_phone(user), user.phone_verified_at)
+        return _verified_contact(self.masked_phone(user), user.phone_verified_at)
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, user):
-        """Whether somebody gets in, as badges."""
         return format_html_join(" ", "{}", ([each] for each in _states(user)))
 
     @admin.display(description=gettext_lazy("email address"))
     def masked_email(self, user):
-        """The address without what makes it usable."""
         contact = user.get_contact(EMAIL)
         return contact.masked if contact else ""
 
     @admin.display(description=gettext_lazy("mobile number"))
     def masked_phone(self, user):
-        """The number without its middle."""
         contact = user.get_contact(PHONE)
         return contact.masked if contact else ""
 
     @admin.display(description=gettext_lazy("verified"))
     def verified(self, user):
-        """By which channel, and when."""
         proofs = ((_("email"), user.email_verified_at), (_("text message"), user.phone_verified_at))
         lines = [[word, localize(localtime(at))] for word, at in proofs if at]
         return format_html_join("", "{}, {}<br>", lines) or None
@@ -288,69 +276,62 @@ class UserAdmin(ReadOnlyModelAdmin):
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
         """Add the timeline, and what this member of staff may do."""
         obj.full_limits = actions.full_limits(obj)
-        locks = (obj.full_limits.get(limit) for limit in actions.locks_of(obj))
+        locks = (obj.full_limits.get(limit) for limit in actions.lock_limits(obj))
         obj.locked_until = max(filter(None, locks), default=None)
         context["full_limits"] = [
-            (in_words(limit), clock(until)) for limit, until in obj.full_limits.items()
+            (limit_label(limit), clock(until)) for limit, until in obj.full_limits.items()
         ]
-        context["timeline"] = timeline.of(obj, timeline.before(request.GET.get("before", "")))
-        context["deeds"] = [
-            (deed.label, reverse(f"admin:{deed.url_name}", args=[obj.pk]))
-            for deed in ACTIONS
-            if _may(request, deed, obj) and deed.fits(obj)
+        context["timeline"] = timeline.build(
+            obj, timeline.parse_moment(request.GET.get("before", ""))
+        )
+        context["support_actions"] = [
+            (action.label, reverse(f"admin:{action.url_name}", args=[obj.pk]))
+            for action in ACTIONS
+            if _may_run(request, action, obj) and action.applies_to(obj)
         ]
         return super().render_change_form(request, context, *args, obj=obj, **kwargs)
 
     def get_urls(self):
-        """Add a page for each deed, and "why no code?"."""
-        wrap = self.admin_site.admin_view
-        deeds = [
-            path(
-                f"<uuid:pk>/{deed.name}/", wrap(self.deed_view), {"deed": deed}, name=deed.url_name
-            )
-            for deed in ACTIONS
+        view = self.admin_site.admin_view(self.support_action_view)
+        pages = [
+            path(f"<uuid:pk>/{action.name}/", view, {"action": action}, name=action.url_name)
+            for action in ACTIONS
         ]
-        return [*deeds, *super().get_urls()]
+        return [*pages, *super().get_urls()]
 
-    def deed_view(self, request, pk, deed):
+    def support_action_view(self, request, pk, action):
         """Ask before anything is done, and do it when the question is answered."""
         user = self.get_object(request, str(pk))
         if user is None:
             raise Http404
-        if not self.has_view_permission(request, user) or not _may(request, deed, user):
+        if not self.has_view_permission(request, user) or not _may_run(request, action, user):
             raise PermissionDenied
         if request.method == "POST":
-            return self._do(request, deed, user)
+            return self._run(request, action, user)
         context = self.admin_site.each_context(request) | {
             "opts": self.opts,
             "original": user,
-            "title": deed.label,
-            "deed": deed,
+            "title": action.label,
+            "action": action,
         }
-        page = TemplateResponse(request, "admin/accounts/user/deed.html", context)
-        return self.note_opened(request, page, pk)
+        page = TemplateResponse(request, "admin/accounts/user/support_action.html", context)
+        return self.audit_view(request, page, pk)
 
-    def _do(self, request, deed, user):
+    def _run(self, request, action, user):
         try:
-            deed.do(user, by=request.user, client=client_info(request))
+            action.run(user, by=request.user, client=client_info(request))
         except Refused as refusal:
             messages.error(request, refusal.message)
         else:
-            messages.success(request, deed.done)
+            messages.success(request, action.done)
         return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[user.pk]))
 
 
-def _may(request, deed, user):
+def _may_run(request, action, user):
     """Whether this member of staff may: for colleagues only whoever may do everything, and never for oneself."""
     if user.pk == request.user.pk or (user.is_staff and not request.user.is_superuser):
         return False
-    return request.user.has_perm(deed.permission)
-
-
-def _note_locks(users):
-    locked = actions.locked_until(users)
-    for user in users:
-        user.locked_until = locked.get(user)
+    return request.user.has_perm(action.permission)
 
 
 def _states(user):
@@ -365,5 +346,5 @@ def _states(user):
         yield badge(BAD, _("locked until %(time)s") % {"time": until})
 
 
-def _verified(masked, at):
-    return with_note(masked, localize(localtime(at))) if masked else None
+def _verified_contact(masked, at):
+    return with_subtext(masked, localize(localtime(at))) if masked else None

@@ -1,1 +1,1 @@
-"""How sign-up is doing: numbers that are kept, figures that are drawn."""
+"""How sign-up is doing: numbers that are stored, charts that are drawn."""

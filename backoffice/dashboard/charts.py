@@ -1,4 +1,4 @@
-"""Pictures as plain numbers for a template: across in percent, down in pixels, so that no letter is ever stretched."""
+"""Charts as plain numbers for a template: across in percent, down in pixels, so that no letter is ever stretched."""
 
 from dataclasses import dataclass
 
@@ -20,77 +20,75 @@ class Mark:
     label_x: str = "0"
     anchor: str = "start"
     share: str = ""
-    is_named: bool = True
+    has_label: bool = True
 
     @property
-    def shown(self):
-        """The number, for people."""
+    def number_text(self):
         return f"{self.number:,}"
 
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """One picture with its table."""
+    """One chart with its table."""
 
     name: str
     title: str
-    words: str
+    description: str
     marks: list
     height: int
-    head: tuple
-    most: int
+    headings: tuple
+    highest: int
     is_tall: bool = False
 
     @property
     def rows(self):
-        """What the picture shows, as pairs of words and number."""
+        """What the chart shows, as pairs of words and number."""
         return [(mark.label, mark.number) for mark in self.marks]
 
     @property
-    def shown_most(self):
-        """The highest number, for people."""
-        return f"{self.most:,}"
+    def highest_text(self):
+        return f"{self.highest:,}"
 
     @property
     def is_empty(self):
-        """Whether there is nothing to draw."""
         return not any(mark.number for mark in self.marks)
 
     @property
     def base(self):
-        """Where the columns stand."""
+        """The y of the line that the columns stand on."""
         return TOP + HEIGHT
 
 
-def bars(name, title, rows, *, head, words, of_first=False):
-    """Lay out lines, one below the other: its words above each. With `of_first`, as shares of the first."""
-    most = max((number for _label, number in rows), default=0)
+def bars(name, title, rows, *, headings, description, shares=False):
+    """Lay out bars, one below the other, with a label above each; `shares` adds each bar's share of the first."""
+    highest = max((number for _label, number in rows), default=0)
     marks = [
         Mark(
             label=str(label),
             number=number,
             y=place * ROW,
-            width=_percent(number, most),
-            share=_share(number, rows[0][1]) if of_first else "",
+            width=_percent(number, highest),
+            share=_share(number, rows[0][1]) if shares else "",
         )
         for place, (label, number) in enumerate(rows)
     ]
-    return Chart(name, title, words, marks, max(1, len(rows)) * ROW, head, most)
+    return Chart(name, title, description, marks, max(1, len(rows)) * ROW, headings, highest)
 
 
-def columns(name, title, rows, *, head, words):
-    """Lay out columns side by side, a few of them named."""
-    most = max((number for _label, number in rows), default=0)
+def columns(name, title, rows, *, headings, description):
+    """Lay out columns side by side, a few of them with a label."""
+    highest = max((number for _label, number in rows), default=0)
     slot = 100 / max(1, len(rows))
     marks = [
-        _column(place, slot, label, number, most, len(rows))
+        _column(place, slot, label, number, highest, len(rows))
         for place, (label, number) in enumerate(rows)
     ]
-    return Chart(name, title, words, marks, TOP + HEIGHT + BOTTOM, head, most, is_tall=True)
+    height = TOP + HEIGHT + BOTTOM
+    return Chart(name, title, description, marks, height, headings, highest, is_tall=True)
 
 
-def _column(place, slot, label, number, most, count):
-    height = _height(number, most)
+def _column(place, slot, label, number, highest, count):
+    height = _height(number, highest)
     label_x, anchor = _label_at(place, slot, count)
     return Mark(
         label=str(label),
@@ -101,12 +99,12 @@ def _column(place, slot, label, number, most, count):
         height=height,
         label_x=label_x,
         anchor=anchor,
-        is_named=place in _named(count),
+        has_label=place in _labelled(count),
     )
 
 
-def _named(count):
-    """The places of the columns that have room for their names."""
+def _labelled(count):
+    """The places of the columns that have room for a label."""
     return {round(n * (count - 1) / (LABELS - 1)) for n in range(LABELS)}
 
 
@@ -118,13 +116,13 @@ def _label_at(place, slot, count):
     return f"{(place + 0.5) * slot:.3f}%", "middle"
 
 
-def _height(number, most):
+def _height(number, highest):
     # What is there is seen, however little.
-    return max(1, round(HEIGHT * number / most)) if number else 0
+    return max(1, round(HEIGHT * number / highest)) if number else 0
 
 
-def _percent(number, most):
-    return f"{100 * number / most:.3f}%" if number else "0"
+def _percent(number, highest):
+    return f"{100 * number / highest:.3f}%" if number else "0"
 
 
 def _share(number, first):

@@ -1,4 +1,4 @@
-"""What the sign-up board says of this moment: how the providers fare, and what texts have cost of their budgets."""
+"""What the sign-up dashboard says of this moment: how the providers fare, and what texts have cost of their budgets."""
 
 from itertools import chain
 
@@ -9,14 +9,13 @@ from django.utils.translation import gettext as _
 from accounts import limits
 from accounts.models import BUDGETED_POOLS, EVERYWHERE, Pool, SmsCountry
 from backoffice.admin import provider_health
-from backoffice.dashboard import statistics
-from backoffice.dashboard.statistics import seconds
+from backoffice.dashboard.statistics import ProviderCounts, bucket_label, duration_label
 from backoffice.provider_names import ProviderNames
 from backoffice.support import challenge_status
 from messaging.models import CHANNELS, EMAIL, SMS, Breaker, Channel, Provider
 from ratelimits.engine import used
 
-MOST_COUNTRIES = 25
+MAX_COUNTRIES = 25
 
 
 def channels():
@@ -28,7 +27,7 @@ def channels():
     return [{"name": name, "switch": switch, "row": row} for name, switch, row in lines]
 
 
-def providers(found):
+def providers(statistics):
     """A line for each provider that is entered or has carried something, with its state of this moment."""
     failing = Breaker.objects.filter(provider_id=OuterRef("pk"), failures__gt=0)
     rows = Provider.objects.annotate(
@@ -36,18 +35,18 @@ def providers(found):
         paused_until=Subquery(failing.values("open_until")),
     )
     entered, names = {(row.channel, str(row.pk)): row for row in rows}, ProviderNames()
-    nothing = statistics.Carried(0, 0, 0, "", "")
     lines = []
     for channel, label in CHANNELS:
-        mine = [place for place in {*entered, *found.carried} if place[0] == channel]
-        for name, place in sorted((names.of(place[1]), place) for place in mine):
-            if found.choice.channel in ("", channel):
-                did = found.carried.get(place, nothing)
-                lines.append(_line(name, label, entered.get(place), did))
+        if statistics.choice.channel not in ("", channel):
+            continue
+        places = [place for place in {*entered, *statistics.by_provider} if place[0] == channel]
+        for name, place in sorted((names.name_for(place[1]), place) for place in places):
+            counts = statistics.by_provider.get(place, ProviderCounts())
+            lines.append(_line(name, label, entered.get(place), counts))
     return lines
 
 
-def _line(name, channel, row, did):
+def _line(name, channel, row, counts):
     state = provider_health.state(row) if row else ""
     return {
         "name": name or _("nobody took it"),
@@ -56,11 +55,11 @@ def _line(name, channel, row, did):
         "row": row,
         "state": state,
         "badge": _badge(row, state),
-        "did": did,
-        "sent": f"{did.sent:,}",
-        "lost": f"{did.lost:,}",
-        "half": seconds(did.half),
-        "most": seconds(did.most),
+        "failure_percent": counts.failure_percent,
+        "sent": f"{counts.sent:,}",
+        "failed": f"{counts.failed:,}",
+        "p50": bucket_label(counts.p50),
+        "p95": bucket_label(counts.p95),
     }
 
 
@@ -81,13 +80,13 @@ def budgets():
     ordered = SmsCountry.objects.with_state().order_by(
         everywhere, "is_open", paused, "-sent", "code"
     )
-    countries = list(ordered[:MOST_COUNTRIES])
+    countries = list(ordered[:MAX_COUNTRIES])
     budgets = {country.code: _budgets(country.code) for country in countries}
     counts = used(chain.from_iterable(budgets.values()))
     return [
         {
             "country": country,
-            "state": challenge_status.of_country(country),
+            "state": challenge_status.country_state(country),
             "is_everywhere": country.pk == EVERYWHERE,
             "used": [_used(limit, counts.get(limit, 0)) for limit in budgets[country.code]],
         }
@@ -102,10 +101,10 @@ def _budgets(country):
 
 
 def _used(limit, hits):
-    """How much of a budget is used."""
+    """How much of a budget is used, beside how much there is."""
     return {
         "pool": Pool(limit.pool).label,
         "used": hits,
-        "of": limit.rate.times,
-        "span": statistics.span(limit.rate.seconds),
+        "allowed": limit.rate.times,
+        "period": duration_label(limit.rate.seconds),
     }

@@ -1,4 +1,4 @@
-"""What the sign-up board says: tallies of a span, narrowed to a channel and a country. No raw row is read here."""
+"""What the sign-up dashboard says: rollups of a period, of a channel and a country. No raw row is read here."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -11,18 +11,18 @@ from django.utils.timezone import localtime, now
 from django.utils.translation import gettext as _
 
 from backoffice.dashboard.rollups import (
+    BUCKETS,
     DAY,
-    ENDLESS,
     HOUR,
+    OVERFLOW,
     REFUSALS,
-    WAIT_BOUNDS,
-    day_of,
     percentile,
+    start_of_day,
 )
-from backoffice.models import KEY, STEPS, Span, Tally, What
+from backoffice.models import KEY, STEPS, Granularity, Measure, SignupRollup
 from messaging.models import ACCEPTED, UNDELIVERED
 
-MOST_REASONS = 10
+MAX_REASONS = 10
 # Counting is late when the newest counted hour is older than this one and the one before.
 STALE_AFTER = 2 * HOUR
 
@@ -38,155 +38,159 @@ class Choice:
     @property
     def since(self):
         """The beginning of the first day."""
-        return day_of(now()) - timedelta(days=self.days - 1)
+        return start_of_day(now()) - timedelta(days=self.days - 1)
 
     @property
-    def span(self):
+    def granularity(self):
         """Hours of one day, days of more."""
-        return Span.HOUR if self.days == 1 else Span.DAY
+        return Granularity.HOUR if self.days == 1 else Granularity.DAY
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
-    """What one provider did with the messages it was given."""
+class ProviderCounts:
+    """What one provider did with the messages it was given, and the percentiles of the time it took."""
 
-    all: int
-    sent: int
-    lost: int
-    half: str
-    most: str
+    total: int = 0
+    sent: int = 0
+    failed: int = 0
+    p50: str = ""
+    p95: str = ""
 
     @property
-    def share(self):
+    def failure_percent(self):
         """How many of a hundred came to nothing, or None when there were none."""
-        return round(100 * self.lost / self.all) if self.all else None
+        return round(100 * self.failed / self.total) if self.total else None
 
     @property
-    def numbers(self):
+    def rows(self):
         """For the file: pairs of words and number."""
         yield _("handed over"), self.sent
-        yield _("came to nothing"), self.lost
-        yield _("hand-over, p50"), seconds(self.half)
-        yield _("hand-over, p95"), seconds(self.most)
+        yield _("came to nothing"), self.failed
+        yield _("hand-over, p50"), bucket_label(self.p50)
+        yield _("hand-over, p95"), bucket_label(self.p95)
 
 
-class Figures:
+class SignupStatistics:
     """All numbers of one choice, from two queries."""
 
     def __init__(self, choice):
         self.choice = choice
-        self._rows = Tally.objects.filter(span=choice.span, at__gte=choice.since).order_by()
+        self._rows = SignupRollup.objects.filter(
+            granularity=choice.granularity, starts_at__gte=choice.since
+        ).order_by()
 
     @cached_property
-    def _all(self):
-        sums = self._rows.exclude(what=What.COUNTED).values_list(*KEY).annotate(Sum("number"))
+    def _sums(self):
+        counted = self._rows.exclude(measure=Measure.COUNTED)
+        sums = counted.values_list(*KEY).annotate(Sum("count"))
         return [(dict(zip(KEY, row, strict=False)), row[-1]) for row in sums]
 
     @cached_property
     def countries(self):
         """The countries that anybody came from, whatever was chosen."""
-        return sorted({key["country"] for key, _number in self._all} - {""})
+        return sorted({key["country"] for key, _count in self._sums} - {""})
 
     @cached_property
     def steps(self):
         """How many people came how far: pairs of words and number."""
-        reached = self._sum("what")
+        reached = Counter()
+        for step in STEPS:
+            reached += self._count_by("measure", step)
         return [(step.label, reached[step]) for step in STEPS]
 
     @cached_property
     def sign_ups(self):
         """How many became users in each hour or day: pairs of its beginning and number."""
-        found = self._rows.filter(what=What.SIGN_UPS, **self._narrowed())
-        by_time = dict(found.values_list("at").annotate(Sum("number")))
-        return [(at, by_time.get(at, 0)) for at in self._times()]
+        found = self._rows.filter(measure=Measure.SIGN_UPS, **self._conditions())
+        by_time = dict(found.values_list("starts_at").annotate(Sum("count")))
+        return [(starts_at, by_time.get(starts_at, 0)) for starts_at in self._times()]
 
     @cached_property
     def refusals(self):
         """The most frequent reasons."""
-        counts = self._sum("detail", What.REFUSED)
-        return [(REFUSALS.get(kind, kind), n) for kind, n in counts.most_common(MOST_REASONS)]
+        reasons = self._count_by("detail", Measure.REFUSED).most_common(MAX_REASONS)
+        return [(REFUSALS.get(kind, kind), count) for kind, count in reasons]
 
     @cached_property
-    def carried(self):
+    def by_provider(self):
         """What each provider did, by its channel and id; "" is what nobody took."""
-        told = {}
-        for key, number in self._of(What.MESSAGES):
-            status = told.setdefault((key["channel"], key["provider_id"]), Counter())
-            status[key["detail"]] += number
-        return {place: self._carried(place, counts) for place, counts in sorted(told.items())}
+        statuses = self._count_by_provider(Measure.MESSAGES)
+        times = self._count_by_provider(Measure.HANDOVER_TIME)
+        return {
+            place: ProviderCounts(
+                total=sum(counts.values()),
+                sent=sum(counts[status] for status in ACCEPTED),
+                failed=sum(counts[status] for status in UNDELIVERED),
+                p50=percentile(times.get(place, {}), 0.5),
+                p95=percentile(times.get(place, {}), 0.95),
+            )
+            for place, counts in sorted(statuses.items())
+        }
 
-    def steps_of_time(self, what):
-        """How many took how long: pairs of the step's end and number."""
-        counts = self._sum("detail", what)
-        ends = [*map(str, WAIT_BOUNDS), ENDLESS]
-        return [(end, counts[end]) for end in ends]
+    def durations(self, measure):
+        """How many took how long: pairs of a bucket's end and number."""
+        counts = self._count_by("detail", measure)
+        return [(end, counts[end]) for end in (*map(str, BUCKETS), OVERFLOW)]
 
-    def _carried(self, place, counts):
-        times = Counter()
-        for key, number in self._of(What.HANDOVER):
-            if (key["channel"], key["provider_id"]) == place:
-                times[key["detail"]] += number
-        return Carried(
-            all=sum(counts.values()),
-            sent=sum(counts[status] for status in ACCEPTED),
-            lost=sum(counts[status] for status in UNDELIVERED),
-            half=percentile(times, 0.5),
-            most=percentile(times, 0.95),
-        )
-
-    def _of(self, what):
-        """The chosen sums of one kind."""
-        wanted = self._narrowed() | {"what": what}
-        return [(key, n) for key, n in self._all if wanted.items() <= key.items()]
-
-    def _sum(self, by, what=None):
-        counts = Counter()
-        for kind in [what] if what else STEPS:
-            for key, number in self._of(kind):
-                counts[key[by]] += number
+    def _count_by_provider(self, measure):
+        counts = {}
+        for key, count in self._chosen(measure):
+            place = counts.setdefault((key["channel"], key["provider_id"]), Counter())
+            place[key["detail"]] += count
         return counts
 
-    def _narrowed(self):
+    def _count_by(self, column, measure):
+        counts = Counter()
+        for key, count in self._chosen(measure):
+            counts[key[column]] += count
+        return counts
+
+    def _chosen(self, measure):
+        wanted = self._conditions() | {"measure": measure}
+        return [(key, count) for key, count in self._sums if wanted.items() <= key.items()]
+
+    def _conditions(self):
         chosen = {"channel": self.choice.channel, "country": self.choice.country}
         return {name: value for name, value in chosen.items() if value}
 
     def _times(self):
-        step = HOUR if self.choice.span == Span.HOUR else DAY
-        end, at = day_of(now()) + DAY, self.choice.since
-        while at < end:
-            yield at
-            at += step
+        step = HOUR if self.choice.granularity == Granularity.HOUR else DAY
+        end, starts_at = start_of_day(now()) + DAY, self.choice.since
+        while starts_at < end:
+            yield starts_at
+            starts_at += step
 
 
-def when(at, span):
+def time_label(starts_at, granularity):
     """An hour or a day, short."""
-    local = localtime(at)
-    return time_format(local, "H:i") if span == Span.HOUR else date_format(local, "j M")
-
-
-def behind():
-    """The newest hour that was counted when that is too long ago, else None. "" when none ever was."""
-    newest = Tally.objects.filter(span=Span.HOUR, what=What.COUNTED).order_by("-at").first()
-    if newest is None:
-        return ""
+    local = localtime(starts_at)
     return (
-        date_format(localtime(newest.at), "j M, H:i") if newest.at < now() - STALE_AFTER else None
+        time_format(local, "H:i") if granularity == Granularity.HOUR else date_format(local, "j M")
     )
 
 
-def seconds(bound):
-    """The end of a step of time, in words."""
-    if not bound:
+def counted_until():
+    """The newest hour that was counted, where that is too long ago; else None. "" when none ever was."""
+    counted = SignupRollup.objects.filter(granularity=Granularity.HOUR, measure=Measure.COUNTED)
+    newest = counted.order_by("-starts_at").values_list("starts_at", flat=True).first()
+    if newest is None:
         return ""
-    if bound == ENDLESS:
-        return _("more than %(most)s") % {"most": span(WAIT_BOUNDS[-1])}
-    return _("within %(time)s") % {"time": span(float(bound))}
+    return date_format(localtime(newest), "j M, H:i") if newest < now() - STALE_AFTER else None
 
 
-def span(number):
+def bucket_label(end):
+    """A bucket of durations in words, by its end."""
+    if not end:
+        return ""
+    if end == OVERFLOW:
+        return _("more than %(most)s") % {"most": duration_label(BUCKETS[-1])}
+    return _("within %(time)s") % {"time": duration_label(float(end))}
+
+
+def duration_label(seconds):
     """A number of seconds, short."""
-    if number < 60:
-        return _("%(n)s sec") % {"n": f"{number:g}"}
-    if number < 3600:
-        return _("%(n)s min") % {"n": f"{number / 60:g}"}
-    return _("%(n)s h") % {"n": f"{number / 3600:g}"}
+    if seconds < 60:
+        return _("%(n)s sec") % {"n": f"{seconds:g}"}
+    if seconds < 3600:
+        return _("%(n)s min") % {"n": f"{seconds / 60:g}"}
+    return _("%(n)s h") % {"n": f"{seconds / 3600:g}"}

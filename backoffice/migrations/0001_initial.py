@@ -1,17 +1,18 @@
-"""The table of the sign-up board, and its index that PostgreSQL alone has."""
+"""The table of the sign-up dashboard, and its index that PostgreSQL alone has."""
 
 from django.db import migrations, models
 
-# The days of the board, so that a span of them is read from the index alone.
-TALLY_DAYS = """
-CREATE INDEX tally_days ON backoffice_tally (at) INCLUDE (what, channel, country, provider_id, detail, number)
-    WHERE span = 'day'
+# The days of the dashboard, so that a period of them is read from the index alone.
+ROLLUP_DAYS = """
+CREATE INDEX signup_rollup_days ON backoffice_signuprollup (starts_at)
+    INCLUDE (measure, channel, country, provider_id, detail, count)
+    WHERE granularity = 'day'
 """
 
 
 def add_to_postgresql(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
-        schema_editor.execute(TALLY_DAYS, params=None)
+        schema_editor.execute(ROLLUP_DAYS, params=None)
 
 
 class Migration(migrations.Migration):
@@ -23,23 +24,23 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Tally',
+            name='SignupRollup',
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('span', models.CharField(choices=[('hour', 'hour'), ('day', 'day')], max_length=4, verbose_name='for each')),
-                ('at', models.DateTimeField(verbose_name='from')),
-                ('what', models.CharField(choices=[('identified', 'identified'), ('handed', 'message handed over'), ('delivered', 'delivered'), ('verified', 'verified'), ('completed', 'completed'), ('sign_ups', 'sign-ups'), ('handover', 'time to hand-over'), ('proof', 'time to verify'), ('messages', 'messages'), ('refused', 'refusals'), ('counted', 'counted')], max_length=12, verbose_name='what')),
+                ('granularity', models.CharField(choices=[('hour', 'hour'), ('day', 'day')], max_length=4, verbose_name='for each')),
+                ('starts_at', models.DateTimeField(verbose_name='from')),
+                ('measure', models.CharField(choices=[('identified', 'identified'), ('handed', 'message handed over'), ('delivered', 'delivered'), ('verified', 'verified'), ('completed', 'completed'), ('sign_ups', 'sign-ups'), ('handover', 'time to hand-over'), ('verifying', 'time to verify'), ('messages', 'messages'), ('refused', 'refusals'), ('counted', 'counted')], max_length=12, verbose_name='measure')),
                 ('channel', models.CharField(blank=True, choices=[('email', 'email'), ('sms', 'text message')], max_length=8, verbose_name='channel')),
                 ('country', models.CharField(blank=True, max_length=2, verbose_name='country')),
                 ('provider_id', models.CharField(blank=True, max_length=40, verbose_name='provider')),
                 ('detail', models.CharField(blank=True, max_length=40, verbose_name='detail')),
-                ('number', models.PositiveIntegerField(verbose_name='number')),
+                ('count', models.PositiveIntegerField(verbose_name='count')),
             ],
             options={
                 'verbose_name': 'sign-up number',
-                'verbose_name_plural': 'sign-up board',
+                'verbose_name_plural': 'sign-up dashboard',
                 'default_permissions': ('view',),
-                'constraints': [models.UniqueConstraint(fields=('span', 'at', 'what', 'channel', 'country', 'provider_id', 'detail'), name='tally_once')],
+                'constraints': [models.UniqueConstraint(fields=('granularity', 'starts_at', 'measure', 'channel', 'country', 'provider_id', 'detail'), name='signup_rollup_once')],
             },
         ),
         migrations.RunPython(add_to_postgresql, migrations.RunPython.noop),

@@ -1,4 +1,4 @@
-"""Staff help a shopper: each deed is one transaction with an event and an entry in the log of staff.
+"""Staff help a shopper: each support action is one transaction with an event and an entry in the log of staff.
 
 Nobody chooses a password, a code or an address for somebody else (ADM-06).
 """
@@ -23,9 +23,9 @@ from accounts.sessions.client import ClientInfo
 from backoffice import roles
 from ratelimits.engine import Limit, full_until, reset
 
-MOST_LOCKS = 1000
+MAX_LOCKS = 1000
 # For whom a cap may be full: whoever comes from elsewhere finds it full first.
-ASKERS = (Pool.RETURN, Pool.OWNER)
+CAP_POOLS = (Pool.RETURN, Pool.OWNER)
 # What was asked for makes no sense for this account as it is now.
 CHANGED = _("The account has changed meanwhile. Look at it again.")
 
@@ -37,8 +37,8 @@ def send_recovery(user: User, kind: str, *, by: User, client: ClientInfo) -> Non
     a link is sent, for a code works in no browser but the one that asked for it.
     """
     with transaction.atomic():
-        # Not to colleagues: one mailbox must not be both steps of their door (ADM-04).
-        user = _locked(user, is_active=True, is_staff=False)
+        # Not to colleagues: one mailbox must not be both steps of their sign-in (ADM-04).
+        user = _lock_user(user, is_active=True, is_staff=False)
         contact = user.get_contact(kind)
         if contact is None:
             raise Refused(str(CHANGED))
@@ -54,24 +54,26 @@ def send_recovery(user: User, kind: str, *, by: User, client: ClientInfo) -> Non
             also=limits.resets(contact, Pool.OWNER),
             sends=0,
         )
-        _note("staff_recovery_sent", "Recovery message sent.", user, by, client)
+        _record("staff_recovery_sent", "Recovery message sent.", user, by, client)
 
 
 def end_sessions(user: User, *, by: User, client: ClientInfo) -> None:
     """Sign the user out everywhere and end what waits, the links of notices too. Raises Refused."""
     with transaction.atomic():
-        user = _locked(user)
+        user = _lock_user(user)
         challenges.end_everything(user, with_notices=True)
-        _note("staff_ended_sessions", "Sessions ended.", user, by, client)
+        _record("staff_ended_sessions", "Sessions ended.", user, by, client)
 
 
 def lift_lock(user: User, *, by: User, client: ClientInfo) -> None:
     """Lift the password's lock and every full cap, under each of the user's names. Raises Refused."""
     with transaction.atomic():
-        user = _locked(user)
+        user = _lock_user(user)
         passwords.unlock(user)
-        reset(*tries_of(user), *_caps(user))
-        _note("staff_lifted_lock", "Lock of the password and full limits lifted.", user, by, client)
+        reset(*password_limits(user), *_caps(user))
+        _record(
+            "staff_lifted_lock", "Lock of the password and full limits lifted.", user, by, client
+        )
 
 
 def remove_contact(user: User, kind: str, *, by: User, client: ClientInfo) -> None:
@@ -80,7 +82,7 @@ def remove_contact(user: User, kind: str, *, by: User, client: ClientInfo) -> No
     Never the last one. Both contacts are told; the one that goes gets no link.
     """
     with transaction.atomic():
-        user = _locked(user)
+        user = _lock_user(user)
         contact = user.get_contact(kind)
         if contact is None or not User.objects.remove_contact(user.pk, kind):
             raise Refused(str(CHANGED))
@@ -91,66 +93,66 @@ def remove_contact(user: User, kind: str, *, by: User, client: ClientInfo) -> No
         )
         # For the trail of former contacts, which erasure follows.
         audit.record("contact_removed", client=ClientInfo(ip=""), identifier=contact, user=user)
-        _note("staff_removed_contact", "Contact removed.", user, by, client)
+        _record("staff_removed_contact", "Contact removed.", user, by, client)
 
 
 def deactivate(user: User, *, by: User, client: ClientInfo) -> None:
     """Shut the account: nobody gets in, and nothing is sent. Raises Refused."""
     with transaction.atomic():
-        user = _locked(user, is_active=True)
+        user = _lock_user(user, is_active=True)
         User.objects.filter(pk=user.pk).update(is_active=False)
         challenges.end_everything(user, with_notices=True)
-        _note("staff_deactivated", "Deactivated.", user, by, client)
+        _record("staff_deactivated", "Deactivated.", user, by, client)
 
 
 def reactivate(user: User, *, by: User, client: ClientInfo) -> None:
     """Open the account again. Raises Refused."""
     with transaction.atomic():
-        user = _locked(user, is_active=False)
+        user = _lock_user(user, is_active=False)
         User.objects.filter(pk=user.pk).update(is_active=True)
-        _note("staff_reactivated", "Activated again.", user, by, client)
+        _record("staff_reactivated", "Activated again.", user, by, client)
 
 
-def look_up(who: Identifier, *, by: User, client: ClientInfo) -> None:
-    """Write down that a member of staff looks an address up, before it is looked up. Raises TooOften."""
+def record_lookup(identifier: Identifier, *, by: User, client: ClientInfo) -> None:
+    """Record that a member of staff looks an address up, before it is looked up. Raises TooOften."""
     try:
         limits.enforce(*limits.staff_lookups(str(by.pk)))
     except TooOften:
-        refusals.record("limit_hit", client=client, identifier=who, user=by)
+        refusals.record("limit_hit", client=client, identifier=identifier, user=by)
         raise
-    audit.record("staff_looked_up", client=client, identifier=who, user=by)
+    audit.record("staff_looked_up", client=client, identifier=identifier, user=by)
 
 
 def full_limits(user: User) -> dict[Limit, datetime]:
     """What stands in the way of a user, and until when, in one query (LIM-12)."""
-    return full_until([*tries_of(user), *_caps(user)])
+    return full_until([*password_limits(user), *_caps(user)])
 
 
-def tries_of(user: User) -> list[Limit]:
-    """All that may keep a password of the user from being looked at."""
+def password_limits(user: User) -> list[Limit]:
+    """Return the limits that may keep a password of the user from being looked at."""
     browsers = roles.tries_of_browsers if user.is_staff else passwords.tries_of_browsers
-    return [*locks_of(user), *browsers(user)]
+    return [*lock_limits(user), *browsers(user)]
 
 
-def locks_of(user: User) -> list[Limit]:
-    """The limits that lock the password: at the door of the staff pages for who works there."""
+def lock_limits(user: User) -> list[Limit]:
+    """Return the limits that lock the password: on the staff pages for who works there."""
     if user.is_staff:
         return limits.staff_logins_by_name(user.username or "")
     return [limits.passwords_by_account(str(user.pk))]
 
 
 def locked_until(users: Iterable[User]) -> dict[User, datetime]:
-    """Those whose password is locked, and until when, in one query."""
-    by_limit = {limit: user for user in users for limit in locks_of(user)}
+    """Return the users whose password is locked, and until when, in one query."""
+    by_limit = {limit: user for user in users for limit in lock_limits(user)}
     full = full_until(by_limit)
     return {by_limit[limit]: full[limit] for limit in sorted(full, key=full.__getitem__)}
 
 
-def locked_now() -> list[UUID]:
-    """Users whose password is locked at this moment, of the newest MOST_LOCKS locks."""
+def locked_user_ids() -> list[UUID]:
+    """Return the ids of users whose password is locked now, from the newest MAX_LOCKS locks."""
     since = Now() - timedelta(seconds=conf.LOGIN_FAILURES.seconds)
     locks = SecurityEvent.objects.filter(kind="password_locked", user__isnull=False, at__gt=since)
-    newest = locks.order_by("-at").values_list("user_id", flat=True)[:MOST_LOCKS]
+    newest = locks.order_by("-at").values_list("user_id", flat=True)[:MAX_LOCKS]
     by_limit = {limits.passwords_by_account(str(pk)): pk for pk in newest}
     # Of staff there are few, and no event of theirs says that the last try is gone.
     staff = locked_until(User.objects.filter(is_staff=True))
@@ -163,7 +165,7 @@ def _caps(user: User) -> list[Limit]:
         return [limit for to in user.contacts for limit in _staff_codes(to)]
     return [
         *limits.sign_ins(str(user.pk)),
-        *(limit for to in user.contacts for pool in ASKERS for limit in limits.caps(to, pool)),
+        *(limit for to in user.contacts for pool in CAP_POOLS for limit in limits.caps(to, pool)),
     ]
 
 
@@ -171,16 +173,16 @@ def _staff_codes(to: Identifier) -> list[Limit]:
     return [*limits.messages(to, Pool.STAFF), *limits.guesses(to, Pool.STAFF)]
 
 
-def _locked(user: User, **still: bool) -> User:
-    """The row as it is now, locked before any of its challenges, as everywhere."""
+def _lock_user(user: User, **still: bool) -> User:
+    """Return the row as it is now, locked before any of its challenges. Raises Refused where it is `still` not so."""
     found = User.objects.select_for_update(no_key=True).filter(pk=user.pk, **still).first()
     if found is None:
         raise Refused(str(CHANGED))
     return found
 
 
-def _note(kind: str, words: str, user: User, by: User, client: ClientInfo) -> None:
-    """What happened, for the account; who did it and from where, for the audit and the log of staff."""
+def _record(kind: str, words: str, user: User, by: User, client: ClientInfo) -> None:
+    """Record what happened in the account's trail, and who did it from where in the audit and the log of staff."""
     audit.record(kind, client=ClientInfo(ip=""), user=user, by=by)
     audit.record("staff_acted", client=client, user=by, about=f"user {user.pk}")
     LogEntry.objects.create(

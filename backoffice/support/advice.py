@@ -11,7 +11,7 @@ from accounts.identifiers import EMAIL
 from backoffice.support import challenge_status
 from messaging.models import PENDING, Status
 
-ACTIVE, CLOSED, STAFF_ACCOUNT = "active", "closed", "staff"
+ACTIVE, CLOSED, STAFF = "active", "closed", "staff"
 # Nothing more will reach this address, or whoever reads it wants nothing.
 UNREACHABLE = (Status.BOUNCED, Status.FAILED, Status.COMPLAINED)
 
@@ -53,7 +53,7 @@ CASES = (
         gettext_lazy("The account is deactivated, so no code is sent. Look at the user's page."),
     ),
     (
-        lambda facts: facts.account == STAFF_ACCOUNT,
+        lambda facts: facts.account == STAFF,
         gettext_lazy(
             "This address belongs to a staff account, and the shop sends no codes to those. Staff sign in on the "
             "staff pages; to shop, they need a second account with another address."
@@ -140,7 +140,7 @@ CASES = (
 
 
 def sentence(facts):
-    """The sentence that helps first."""
+    """Return the sentence that helps first."""
     words = next(words for is_so, words in CASES if is_so(facts))
     return words % {
         "until": _clock(facts.full_until),

@@ -1,4 +1,4 @@
-"""What state a challenge is in; times left and ages as staff read them."""
+"""The state of a challenge and of a country's texts; times left and ages as staff read them."""
 
 from datetime import timedelta
 
@@ -14,14 +14,14 @@ from accounts.models import Purpose
 from backoffice.badges import BAD, GOOD, OFF, badge
 
 VALID, USED, REPLACED, USED_UP, EXPIRED = "valid used replaced used_up expired".split()
-WORDS = {
+STATE_LABELS = {
     VALID: gettext_lazy("valid"),
     USED: gettext_lazy("used"),
     REPLACED: gettext_lazy("replaced"),
     USED_UP: gettext_lazy("used up"),
     EXPIRED: gettext_lazy("expired"),
 }
-TONES = {VALID: GOOD, USED: OFF, REPLACED: OFF, USED_UP: BAD, EXPIRED: BAD}
+STATE_TONES = {VALID: GOOD, USED: OFF, REPLACED: OFF, USED_UP: BAD, EXPIRED: BAD}
 
 # Where a link alone is sent, and no code, the link's time counts.
 BY_LINK = (
@@ -29,25 +29,25 @@ BY_LINK = (
     | Q(purpose=Purpose.RESET, kind=EMAIL)
     | Q(purpose=Purpose.RESET, sends=0)
 )
-STANDING = Q(verified_at=None, cancelled_at=None)
-TRIED_OUT = ~BY_LINK & Q(tries_left=0)
-TOO_OLD = (BY_LINK & Q(link_expires_at__lte=Now())) | (~BY_LINK & Q(expires_at__lte=Now()))
+OPEN = Q(verified_at=None, cancelled_at=None)
+NO_TRIES_LEFT = ~BY_LINK & Q(tries_left=0)
+PAST_EXPIRY = (BY_LINK & Q(link_expires_at__lte=Now())) | (~BY_LINK & Q(expires_at__lte=Now()))
 # Each side has an index: few attempts of a year are valid at any moment.
-WORKS = (BY_LINK & Q(link_expires_at__gt=Now())) | (
+STILL_VALID = (BY_LINK & Q(link_expires_at__gt=Now())) | (
     ~BY_LINK & ~Q(tries_left=0) & Q(expires_at__gt=Now())
 )
 # The same states once more, for the database.
 CONDITIONS = {
-    VALID: STANDING & WORKS,
+    VALID: OPEN & STILL_VALID,
     USED: Q(verified_at__isnull=False),
     REPLACED: Q(verified_at=None, cancelled_at__isnull=False),
-    USED_UP: STANDING & TRIED_OUT,
-    EXPIRED: STANDING & ~TRIED_OUT & TOO_OLD,
+    USED_UP: OPEN & NO_TRIES_LEFT,
+    EXPIRED: OPEN & ~NO_TRIES_LEFT & PAST_EXPIRY,
 }
 
 
-def of(challenge):
-    """The state of one attempt."""
+def get_state(challenge):
+    """Return which of the five states an attempt is in."""
     if challenge.verified_at:
         return USED
     if challenge.cancelled_at:
@@ -57,10 +57,10 @@ def of(challenge):
     return VALID if ends_at(challenge) > now() else EXPIRED
 
 
-def badge_of(challenge):
+def state_badge(challenge):
     """The state of one attempt, as a badge."""
-    state = of(challenge)
-    return badge(TONES[state], WORDS[state])
+    state = get_state(challenge)
+    return badge(STATE_TONES[state], STATE_LABELS[state])
 
 
 def ends_at(challenge):
@@ -70,12 +70,12 @@ def ends_at(challenge):
 
 def time_left(challenge):
     """How long it still works, like 9m 58s; nothing when it works no longer."""
-    return span(ends_at(challenge) - now()) if of(challenge) == VALID else ""
+    return duration(ends_at(challenge) - now()) if get_state(challenge) == VALID else ""
 
 
-def span(left):
+def duration(remaining):
     """A length of time, like 9m 58s or 23h 59m."""
-    minutes, seconds = divmod(max(0, int(left.total_seconds())), 60)
+    minutes, seconds = divmod(max(0, int(remaining.total_seconds())), 60)
     hours, rest = divmod(minutes, 60)
     return f"{hours}h {rest}m" if hours else f"{minutes}m {seconds}s"
 
@@ -105,7 +105,7 @@ def _is_link_only(challenge):
     return challenge.is_link_only or challenge.purpose == Purpose.NOT_ME
 
 
-def of_country(country):
+def country_state(country):
     """Whether texts go there, in words: staff's switch is for everybody, what closed itself for sign-ups alone."""
     if not country.is_open:
         return _("%(reason)s, for everybody") % {"reason": country.reason}

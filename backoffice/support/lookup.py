@@ -3,12 +3,12 @@
 The address is posted and shown masked: it stands in no URL, no log and no page. Nothing here lets staff sign in.
 """
 
-from dataclasses import dataclass
 from datetime import timedelta
 from operator import attrgetter
 
 from django import forms
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.contrib.auth.mixins import PermissionRequiredMixin
+from django.core.exceptions import ValidationError
 from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,17 +21,16 @@ from accounts.identifiers import PHONE, InvalidIdentifier, fingerprints
 from accounts.models import EVERYWHERE, Challenge, Pool, Purpose, SmsCountry, User
 from backoffice.provider_names import ProviderNames
 from backoffice.support import actions, advice, challenge_status, timeline
-from backoffice.support.limits_in_force import in_words
-from messaging.models import OutboxMessage
+from backoffice.support.limit_labels import limit_label
 from messaging.outbox import api as outbox
 from messaging.outbox import breaker
 from ratelimits.engine import full_until
 
-LOOKS_BACK = timedelta(days=30)
-MOST_CHALLENGES = 50
+LOOKBACK = timedelta(days=30)
+MAX_ATTEMPTS = 50
 
 # These keep no code from being sent.
-OF_PASSWORDS = (
+PASSWORD_LIMITS = (
     "passwords by name",
     "passwords by account",
     "passwords by device",
@@ -41,7 +40,7 @@ OF_PASSWORDS = (
 
 
 class LookupForm(forms.Form):
-    """One box."""
+    """One box for an address or a number."""
 
     who = forms.CharField(
         label=gettext_lazy("Email address or mobile number"),
@@ -50,65 +49,27 @@ class LookupForm(forms.Form):
     )
 
     def clean_who(self):
-        """The identifier, in whatever notation it was typed."""
+        """Return the Identifier, in whatever notation it was typed."""
         try:
             return identifiers.parse(self.cleaned_data["who"])
         except InvalidIdentifier as refusal:
             raise ValidationError(refusal.args[0]) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Attempt:
-    """One attempt, and what was sent for it, newest first."""
-
-    challenge: Challenge
-    messages: list[OutboxMessage]
-    names: ProviderNames
-
-    @property
-    def badge(self):
-        """What became of it."""
-        return challenge_status.badge_of(self.challenge)
-
-    @property
-    def spent(self):
-        """How often a code was sent, and how many tries are left."""
-        return challenge_status.spent(self.challenge)
-
-    @property
-    def time_left(self):
-        """How long it still works."""
-        return challenge_status.time_left(self.challenge)
-
-    @property
-    def age(self):
-        """How long ago it began."""
-        return challenge_status.age(self.challenge.created_at)
-
-    @property
-    def entries(self):
-        """The messages in words."""
-        return [timeline.written(message, self.names) for message in self.messages]
-
-
-class LookupView(FormView):
-    """The page."""
+class LookupView(PermissionRequiredMixin, FormView):
+    """The page "Why no code?"."""
 
     template_name = "admin/accounts/lookup.html"
     form_class = LookupForm
+    permission_required = "accounts.view_user"
+    raise_exception = True
     admin_site = None
 
-    def dispatch(self, request, *args, **kwargs):
-        """For those who may see people."""
-        if not request.user.has_perm("accounts.view_user"):
-            raise PermissionDenied
-        return super().dispatch(request, *args, **kwargs)
-
     def form_valid(self, form):
-        """Write down that somebody asks, then show what is known."""
-        who, request = form.cleaned_data["who"], self.request
+        """Record that somebody asks, then show what is known."""
+        identifier, request = form.cleaned_data["who"], self.request
         try:
-            actions.look_up(who, by=request.user, client=request.session.client)
+            actions.record_lookup(identifier, by=request.user, client=request.session.client)
         except TooOften as refusal:
             form.add_error("who", str(refusal.message))
             return self.render_to_response(
@@ -117,52 +78,73 @@ class LookupView(FormView):
                 headers={"Retry-After": str(refusal.retry_after)},
             )
         # An empty box: the address is not on the page that answers.
-        return self.render_to_response(self.get_context_data(form=LookupForm(), found=look(who)))
+        return self.render_to_response(
+            self.get_context_data(form=LookupForm(), found=find(identifier))
+        )
 
     def get_context_data(self, **kwargs):
-        """Add what every page of the admin has."""
         page = self.admin_site.each_context(self.request) | {"title": _("Why no code?")}
         return super().get_context_data(**page, **kwargs)
 
 
-def look(who):
-    """Everything that is known of one identifier, in a dictionary for the page."""
-    rows = Challenge.objects.filter(recipient=who.key, created_at__gt=Now() - LOOKS_BACK)
-    challenges = list(rows.order_by("-created_at")[:MOST_CHALLENGES])
-    sent, names = list(timeline.messages(challenges)), ProviderNames()
-    attempts = [Attempt(row, _about(row, sent), names) for row in challenges]
-    account = User.objects.for_identifier(who).first()
-    full = full_until(_limits(who, account))
-    countries = _countries(who)
-    state = {
-        "can_send": outbox.can_send(message_channel(who.kind)),
+def find(identifier):
+    """Return all that is known of one identifier, as a dictionary for the page."""
+    rows = Challenge.objects.filter(
+        recipient=identifier.key, created_at__gt=Now() - LOOKBACK
+    ).order_by("-created_at")
+    challenges = list(rows[:MAX_ATTEMPTS])
+    messages = list(timeline.messages(challenges))
+    account = User.objects.for_identifier(identifier).first()
+    full = full_until(_limits(identifier, account))
+    countries = _countries(identifier)
+    status = {
+        "can_send": outbox.can_send(message_channel(identifier.kind)),
         "closed": _closed(countries),
         "is_closed": _is_closed(countries, account),
-        "paused": _paused(message_channel(who.kind)),
+        "paused": _paused(message_channel(identifier.kind)),
     }
-    return state | {
-        "masked": who.masked,
+    return status | {
+        "masked": identifier.masked,
         "account": account,
-        "attempts": attempts,
-        "limits": [(in_words(limit), clock(until)) for limit, until in full.items()],
+        "attempts": _attempts(challenges, messages),
+        "limits": [(limit_label(limit), clock(until)) for limit, until in full.items()],
         # How the list of events finds them: by keyed hashes, for the address stands in no URL.
-        "events": "+".join(fingerprints(who.key)),
-        "tell": advice.sentence(_facts(who, account, attempts, full, state)),
+        "events": "+".join(fingerprints(identifier.key)),
+        "advice": advice.sentence(_facts(identifier, account, challenges, messages, full, status)),
     }
 
 
-def _about(challenge, messages):
+def _attempts(challenges, messages):
+    """Each challenge in words, with the messages that were sent for it."""
+    names = ProviderNames()
+    return [
+        {
+            "challenge": challenge,
+            "badge": challenge_status.state_badge(challenge),
+            "age": challenge_status.age(challenge.created_at),
+            "spent": challenge_status.spent(challenge),
+            "time_left": challenge_status.time_left(challenge),
+            "entries": [
+                timeline.message_entry(message, names)
+                for message in _messages_of(challenge, messages)
+            ],
+        }
+        for challenge in challenges
+    ]
+
+
+def _messages_of(challenge, messages):
     return [message for message in messages if message.about_id == challenge.pk]
 
 
-def _limits(who, account):
+def _limits(identifier, account):
     """The limits that may be in the way of this address, of whoever asks for a code or a link with it."""
     return [
-        *(limit for pool in actions.ASKERS for limit in limits.caps(who, pool)),
-        limits.passwords_by_name(who),
-        *(actions.tries_of(account) if account else []),
+        *(limit for pool in actions.CAP_POOLS for limit in limits.caps(identifier, pool)),
+        limits.passwords_by_name(identifier),
+        *(actions.password_limits(account) if account else []),
         *(limits.sign_ins(str(account.pk)) if account else []),
-        *(limits.sms(who, _pool(account)) if who.kind == PHONE else []),
+        *(limits.sms(identifier, _pool(account)) if identifier.kind == PHONE else []),
     ]
 
 
@@ -173,7 +155,7 @@ def _pool(account):
 
 def _closed(countries):
     """Whether texts to the country of a number are stopped, if only for sign-ups: "" or how."""
-    words = [(country, challenge_status.of_country(country)) for country in countries]
+    words = [(country, challenge_status.country_state(country)) for country in countries]
     return next((f"{country}: {how}" for country, how in words if how), "")
 
 
@@ -182,27 +164,27 @@ def _is_closed(countries, account):
     return any(not country.is_open or (country.is_paused and not account) for country in countries)
 
 
-def _countries(who):
-    codes = [who.country, EVERYWHERE] if who.kind == PHONE else []
+def _countries(identifier):
+    codes = [identifier.country, EVERYWHERE] if identifier.kind == PHONE else []
     return list(SmsCountry.objects.filter(code__in=codes).with_state())
 
 
-def _paused(of_channel):
+def _paused(channel_name):
     """Providers that are left alone for a while, and until when; those of the other channel do not matter."""
-    return [(name, clock(until)) for name, until in breaker.paused([of_channel]).items()]
+    return [(name, clock(until)) for name, until in breaker.paused([channel_name]).items()]
 
 
-def _facts(who, account, attempts, full, state):
-    codes = [attempt for attempt in attempts if attempt.challenge.purpose != Purpose.NOT_ME]
-    in_the_way = [until for limit, until in full.items() if limit.name not in OF_PASSWORDS]
+def _facts(identifier, account, challenges, messages, full, status):
+    codes = [challenge for challenge in challenges if challenge.purpose != Purpose.NOT_ME]
+    in_the_way = [until for limit, until in full.items() if limit.name not in PASSWORD_LIMITS]
     return advice.Facts(
-        kind=who.kind,
+        kind=identifier.kind,
         account=_account(account),
         full_until=max(in_the_way, default=None),
-        can_send=state["can_send"],
-        is_country_closed=state["is_closed"],
-        is_paused=bool(state["paused"]),
-        **(_newest(codes[0]) if codes else {}),
+        can_send=status["can_send"],
+        is_country_closed=status["is_closed"],
+        is_paused=bool(status["paused"]),
+        **(_newest(codes[0], messages) if codes else {}),
     )
 
 
@@ -210,15 +192,15 @@ def _account(user):
     if user is None:
         return ""
     if user.is_staff and user.is_active:
-        return advice.STAFF_ACCOUNT
+        return advice.STAFF
     return advice.ACTIVE if user.is_active else advice.CLOSED
 
 
-def _newest(attempt):
-    challenge = attempt.challenge
-    newest = max(attempt.messages, key=attrgetter("created_at"), default=None)
+def _newest(challenge, messages):
+    sent = _messages_of(challenge, messages)
+    newest = max(sent, key=attrgetter("created_at"), default=None)
     return {
-        "state": challenge_status.of(challenge),
+        "state": challenge_status.get_state(challenge),
         "message": newest.status if newest else "",
         "sent_at": challenge.sent_at,
         "ends_at": challenge_status.ends_at(challenge),

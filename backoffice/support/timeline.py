@@ -12,12 +12,12 @@ from django.utils.translation import gettext_lazy
 
 from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprints
 from accounts.models import EVENT_WORDS, Challenge, Purpose, SecurityEvent
-from backoffice.badges import OFF, badge, of_status
+from backoffice.badges import OFF, badge, status_badge
 from backoffice.provider_names import NAME, ProviderNames
 from backoffice.support import challenge_status
 from messaging.models import OutboxMessage, Receipt
 
-PAGE = 100
+PAGE_SIZE = 100
 
 # Where the shopper is told "you", and what no shopper is told at all.
 WORDS = EVENT_WORDS | {
@@ -66,34 +66,37 @@ class Entry:
     at: datetime
     words: str
     badge: str = ""
-    more: tuple[str, ...] = ()
+    details: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """One page of it, and the moment before which the next page begins, if there is one."""
+    """One page of entries, and the moment before which the next page begins, if there is one."""
 
     entries: list[Entry]
     older: str = ""
 
 
-def of(user, before=None):
-    """What happened to `user` and to their contacts, from `before` back."""
+def build(user, before=None):
+    """Return what happened to `user` and to their contacts, from `before` back."""
     until = before or now()
     challenges, names = list(_challenges(user, until)), ProviderNames()
-    sent = messages(challenges).filter(created_at__lt=until)[: PAGE + 1]
+    sent = messages(challenges).filter(created_at__lt=until)[: PAGE_SIZE + 1]
     entries = [
         # Of what happened at the very same moment the effect stands before its cause.
-        *map(_happened, _events(user, until)),
-        *(written(message, names) for message in sent),
-        *map(_attempted, challenges),
-        *map(_open, user.sessions.filter(expire_date__gt=now(), last_used_at__lt=until)[:PAGE]),
+        *map(_event_entry, _events(user, until)),
+        *(message_entry(message, names) for message in sent),
+        *map(_challenge_entry, challenges),
+        *map(
+            _session_entry,
+            user.sessions.filter(expire_date__gt=now(), last_used_at__lt=until)[:PAGE_SIZE],
+        ),
     ]
     return _page(sorted(entries, key=lambda entry: entry.at, reverse=True))
 
 
-def before(text):
-    """The moment in an address of ours, or None."""
+def parse_moment(text):
+    """Return the moment in the address of a page, or None."""
     try:
         moment = datetime.fromisoformat(text)
         # At the ends of time there is no such moment here.
@@ -110,35 +113,35 @@ def messages(challenges: Iterable[Challenge]):
     return named.prefetch_related(Prefetch("receipts", said))
 
 
-def written(message, names):
+def message_entry(message, names):
     """One message, with the names of providers: what, to whom, through whom, how it went."""
     kind = EMAIL if message.channel == "email" else PHONE
     words = _("%(message)s to %(address)s through %(provider)s")
     facts = {
         "message": TEMPLATES.get(message.template, message.template),
         "address": Identifier(kind, message.address, message.address).masked,
-        "provider": names.of(
+        "provider": names.name_for(
             message.provider_id, known=message.provider_name, nobody=_("nobody yet")
         ),
     }
-    told = [_("Last error: %(error)s") % {"error": message.error}] if message.error else []
-    told += [_told(receipt, names) for receipt in message.receipts.all()]
-    return Entry(message.created_at, words % facts, of_status(message.status), tuple(told))
+    details = [_("Last error: %(error)s") % {"error": message.error}] if message.error else []
+    details += [_receipt_line(receipt, names) for receipt in message.receipts.all()]
+    return Entry(message.created_at, words % facts, status_badge(message.status), tuple(details))
 
 
-def _told(receipt, names):
+def _receipt_line(receipt, names):
     facts = {
         "at": f"{receipt.at:%Y-%m-%d %H:%M:%S}",
-        "provider": names.of(receipt.provider_id, known=receipt.provider_name),
+        "provider": names.name_for(receipt.provider_id, known=receipt.provider_name),
         "what": receipt.summary,
     }
     return _("%(at)s UTC, %(provider)s said: %(what)s") % facts
 
 
 def _page(entries):
-    if len(entries) <= PAGE:
+    if len(entries) <= PAGE_SIZE:
         return Timeline(entries)
-    last = entries[PAGE - 1].at
+    last = entries[PAGE_SIZE - 1].at
     # What happened at the very same moment stays on one page.
     shown = [entry for entry in entries if entry.at >= last]
     return Timeline(shown, last.isoformat() if len(shown) < len(entries) else "")
@@ -150,23 +153,23 @@ def _events(user, until):
     prints = [each for name in names if name for each in fingerprints(name)]
     past = SecurityEvent.objects.filter(at__lt=until).order_by("-at", "-pk")
     own, others = past.filter(user=user), past.filter(user=None, fingerprint__in=prints)
-    return chain(own[: PAGE + 1], others[: PAGE + 1])
+    return chain(own[: PAGE_SIZE + 1], others[: PAGE_SIZE + 1])
 
 
 def _challenges(user, until):
     keys = [contact.key for contact in user.contacts]
     past = Challenge.objects.filter(created_at__lt=until).order_by("-created_at")
     own, others = past.filter(user=user), past.filter(user=None, recipient__in=keys)
-    return chain(own[: PAGE + 1], others[: PAGE + 1])
+    return chain(own[: PAGE_SIZE + 1], others[: PAGE_SIZE + 1])
 
 
-def _happened(event):
+def _event_entry(event):
     about = [part for part in (event.about, event.device, event.ip) if part]
-    more = (" · ".join(about),) if about else ()
-    return Entry(event.at, str(WORDS.get(event.kind, event.words)), more=more)
+    details = (" · ".join(about),) if about else ()
+    return Entry(event.at, str(WORDS.get(event.kind, event.words)), details=details)
 
 
-def _attempted(challenge):
+def _challenge_entry(challenge):
     words = (
         _("A notice was written for %(address)s")
         if challenge.purpose == Purpose.NOT_ME
@@ -177,11 +180,13 @@ def _attempted(challenge):
         "address": challenge.identifier.masked,
     }
     spent = challenge_status.spent(challenge)
-    more = (spent,) if spent else ()
-    return Entry(challenge.created_at, words % facts, challenge_status.badge_of(challenge), more)
+    details = (spent,) if spent else ()
+    return Entry(
+        challenge.created_at, words % facts, challenge_status.state_badge(challenge), details
+    )
 
 
-def _open(session):
+def _session_entry(session):
     words = _("Signed in since %(began)s UTC, last used")
     facts = {"began": f"{session.signed_in_at:%Y-%m-%d %H:%M}"}
     about = " · ".join(part for part in (session.device, session.ip) if part)

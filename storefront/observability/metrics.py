@@ -30,7 +30,6 @@ class DatabaseCollector(Collector):
     """Reads everything anew each time it is asked."""
 
     def collect(self) -> Iterator[Metric]:
-        """Yield one family of metrics after the other."""
         names = providers.names()
         yield _signups()
         yield _sends(names)

@@ -10,7 +10,7 @@ from django.test import Client
 from accounts.models import Challenge, SecurityEvent, Session, User
 from messaging.models import OutboxMessage
 from ratelimits.models import Bucket
-from storefront.observability.logging import HideTokens
+from storefront.observability.logging import RedactTokens
 from tests.support.pages import Page, words
 from tests.support.people import (
     ACCOUNT,
@@ -337,7 +337,7 @@ def test_the_token_is_in_no_log(link, bea, caplog):  # ux 81, REC-03, LOG-03
 def test_a_line_that_quotes_the_address_loses_the_token(message, values):  # REC-03
     record = logging.LogRecord("django.server", logging.INFO, "", 0, message, values, None)
 
-    assert HideTokens().filter(record)
+    assert RedactTokens().filter(record)
 
     assert "SECRET" not in record.getMessage()
     assert "token=..." in record.getMessage()
@@ -347,7 +347,7 @@ def test_every_handler_hides_tokens():  # REC-03
     handlers = settings.LOGGING["handlers"].values()
 
     assert handlers
-    assert all("hide_tokens" in handler["filters"] for handler in handlers)
+    assert all("redact_tokens" in handler["filters"] for handler in handlers)
 
 
 def test_a_shopper_of_the_link_completes_as_usual(link, postbox):

@@ -503,8 +503,8 @@ def staff(settled):
     return shopper
 
 
-def deed(staff, settled, name):
-    """Press the button of a deed."""
+def run_action(staff, settled, name):
+    """Press the button of a support action."""
     return staff.client.post(f"{USERS}{settled.pk}/{name}/", follow=True)
 
 
@@ -522,7 +522,7 @@ def test_staff_remove_a_contact_for_good(staff, settled, postbox, kind, gone, st
     links = links_to(gone)
     assert links
 
-    answer = deed(staff, settled, f"remove-{kind}")
+    answer = run_action(staff, settled, f"remove-{kind}")
 
     assert "The contact is removed." in words(answer)
     user = shoppers()
@@ -538,7 +538,7 @@ def test_staff_remove_a_contact_for_good(staff, settled, postbox, kind, gone, st
 def test_staff_never_remove_the_last_contact(staff, settled):
     User.objects.filter(pk=settled.pk).update(primary="email", **User.removed_columns("phone"))
 
-    answers = [deed(staff, settled, f"remove-{kind}") for kind in ("email", "phone")]
+    answers = [run_action(staff, settled, f"remove-{kind}") for kind in ("email", "phone")]
 
     assert all("The account has changed meanwhile" in words(answer) for answer in answers)
     assert shoppers().email == EMAIL
@@ -552,8 +552,8 @@ def test_what_staff_end_they_end_for_good(staff, settled, name):
     links = links_to(EMAIL) + links_to(PHONE)
     assert links
 
-    deed(staff, settled, name)
-    deed(staff, settled, "reactivate")
+    run_action(staff, settled, name)
+    run_action(staff, settled, "reactivate")
 
     assert {press(link).status_code for link in links} == {410}
     assert shoppers().email is None
@@ -565,7 +565,7 @@ def test_the_links_of_others_to_the_same_address_are_left_alone(staff, settled, 
     link = links_to(EMAIL)[0]
     other = User.objects.register(parse(EMAIL), name="Bea", completed_at=Now())
 
-    deed(staff, other, "end-sessions")
+    run_action(staff, other, "end-sessions")
 
     assert (
         Challenge.objects.live()

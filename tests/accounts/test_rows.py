@@ -13,7 +13,7 @@ from accounts.identifiers import parse
 from accounts.models import Challenge, Pool, RefusalCount, SecurityEvent, Session, SmsCountry, User
 from accounts.sessions.client import ClientInfo
 from backoffice.dashboard import rollups
-from backoffice.models import Tally, What
+from backoffice.models import Measure, SignupRollup
 from backoffice.tasks import alert_on_bursts
 from messaging.models import Alert, OutboxMessage
 from ratelimits.engine import STAMP, Limit, buckets, consume, peek, refund, reset
@@ -225,15 +225,15 @@ def test_a_used_code_that_is_typed_again_and_again_is_five_events(db):  # COD-05
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_board_counts_every_refusal(db):  # LOG-06
+def test_the_dashboard_counts_every_refusal(db):  # LOG-06
     for _ in range(7):
         refusals.record("number_refused", client=HERE, identifier=parse("+12025550123"))
         refusals.record("limit_hit", client=HERE, identifier=parse("+12025550123"))
 
-    rollups.tally(now())
+    rollups.roll_up_hour(now())
 
-    told = Tally.objects.filter(span="hour", what=What.REFUSED)
-    assert {(row.detail, row.channel, row.country): row.number for row in told} == {
+    told = SignupRollup.objects.filter(granularity="hour", measure=Measure.REFUSED)
+    assert {(row.detail, row.channel, row.country): row.count for row in told} == {
         ("number_refused", "sms", "US"): 7,
         ("limit_hit", "sms", ""): 7,
     }
@@ -261,19 +261,19 @@ def test_refusals_of_long_ago_are_no_burst(db, monkeypatch, minutes, heard):  # 
 
 
 @pytest.mark.parametrize(("hours", "left"), [(1, 1), (47, 1), (52, 0)])
-def test_counts_go_once_the_board_has_them_for_good(db, hours, left):  # LOG-06
+def test_counts_go_once_the_dashboard_has_them_for_good(db, hours, left):  # LOG-06
     refusals.count("limit_hit")
     RefusalCount.objects.update(minute=F("minute") - timedelta(hours=hours))
 
-    rollups.tally(now() - timedelta(hours=hours))
+    rollups.roll_up_hour(now() - timedelta(hours=hours))
     retention.purge()
 
     assert RefusalCount.objects.count() == left
-    refused = Tally.objects.filter(span="hour", what=What.REFUSED)
-    assert refused.aggregate(Sum("number"))["number__sum"] == 1
+    refused = SignupRollup.objects.filter(granularity="hour", measure=Measure.REFUSED)
+    assert refused.aggregate(Sum("count"))["count__sum"] == 1
 
 
-def test_counts_that_the_board_has_not_read_stay(db):  # LOG-06
+def test_counts_that_the_dashboard_has_not_read_stay(db):  # LOG-06
     refusals.count("limit_hit")
     RefusalCount.objects.update(minute=F("minute") - timedelta(days=30))
 

@@ -140,7 +140,7 @@ def test_a_search_looks_at_no_address(staff, shop):  # ADM-02
 
 
 def written(about):
-    """What the audit says that staff did to a row: which deed, who, from where, in a request of which id."""
+    """What the audit says that staff did to a row: what, who, from where, in a request of which id."""
     columns = "kind user__username ip request_id".split()
     return [
         (*told, bool(request))

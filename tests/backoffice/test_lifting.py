@@ -105,7 +105,7 @@ def test_a_member_of_staff_whom_strangers_locked_out_is_let_in_by_another(chief)
     new = Member(ip="192.0.2.61")
     assert knock(new.client, "boss").headers.get("Location") != CODE
     page = page_of(boss, chief)
-    assert "passwords tried at the door of the staff pages, full until" in page
+    assert "passwords tried on the staff pages, full until" in page
     assert "locked until" in page
     assert "locked until" in words(chief.client.get(f"{USERS}?state=locked"))
 

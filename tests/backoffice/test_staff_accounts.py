@@ -14,7 +14,7 @@ from accounts import audit, conf, limits, tasks
 from accounts.flows import recovery
 from accounts.identifiers import fingerprint, parse
 from accounts.models import Challenge, Pool, Purpose, SecurityEvent, Session, SmsCountry, User
-from accounts.sessions.store import STAFF_DOOR
+from accounts.sessions.store import STAFF_BACKEND
 from backoffice import roles
 from messaging.models import Channel, OutboxMessage
 from ratelimits.engine import consume
@@ -301,7 +301,7 @@ def test_the_shopper_in_that_browser_stays_for_as_long_as_shoppers_do(member):  
 def test_the_way_staff_came_in_is_none_that_django_loads(member):  # ADM-04
     way = Session.objects.get().get_decoded()[BACKEND_SESSION_KEY]
 
-    assert way == STAFF_DOOR
+    assert way == STAFF_BACKEND
     with pytest.raises(ImportError, match="doesn't look like a module path"):
         load_backend(way)
 

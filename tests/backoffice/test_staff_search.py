@@ -303,7 +303,7 @@ def test_every_page_that_shows_a_person_is_written_down(support, shopper, page):
 
 def test_every_page_about_one_user_has_its_trace(staff, shopper):  # LOG-01
     shown = 0
-    for page in ["change", "history", "delete", *(deed.name for deed in ACTIONS)]:
+    for page in ["change", "history", "delete", *(action.name for action in ACTIONS)]:
         answer = staff.client.get(f"{USERS}{shopper.pk}/{page}/")
         shown += answer.status_code == 200
 

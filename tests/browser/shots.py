@@ -77,7 +77,7 @@ def journey(studio):
 
 
 def staff_pages(studio, username, password, contact, sought):
-    """The list, somebody in it, the board, and why no code came."""
+    """The list, somebody in it, the dashboard, and why no code came."""
     page = studio.shopper(1280, 900).page
     staff = Staff(page, studio.mailbox, username=username, contact=contact).signs_in(password)
     for scheme in ("light", "dark"):
@@ -88,8 +88,8 @@ def staff_pages(studio, username, password, contact, sought):
         staff.search.press("Enter")
         staff.main.locator("[href*='/accounts/user/'][href$='/change/']").first.click()
         shoot(page, f"staff-user-{scheme}", full_page=True)
-        staff.open("/admin/signups/?span=30")
-        shoot(page, f"staff-board-{scheme}", full_page=True)
+        staff.open("/admin/signups/?period=30")
+        shoot(page, f"staff-dashboard-{scheme}", full_page=True)
         staff.open("/admin/lookup/")
         staff.main.locator("input[name='who']").fill(sought)
         staff.main.locator("[type='submit']").first.click()

@@ -34,7 +34,7 @@ from storefront.observability import metrics
 from tests.support.pages import words
 from tests.support.staff import let_in_staff, make_staff
 
-BOARD, LIST = "/admin/signups/", "/admin/messaging/provider/"
+DASHBOARD, LIST = "/admin/signups/", "/admin/messaging/provider/"
 MESSAGES, BREAKERS = "/admin/messaging/outboxmessage/", "/admin/messaging/breaker/"
 ANA = "ana@example.com"
 
@@ -139,10 +139,10 @@ def test_the_pages_of_staff_say_the_name_of_today(boss):
     row = provider()
     message = carried(row)
     pauses(row)
-    rollups.tally(now())
+    rollups.roll_up_hour(now())
     renamed(row, "Old loft")
 
-    for page in (MESSAGES, f"{MESSAGES}{message.pk}/change/", BREAKERS, BOARD, LIST):
+    for page in (MESSAGES, f"{MESSAGES}{message.pk}/change/", BREAKERS, DASHBOARD, LIST):
         told = words(boss.get(page))
         assert "Old loft" in told, page
         assert "Main loft" not in told, page
@@ -156,12 +156,12 @@ def test_the_pages_of_staff_say_the_name_of_today(boss):
 def test_the_board_has_one_line_for_a_provider_whatever_it_was_called(boss):
     row = provider()
     carried(row)
-    rollups.tally(now())
+    rollups.roll_up_hour(now())
     renamed(row, "Old loft")
     carried(row)
-    rollups.tally(now())
+    rollups.roll_up_hour(now())
 
-    told = words(boss.get(BOARD))
+    told = words(boss.get(DASHBOARD))
     assert re.search(r"Old loft email working (?:Take out )?2 0", told)
     assert "Main loft" not in told
 
@@ -214,11 +214,11 @@ def test_an_idle_provider_whose_pause_is_over_is_no_phantom():  # OUT-07
 def test_what_a_deleted_provider_carried_is_still_told_by_its_last_name(boss):
     row = provider()
     message = carried(row)
-    rollups.tally(now())
+    rollups.roll_up_hour(now())
     boss.post(f"{LIST}{row.pk}/delete/", {"post": "yes"})
     assert not Provider.objects.exists()
 
-    for page in (MESSAGES, f"{MESSAGES}{message.pk}/change/", BOARD):
+    for page in (MESSAGES, f"{MESSAGES}{message.pk}/change/", DASHBOARD):
         assert "Main loft (deleted)" in words(boss.get(page)), page
 
 
@@ -240,11 +240,11 @@ def test_the_board_and_the_list_agree_on_what_was_lost(boss):
     for status in Status:
         carried(row, status)
     carried(row, Status.FAILED)
-    rollups.tally(now())
+    rollups.roll_up_hour(now())
 
     share = round(100 * (len(UNDELIVERED) + 1) / (len(Status) + 1))
     assert f"{share} % of {len(Status) + 1}" in words(boss.get(LIST))
-    assert f"{len(UNDELIVERED) + 1} ({share} %)" in words(boss.get(BOARD))
+    assert f"{len(UNDELIVERED) + 1} ({share} %)" in words(boss.get(DASHBOARD))
 
 
 # What a message is about

@@ -26,8 +26,8 @@ def django_db_setup(request, django_db_setup, django_db_blocker):
     with django_db_blocker.unblock():
         if users and connection.vendor == "postgresql" and not User.objects.exists():
             name = connection.settings_dict["NAME"]
-            board = 90 if users >= plans.TIMED_FROM else 2
-            call_command("seed", users=users, board=board, yes_this_database=name)
+            days = 90 if users >= plans.TIMED_FROM else 2
+            call_command("seed", users=users, dashboard_days=days, yes_this_database=name)
 
 
 @pytest.fixture(scope="session", autouse=True)

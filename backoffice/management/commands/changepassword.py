@@ -18,6 +18,6 @@ class Command(changepassword.Command):
         username = options["username"] or getpass.getuser()
         done = super().handle(*args, **options | {"username": username})
         user = usernames.find(username)
-        roles.password_set(user)
+        roles.record_password_set(user)
         self.stdout.write(f"Whoever was signed in must sign in anew: {usernames.shown(user)}")
         return done

@@ -14,12 +14,10 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser):
-        """Who, and where to."""
         parser.add_argument("username")
         parser.add_argument("contact")
 
     def handle(self, *args, username, contact, **options):
-        """Set it, and write it down."""
         user = usernames.find(username, is_staff=True)
         try:
             found = identifiers.parse(contact)

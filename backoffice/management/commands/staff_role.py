@@ -14,12 +14,10 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser):
-        """Who, and which role."""
         parser.add_argument("username")
-        parser.add_argument("role", choices=[*roles.NAMES, NONE])
+        parser.add_argument("role", choices=[*roles.ROLE_NAMES, NONE])
 
     def handle(self, *args, username, role, **options):
-        """Set it, and write it down."""
         user = usernames.find(username)
         was_staff, was_superuser = user.is_staff, user.is_superuser
         roles.set_role(user, "" if role == NONE else role)

@@ -27,7 +27,7 @@ PROVIDERS = (
     ("Spare texts", "vonage", "sms", 2),
 )
 SLICE = 20_000
-LOCKED_ACCOUNTS, HERE = 20, ClientInfo(ip="192.0.2.1")
+LOCKED_ACCOUNTS, ORIGIN = 20, ClientInfo(ip="192.0.2.1")
 
 
 class Command(BaseCommand):
@@ -36,18 +36,20 @@ class Command(BaseCommand):
     help = __doc__
 
     def add_arguments(self, parser):
-        """Take how many, and the words that say it is meant."""
         parser.add_argument("--users", type=int, default=100_000, help="how many people")
         parser.add_argument("--jobs", type=int, default=2, help="connections that write at once")
         parser.add_argument(
-            "--board", type=int, default=90, help="days that the sign-up board is counted for"
+            "--dashboard-days",
+            type=int,
+            default=90,
+            help="days that the sign-up dashboard is counted for",
         )
         parser.add_argument("--more", action="store_true", help="although there are users already")
         parser.add_argument(
             "--yes-this-database", metavar="NAME", help="its name, where DEBUG is off"
         )
 
-    def handle(self, *, users, jobs, board, more, yes_this_database, **options):
+    def handle(self, *, users, jobs, dashboard_days, more, yes_this_database, **options):
         """Refuse where it could do harm, write, and say how fast it went."""
         there = self._refuse(more, yes_this_database)
         start = time.monotonic()
@@ -64,8 +66,8 @@ class Command(BaseCommand):
                 )
             _lock_some()
             _analyze()
-            self._say("Counting what the sign-up board shows", start)
-            list(pool.map(rollups.tally_day, _days(board)))
+            self._say("Counting what the sign-up dashboard shows", start)
+            list(pool.map(rollups.roll_up_day, _days(dashboard_days)))
             for _job in range(jobs):
                 pool.submit(connections.close_all)
         rows = sum(written.result() for written in done)
@@ -114,7 +116,7 @@ def _lock_some():
             limits.passwords_by_name(user.contacts[0]), limits.passwords_by_account(str(user.pk))
         )
         exhaust(*taken.values())
-        audit.record("password_locked", client=HERE, identifier=user.contacts[0], user=user)
+        audit.record("password_locked", client=ORIGIN, identifier=user.contacts[0], user=user)
 
 
 def _analyze():

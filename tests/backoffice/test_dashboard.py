@@ -1,4 +1,4 @@
-"""The sign-up board: numbers that agree with what happened, kept up whatever beat did, and a page that shows them."""
+"""The sign-up dashboard: numbers that agree with what happened, whatever beat did, and a page that shows them."""
 
 import csv
 import io
@@ -17,9 +17,17 @@ from django.utils.timezone import localtime, now, override
 from accounts import conf
 from accounts.models import Challenge, SecurityEvent, SmsCountry, User
 from backoffice.dashboard import rollups
-from backoffice.dashboard.rollups import DAY, FINAL, HOUR, OPEN, catch_up, percentile, tally
-from backoffice.models import KEY, Span, Tally, What
-from backoffice.tasks import tally as tick
+from backoffice.dashboard.rollups import (
+    DAY,
+    FINAL,
+    HOUR,
+    OPEN,
+    percentile,
+    roll_up_due,
+    roll_up_hour,
+)
+from backoffice.models import KEY, Granularity, Measure, SignupRollup
+from backoffice.tasks import roll_up_signups as tick
 from messaging import providers
 from messaging.models import EMAIL, SMS, Channel, OutboxMessage, Provider, Status
 from messaging.outbox import breaker
@@ -32,7 +40,7 @@ from tests.support.staff import let_in_staff, make_staff, sign_in_staff
 
 pytestmark = pytest.mark.database
 
-BOARD = "/admin/signups/"
+DASHBOARD = "/admin/signups/"
 BRITISH, AMERICAN, CANADIAN = "+447400123456", "+12025550123", "+15062345678"
 
 
@@ -44,21 +52,21 @@ def stranger(number):
 def count():
     """Count the hours in which this test can have run."""
     for hour in (now() - HOUR, now()):
-        tally(hour)
+        roll_up_hour(hour)
 
 
-def numbers(what, by="channel", span=Span.HOUR):
+def numbers(measure, by="channel", granularity=Granularity.HOUR):
     """What was counted, by one column."""
     found = Counter()
-    for row in Tally.objects.filter(what=what, span=span):
-        found[getattr(row, by)] += row.number
+    for row in SignupRollup.objects.filter(measure=measure, granularity=granularity):
+        found[getattr(row, by)] += row.count
     return dict(found)
 
 
 def every_row():
-    """All tallies, without their keys."""
-    columns = ["span", "at", *KEY, "number"]
-    return sorted(Tally.objects.values_list(*columns))
+    """All rollups, without their keys."""
+    columns = ["granularity", "starts_at", *KEY, "count"]
+    return sorted(SignupRollup.objects.values_list(*columns))
 
 
 @pytest.fixture
@@ -97,14 +105,18 @@ def staff(client, db):
 
 @pytest.fixture
 def sam(staff):
-    """Staff who may look at the board and turn its switches."""
-    return staff("backoffice.view_tally", "messaging.change_provider", "accounts.change_smscountry")
+    """Staff who may look at the dashboard and turn its switches."""
+    return staff(
+        "backoffice.view_signuprollup", "messaging.change_provider", "accounts.change_smscountry"
+    )
 
 
-def row(what=What.SIGN_UPS, number=1, *, at=None, span=Span.DAY, **more):
-    """One tally, as counting would have written it."""
-    at = at or rollups.day_of(now())
-    return Tally.objects.create(span=span, at=at, what=what, number=number, **more)
+def row(measure=Measure.SIGN_UPS, count=1, *, starts_at=None, granularity=Granularity.DAY, **more):
+    """One rollup, as counting would have written it."""
+    starts_at = starts_at or rollups.start_of_day(now())
+    return SignupRollup.objects.create(
+        granularity=granularity, starts_at=starts_at, measure=measure, count=count, **more
+    )
 
 
 def shown(page, name):
@@ -120,20 +132,22 @@ def shown(page, name):
 def test_each_step_counts_who_came_there(traffic):
     count()
 
-    assert numbers(What.IDENTIFIED) == {EMAIL: 5, SMS: 3}
-    assert numbers(What.HANDED) == {EMAIL: 4, SMS: 3}
-    assert numbers(What.DELIVERED) == {EMAIL: 3, SMS: 1}
-    assert numbers(What.VERIFIED) == {EMAIL: 3, SMS: 1}
-    assert numbers(What.COMPLETED) == {EMAIL: 2, SMS: 1}
-    assert numbers(What.SIGN_UPS) == {EMAIL: 3, SMS: 1}
+    assert numbers(Measure.IDENTIFIED) == {EMAIL: 5, SMS: 3}
+    assert numbers(Measure.HANDED) == {EMAIL: 4, SMS: 3}
+    assert numbers(Measure.DELIVERED) == {EMAIL: 3, SMS: 1}
+    assert numbers(Measure.VERIFIED) == {EMAIL: 3, SMS: 1}
+    assert numbers(Measure.COMPLETED) == {EMAIL: 2, SMS: 1}
+    assert numbers(Measure.SIGN_UPS) == {EMAIL: 3, SMS: 1}
 
 
 def test_numbers_count_for_their_country(traffic):
     count()
 
-    assert numbers(What.IDENTIFIED, "country") == {"": 5, "GB": 1, "US": 1, "CA": 1}
-    assert numbers(What.SIGN_UPS, "country") == {"": 3, "GB": 1}
-    texts = Tally.objects.filter(what=What.MESSAGES, channel=SMS, span=Span.HOUR)
+    assert numbers(Measure.IDENTIFIED, "country") == {"": 5, "GB": 1, "US": 1, "CA": 1}
+    assert numbers(Measure.SIGN_UPS, "country") == {"": 3, "GB": 1}
+    texts = SignupRollup.objects.filter(
+        measure=Measure.MESSAGES, channel=SMS, granularity=Granularity.HOUR
+    )
     assert set(texts.values_list("country", flat=True)) == {"GB", "US", "CA"}
 
 
@@ -142,13 +156,13 @@ def test_messages_count_for_who_carried_them_and_how_they_ended(traffic):
     count()
 
     settled = OutboxMessage.objects.exclude(settled_at=None)
-    assert numbers(What.MESSAGES, "provider_id") == {
+    assert numbers(Measure.MESSAGES, "provider_id") == {
         str(providers.environment_id("mailbox")): settled.count()
     }
-    assert numbers(What.MESSAGES, "detail") == dict(
+    assert numbers(Measure.MESSAGES, "detail") == dict(
         Counter(settled.values_list("status", flat=True))
     )
-    assert sum(numbers(What.HANDOVER).values()) == settled.count() - 1
+    assert sum(numbers(Measure.HANDOVER_TIME).values()) == settled.count() - 1
 
 
 def test_somebody_who_begins_twice_is_one_person(ana):
@@ -158,7 +172,7 @@ def test_somebody_who_begins_twice_is_one_person(ana):
     count()
 
     assert Challenge.objects.count() == 2
-    assert numbers(What.IDENTIFIED) == {EMAIL: 1}
+    assert numbers(Measure.IDENTIFIED) == {EMAIL: 1}
 
 
 def test_a_later_message_of_the_same_attempt_counts(ana, postbox):
@@ -170,7 +184,7 @@ def test_a_later_message_of_the_same_attempt_counts(ana, postbox):
     count()
 
     assert OutboxMessage.objects.count() == 2
-    assert numbers(What.HANDED) == {EMAIL: 1}
+    assert numbers(Measure.HANDED) == {EMAIL: 1}
 
 
 def test_the_owner_of_an_account_does_not_sign_up_again(ana, bea, postbox, monkeypatch):
@@ -180,7 +194,7 @@ def test_the_owner_of_an_account_does_not_sign_up_again(ana, bea, postbox, monke
     bea.verify(postbox.code("ana@example.com"))
     count()
 
-    assert numbers(What.VERIFIED) == numbers(What.SIGN_UPS) == {EMAIL: 1}
+    assert numbers(Measure.VERIFIED) == numbers(Measure.SIGN_UPS) == {EMAIL: 1}
 
 
 def test_other_journeys_are_no_sign_up(ana, bea):
@@ -189,7 +203,7 @@ def test_other_journeys_are_no_sign_up(ana, bea):
     bea.post("/password-reset/", identifier="ana@example.com")
     count()
 
-    assert numbers(What.IDENTIFIED) == {EMAIL: 1}
+    assert numbers(Measure.IDENTIFIED) == {EMAIL: 1}
 
 
 def test_refusals_count_by_their_reason(ana, bea, postbox):
@@ -201,7 +215,7 @@ def test_refusals_count_by_their_reason(ana, bea, postbox):
     bea.post("/login/", identifier="ana@example.com", password="not the password")
     count()
 
-    assert numbers(What.REFUSED, "detail") == {
+    assert numbers(Measure.REFUSED, "detail") == {
         "duplicate_registration": 1,
         "code_wrong": 5,
         "code_used_up": 1,
@@ -221,8 +235,10 @@ def test_refusals_count_for_their_country(ana, postbox, monkeypatch):
     count()
 
     by_country = {
-        (row.country, row.channel, row.detail): row.number
-        for row in Tally.objects.filter(what=What.REFUSED, span=Span.HOUR)
+        (row.country, row.channel, row.detail): row.count
+        for row in SignupRollup.objects.filter(
+            measure=Measure.REFUSED, granularity=Granularity.HOUR
+        )
     }
     assert by_country == {
         ("GB", SMS, "code_wrong"): 1,
@@ -233,10 +249,10 @@ def test_refusals_count_for_their_country(ana, postbox, monkeypatch):
 
 
 def test_the_reasons_of_one_country_are_shown(sam):
-    row(What.REFUSED, 4, channel=SMS, country="GB", detail="code_wrong")
-    row(What.REFUSED, 9, channel=SMS, country="US", detail="code_wrong")
+    row(Measure.REFUSED, 4, channel=SMS, country="GB", detail="code_wrong")
+    row(Measure.REFUSED, 9, channel=SMS, country="US", detail="code_wrong")
 
-    page = sam.get(BOARD, {"country": "GB"})
+    page = sam.get(DASHBOARD, {"country": "GB"})
 
     assert shown(page, "refusals") == {"wrong code": 4}
 
@@ -250,15 +266,15 @@ def test_every_reason_has_words():
 )
 def test_time_to_hand_over_and_to_verify_is_counted_in_steps(ana, postbox, seconds, step):
     ana.signs_up("ana@example.com")
-    began = rollups._hour_of(now())
+    began = rollups._start_of_hour(now())
     later = began + timedelta(seconds=seconds)
     Challenge.objects.update(created_at=began, verified_at=later)
     User.objects.update(date_joined=later)
     OutboxMessage.objects.update(created_at=began - timedelta(seconds=seconds), settled_at=began)
-    tally(began)
+    roll_up_hour(began)
 
-    assert numbers(What.PROOF, "detail") == {step: 1}
-    assert numbers(What.HANDOVER, "detail") == {step: 1}
+    assert numbers(Measure.VERIFICATION_TIME, "detail") == {step: 1}
+    assert numbers(Measure.HANDOVER_TIME, "detail") == {step: 1}
 
 
 @pytest.mark.parametrize(
@@ -291,7 +307,7 @@ def test_a_row_names_nobody(traffic):
 
 def test_counting_again_changes_nothing(traffic):
     count()
-    before, keys = every_row(), set(Tally.objects.values_list("pk", flat=True))
+    before, keys = every_row(), set(SignupRollup.objects.values_list("pk", flat=True))
 
     with CaptureQueriesContext(
         connection,
@@ -299,7 +315,7 @@ def test_counting_again_changes_nothing(traffic):
         count()
 
     assert every_row() == before
-    assert set(Tally.objects.values_list("pk", flat=True)) == keys
+    assert set(SignupRollup.objects.values_list("pk", flat=True)) == keys
     assert not [query for query in asked if query["sql"].startswith(("UPDATE", "DELETE"))]
 
 
@@ -307,14 +323,14 @@ def test_a_late_receipt_moves_a_person_on(ana, postbox):
     ana.identify("ana@example.com")
     len(postbox)
     count()
-    assert numbers(What.DELIVERED) == {}
+    assert numbers(Measure.DELIVERED) == {}
 
     OutboxMessage.objects.update(status=Status.DELIVERED)
     count()
 
-    assert numbers(What.DELIVERED) == {EMAIL: 1}
-    assert numbers(What.MESSAGES, "detail") == {"delivered": 1}
-    assert numbers(What.MESSAGES, "detail", Span.DAY) == {"delivered": 1}
+    assert numbers(Measure.DELIVERED) == {EMAIL: 1}
+    assert numbers(Measure.MESSAGES, "detail") == {"delivered": 1}
+    assert numbers(Measure.MESSAGES, "detail", Granularity.DAY) == {"delivered": 1}
 
 
 def test_a_bounce_was_handed_over_and_not_delivered(ana, postbox):
@@ -323,29 +339,37 @@ def test_a_bounce_was_handed_over_and_not_delivered(ana, postbox):
     OutboxMessage.objects.update(status=Status.BOUNCED)
     count()
 
-    assert numbers(What.HANDED) == {EMAIL: 1}
-    assert numbers(What.DELIVERED) == {}
+    assert numbers(Measure.HANDED) == {EMAIL: 1}
+    assert numbers(Measure.DELIVERED) == {}
 
 
 def test_a_day_is_the_sum_of_its_hours(db):
-    noon = rollups.day_of(now()).replace(hour=12)
+    noon = rollups.start_of_day(now()).replace(hour=12)
     for hour in (noon, noon + HOUR):
         who = f"ana{hour.hour}@example.com"
         stranger(hour.hour).identify(who)
         Challenge.objects.filter(recipient=who).update(created_at=hour)
-        tally(hour)
+        roll_up_hour(hour)
 
-    assert Tally.objects.filter(span=Span.HOUR, what=What.IDENTIFIED).count() == 2
-    day = Tally.objects.get(span=Span.DAY, what=What.IDENTIFIED)
-    assert (localtime(day.at), day.number) == (rollups.day_of(noon), 2)
+    assert (
+        SignupRollup.objects.filter(
+            granularity=Granularity.HOUR, measure=Measure.IDENTIFIED
+        ).count()
+        == 2
+    )
+    day = SignupRollup.objects.get(granularity=Granularity.DAY, measure=Measure.IDENTIFIED)
+    assert (localtime(day.starts_at), day.count) == (rollups.start_of_day(noon), 2)
 
 
 @pytest.mark.parametrize(("day", "hours"), [((3, 31), 23), ((6, 1), 24), ((10, 27), 25)])
 def test_a_day_has_its_hours_also_when_clocks_change(db, day, hours):
     with override("Europe/Berlin"):
-        rollups.tally_day(datetime(2024, *day, 12, tzinfo=UTC))
+        rollups.roll_up_day(datetime(2024, *day, 12, tzinfo=UTC))
 
-    assert Tally.objects.filter(span=Span.HOUR, what=What.COUNTED).count() == hours
+    assert (
+        SignupRollup.objects.filter(granularity=Granularity.HOUR, measure=Measure.COUNTED).count()
+        == hours
+    )
 
 
 def test_a_day_counted_at_once_is_the_same(traffic):
@@ -353,15 +377,17 @@ def test_a_day_counted_at_once_is_the_same(traffic):
     yesterday = Challenge.objects.filter(purpose="register").first()
     Challenge.objects.filter(pk=yesterday.pk).update(created_at=now() - DAY)
     for hour in range(25):
-        tally(now() - hour * HOUR)
+        roll_up_hour(now() - hour * HOUR)
     by_hour = every_row()
-    Tally.objects.all().delete()
+    SignupRollup.objects.all().delete()
 
     for day in (now(), now() - DAY):
-        rollups.tally_day(day)
+        rollups.roll_up_day(day)
 
     assert {*by_hour} <= {*every_row()}
-    assert numbers(What.IDENTIFIED, span=Span.DAY) == numbers(What.IDENTIFIED, span=Span.HOUR)
+    assert numbers(Measure.IDENTIFIED, granularity=Granularity.DAY) == numbers(
+        Measure.IDENTIFIED, granularity=Granularity.HOUR
+    )
 
 
 @pytest.mark.django_db(transaction=True)
@@ -369,17 +395,21 @@ def test_two_who_count_at_once_end_in_one_set_of_rows():
     for number in range(1, 6):
         stranger(number).identify(f"ana{number}@example.com")
     hour = now()
-    Tally.objects.all().delete()
+    SignupRollup.objects.all().delete()
 
-    at_once(*[lambda: tally(hour)] * 6)
-    at_once(*[lambda: tally(hour), lambda: tally(hour - HOUR)] * 3)
+    at_once(*[lambda: roll_up_hour(hour)] * 6)
+    at_once(*[lambda: roll_up_hour(hour), lambda: roll_up_hour(hour - HOUR)] * 3)
 
-    began = Tally.objects.filter(what=What.IDENTIFIED, span=Span.HOUR, at=rollups._hour_of(hour))
-    assert [one.number for one in began] == [
-        Challenge.objects.filter(created_at__gte=rollups._hour_of(hour)).count()
+    began = SignupRollup.objects.filter(
+        measure=Measure.IDENTIFIED,
+        granularity=Granularity.HOUR,
+        starts_at=rollups._start_of_hour(hour),
+    )
+    assert [one.count for one in began] == [
+        Challenge.objects.filter(created_at__gte=rollups._start_of_hour(hour)).count()
     ]
     before = every_row()
-    tally(hour)
+    roll_up_hour(hour)
     assert every_row() == before
 
 
@@ -388,14 +418,14 @@ def test_two_who_count_at_once_end_in_one_set_of_rows():
 
 @pytest.fixture
 def two_days(monkeypatch):
-    """The board looks back no further than four days: enough to see, and quick."""
-    monkeypatch.setattr(rollups, "REACH", 4 * DAY)
+    """The dashboard looks back no further than four days: enough to see, and quick."""
+    monkeypatch.setattr(rollups, "LOOKBACK", 4 * DAY)
 
 
 def catches_up():
     """Tick until nothing is missing; returns how many ticks it took."""
     for ticks in range(1, 20):
-        if catch_up() <= rollups.FRESH + 1:
+        if roll_up_due() <= rollups.NEWEST_HOURS + 1:
             return ticks
     raise AssertionError("never")
 
@@ -403,43 +433,53 @@ def catches_up():
 def test_one_tick_counts_the_newest_hours(traffic, two_days):
     tick()
 
-    assert sum(numbers(What.IDENTIFIED).values()) == 8
+    assert sum(numbers(Measure.IDENTIFIED).values()) == 8
 
 
 def test_beat_was_away_for_three_days(db, two_days):
-    then = rollups._hour_of(now()) - 3 * DAY
+    then = rollups._start_of_hour(now()) - 3 * DAY
     stranger(1).identify("ana@example.com")
     catches_up()
     Challenge.objects.update(created_at=then)
-    Tally.objects.filter(at__gt=then - HOUR).delete()
+    SignupRollup.objects.filter(starts_at__gt=then - HOUR).delete()
 
     ticks = catches_up()
 
     assert ticks > 1
-    began = Tally.objects.get(what=What.IDENTIFIED, span=Span.HOUR)
-    assert (began.at, began.number) == (then, 1)
+    began = SignupRollup.objects.get(measure=Measure.IDENTIFIED, granularity=Granularity.HOUR)
+    assert (began.starts_at, began.count) == (then, 1)
 
 
 def test_one_run_takes_on_no_more_than_it_can(db, two_days):
-    assert catch_up() <= rollups.MOST_HOURS + rollups.FRESH + 1
+    assert roll_up_due() <= rollups.MAX_HOURS + rollups.NEWEST_HOURS + 1
 
 
 def test_what_beat_left_half_counted_is_counted_for_the_last_time(db, two_days):
-    then = rollups._hour_of(now()) - 3 * DAY
+    then = rollups._start_of_hour(now()) - 3 * DAY
     catches_up()
-    Tally.objects.filter(at=then, what=What.COUNTED, span=Span.HOUR).update(number=OPEN)
+    SignupRollup.objects.filter(
+        starts_at=then, measure=Measure.COUNTED, granularity=Granularity.HOUR
+    ).update(count=OPEN)
     stranger(1).identify("ana@example.com")
     Challenge.objects.update(created_at=then + timedelta(minutes=5))
 
-    catch_up()
+    roll_up_due()
 
-    assert Tally.objects.get(what=What.IDENTIFIED, span=Span.HOUR).at == then
-    assert Tally.objects.get(at=then, what=What.COUNTED, span=Span.HOUR).number == FINAL
+    assert (
+        SignupRollup.objects.get(measure=Measure.IDENTIFIED, granularity=Granularity.HOUR).starts_at
+        == then
+    )
+    assert (
+        SignupRollup.objects.get(
+            starts_at=then, measure=Measure.COUNTED, granularity=Granularity.HOUR
+        ).count
+        == FINAL
+    )
 
 
 def test_sixty_ticks_count_each_of_the_last_two_days_hours(db, two_days):
     catches_up()
-    start = rollups._hour_of(now())
+    start = rollups._start_of_hour(now())
 
     due = {
         hour for minute in range(60) for hour in rollups._due(start + minute * timedelta(minutes=1))
@@ -450,18 +490,18 @@ def test_sixty_ticks_count_each_of_the_last_two_days_hours(db, two_days):
 
 def test_old_hours_go_and_days_stay(db, two_days):
     old = now() - 101 * DAY
-    row(at=old, span=Span.HOUR)
-    row(at=old, span=Span.DAY)
+    row(starts_at=old, granularity=Granularity.HOUR)
+    row(starts_at=old, granularity=Granularity.DAY)
 
-    catch_up()
+    roll_up_due()
 
-    assert Tally.objects.filter(at=old).get().span == Span.DAY
+    assert SignupRollup.objects.filter(starts_at=old).get().granularity == Granularity.DAY
 
 
 def test_beat_knows_the_task():
     tasks = [entry["task"] for entry in site.CELERY_BEAT_SCHEDULE.values()]
 
-    assert "backoffice.tasks.tally" in tasks
+    assert "backoffice.tasks.roll_up_signups" in tasks
 
 
 # The page
@@ -469,11 +509,11 @@ def test_beat_knows_the_task():
 
 def test_the_page_shows_what_was_counted(traffic, sam):
     count()
-    page = sam.get(BOARD)
+    page = sam.get(DASHBOARD)
 
     assert list(shown(page, "funnel").values()) == [8, 7, 4, 4, 3]
     assert sum(shown(page, "sign-ups").values()) == 4
-    assert sum(shown(page, "proof").values()) == 4
+    assert sum(shown(page, "verifying").values()) == 4
     assert "unsafe" not in page.headers["Content-Security-Policy"]
 
 
@@ -484,72 +524,72 @@ def test_the_page_shows_what_was_counted(traffic, sam):
         ({"channel": "sms"}, [3, 3, 1, 1, 1]),
         ({"country": "GB"}, [1, 1, 1, 1, 1]),
         ({"channel": "sms", "country": "US"}, [1, 1, 0, 0, 0]),
-        ({"span": "90"}, [8, 7, 4, 4, 3]),
+        ({"period": "90"}, [8, 7, 4, 4, 3]),
     ],
 )
 def test_the_page_can_be_narrowed(traffic, sam, query, steps):
     count()
 
-    assert list(shown(sam.get(BOARD, query), "funnel").values()) == steps
+    assert list(shown(sam.get(DASHBOARD, query), "funnel").values()) == steps
 
 
 def test_a_span_holds_its_days_and_no_more(sam):
-    today = rollups.day_of(now())
+    today = rollups.start_of_day(now())
     for days in (0, 6, 7, 29, 89, 90):
-        row(What.IDENTIFIED, 10**5 + days, at=today - timedelta(days=days), channel=EMAIL)
-    row(What.IDENTIFIED, 3, at=today, span=Span.HOUR, channel=EMAIL)
+        row(Measure.IDENTIFIED, 10**5 + days, starts_at=today - timedelta(days=days), channel=EMAIL)
+    row(Measure.IDENTIFIED, 3, starts_at=today, granularity=Granularity.HOUR, channel=EMAIL)
 
     first = [
-        next(iter(shown(sam.get(BOARD, {"span": span}), "funnel").values()))
-        for span in (1, 7, 30, 90)
+        next(iter(shown(sam.get(DASHBOARD, {"period": days}), "funnel").values()))
+        for days in (1, 7, 30, 90)
     ]
 
     assert first == [3, 200_006, 400_042, 500_131 - 0]
 
 
 def test_today_has_hours_and_a_week_has_days(sam):
-    row(at=rollups.day_of(now()), span=Span.HOUR, channel=EMAIL)
-    row(at=rollups.day_of(now()), channel=EMAIL)
+    row(starts_at=rollups.start_of_day(now()), granularity=Granularity.HOUR, channel=EMAIL)
+    row(starts_at=rollups.start_of_day(now()), channel=EMAIL)
 
-    assert len(shown(sam.get(BOARD, {"span": 1}), "sign-ups")) == 24
-    assert len(shown(sam.get(BOARD, {"span": 7}), "sign-ups")) == 7
+    assert len(shown(sam.get(DASHBOARD, {"period": 1}), "sign-ups")) == 24
+    assert len(shown(sam.get(DASHBOARD, {"period": 7}), "sign-ups")) == 7
 
 
 def test_an_empty_span_is_no_fault(sam):
-    page = sam.get(BOARD)
+    page = sam.get(DASHBOARD)
 
     assert page.status_code == 200
     assert "Nothing was counted yet" in words(page)
-    assert words(page).count("None in this span.") == 5
-    assert sam.get(BOARD, {"format": "csv"}).status_code == 200
+    assert words(page).count("None in this period.") == 5
+    assert sam.get(DASHBOARD, {"format": "csv"}).status_code == 200
 
 
 @pytest.mark.parametrize(
     "query",
-    [{"span": "x"}, {"span": "365"}, {"channel": "fax"}, {"country": "<b>"}, {"format": "x"}],
+    [{"period": "x"}, {"period": "365"}, {"channel": "fax"}, {"country": "<b>"}, {"format": "x"}],
 )
 def test_a_choice_that_is_not_offered_is_no_fault(sam, query):
-    row(What.IDENTIFIED, 4, channel=EMAIL)
+    row(Measure.IDENTIFIED, 4, channel=EMAIL)
 
-    page = sam.get(BOARD, query)
+    page = sam.get(DASHBOARD, query)
 
     assert shown(page, "funnel")["identified"] == 4
     assert "<b>" not in page.content.decode()
 
 
 def test_the_page_says_when_counting_is_behind(sam):
-    row(What.COUNTED, at=now() - 5 * HOUR, span=Span.HOUR)
-    assert "Counting is behind" in words(sam.get(BOARD))
+    row(Measure.COUNTED, starts_at=now() - 5 * HOUR, granularity=Granularity.HOUR)
+    assert "Counting is behind" in words(sam.get(DASHBOARD))
 
-    tally(now())
-    assert "Counting is behind" not in words(sam.get(BOARD))
+    roll_up_hour(now())
+    assert "Counting is behind" not in words(sam.get(DASHBOARD))
 
 
 def test_each_picture_is_told_in_words_and_has_a_table(traffic, sam):
     count()
     stranger(20).post("/login/", identifier="ana@example.com", password="not the password")
     count()
-    page = Page(sam.get(BOARD))
+    page = Page(sam.get(DASHBOARD))
 
     pictures = page.all("svg", role="img")
     assert len(pictures) == 5
@@ -561,7 +601,7 @@ def test_each_picture_is_told_in_words_and_has_a_table(traffic, sam):
 
 def test_a_picture_stretches_no_letter_and_leaves_its_frame_nowhere(traffic, sam):
     count()
-    page = Page(sam.get(BOARD))
+    page = Page(sam.get(DASHBOARD))
 
     assert not [svg for svg in page.all("svg", role="img") if "viewbox" in svg]
     widths = [float(bar["width"].strip("%")) for bar in page.all("rect", class_="bar")]
@@ -571,9 +611,9 @@ def test_a_picture_stretches_no_letter_and_leaves_its_frame_nowhere(traffic, sam
 
 def test_the_page_asks_little_and_never_the_raw_rows(traffic, sam):
     count()
-    sam.get(BOARD)
+    sam.get(DASHBOARD)
     with CaptureQueriesContext(connection) as asked:
-        sam.get(BOARD, {"span": "90"})
+        sam.get(DASHBOARD, {"period": "90"})
 
     assert len(asked) <= 12
     raw = [Challenge, OutboxMessage, SecurityEvent]
@@ -583,43 +623,45 @@ def test_the_page_asks_little_and_never_the_raw_rows(traffic, sam):
 
 def test_the_page_tells_nothing_about_a_person(traffic, sam):
     count()
-    told = sam.get(BOARD).content.decode() + sam.get(BOARD, {"format": "csv"}).content.decode()
+    told = (
+        sam.get(DASHBOARD).content.decode() + sam.get(DASHBOARD, {"format": "csv"}).content.decode()
+    )
 
     for secret in ("@example.com", BRITISH[1:], AMERICAN[1:], CANADIAN[1:]):
         assert secret not in told
 
 
 def test_the_front_page_leads_there(sam):
-    assert f'href="{BOARD}"' in sam.get("/admin/").content.decode()
+    assert f'href="{DASHBOARD}"' in sam.get("/admin/").content.decode()
 
 
 # Who may
 
 
 def test_a_visitor_is_sent_to_the_door(client, db):
-    assert client.get(BOARD).headers["Location"].startswith("/admin/login/")
+    assert client.get(DASHBOARD).headers["Location"].startswith("/admin/login/")
 
 
 def test_a_shopper_is_sent_to_the_door(ana):
     ana.signs_up("ana@example.com")
 
-    assert ana.get(BOARD).headers["Location"].startswith("/admin/login/")
+    assert ana.get(DASHBOARD).headers["Location"].startswith("/admin/login/")
 
 
 def test_staff_without_the_permission_are_refused(staff):
     browser = staff("accounts.view_user")
 
-    assert browser.get(BOARD).status_code == 403
-    assert BOARD not in browser.get("/admin/").content.decode()
+    assert browser.get(DASHBOARD).status_code == 403
+    assert DASHBOARD not in browser.get("/admin/").content.decode()
 
 
 def test_whoever_may_only_look_has_no_switch(staff):
-    browser = staff("backoffice.view_tally")
+    browser = staff("backoffice.view_signuprollup")
     one = provider()
 
-    assert 'name="wish"' not in browser.get(BOARD).content.decode()
+    assert 'name="wish"' not in browser.get(DASHBOARD).content.decode()
     for fields in ({"provider": one.pk}, {"texts": "*"}, {"channel": EMAIL}):
-        assert browser.post(BOARD, {**fields, "wish": "off"}).status_code == 403
+        assert browser.post(DASHBOARD, {**fields, "wish": "off"}).status_code == 403
     one.refresh_from_db()
     assert one.is_active
     assert SmsCountry.objects.get(pk="*").is_open
@@ -630,7 +672,7 @@ def test_a_forged_switch_is_refused(sam):
     one = provider()
     check_tokens(sam)
 
-    assert sam.post(BOARD, {"provider": one.pk, "wish": "off"}).status_code == 403
+    assert sam.post(DASHBOARD, {"provider": one.pk, "wish": "off"}).status_code == 403
     assert Provider.objects.get().is_active
 
 
@@ -639,7 +681,7 @@ def test_a_forged_switch_is_refused(sam):
 
 def lines(browser, **query):
     """The file, read."""
-    answer = browser.get(BOARD, {"format": "csv", **query})
+    answer = browser.get(DASHBOARD, {"format": "csv", **query})
     assert answer.headers["Content-Type"].startswith("text/csv")
     assert "attachment" in answer.headers["Content-Disposition"]
     return list(csv.reader(io.StringIO(answer.content.decode())))
@@ -647,7 +689,7 @@ def lines(browser, **query):
 
 def test_the_file_has_the_numbers_of_the_page(traffic, sam):
     count()
-    page, file = sam.get(BOARD, {"channel": "email"}), lines(sam, channel="email")
+    page, file = sam.get(DASHBOARD, {"channel": "email"}), lines(sam, channel="email")
 
     funnel = {what: int(number) for where, what, number in file if where == "How far people came"}
     assert funnel == shown(page, "funnel")
@@ -657,8 +699,8 @@ def test_the_file_has_the_numbers_of_the_page(traffic, sam):
 
 def test_no_cell_of_the_file_is_a_formula(sam):
     strange = provider("=cmd|' /C calc'!A0")
-    row(What.MESSAGES, 2, channel=EMAIL, provider_id=str(strange.pk), detail=Status.SENT)
-    row(What.REFUSED, 2, channel=EMAIL, detail="@SUM(1)")
+    row(Measure.MESSAGES, 2, channel=EMAIL, provider_id=str(strange.pk), detail=Status.SENT)
+    row(Measure.REFUSED, 2, channel=EMAIL, detail="@SUM(1)")
 
     cells = [cell for line in lines(sam) for cell in line]
     assert "'=cmd|' /C calc'!A0: handed over" in cells
@@ -680,7 +722,7 @@ def test_states_are_of_this_moment(sam):
     for _failure in range(3):
         breaker.record_failure(ill.pk)
 
-    told = words(sam.get(BOARD))
+    told = words(sam.get(DASHBOARD))
 
     assert re.search(r"Well email working", told)
     assert re.search(r"Ill email paused until \d\d:\d\d", told)
@@ -691,12 +733,12 @@ def test_a_provider_of_the_environment_is_listed_too(traffic, sam):
     count()
 
     sent = OutboxMessage.objects.filter(channel=EMAIL).exclude(settled_at=None).count()
-    assert f"mailbox email not entered here {sent} 0" in words(sam.get(BOARD))
+    assert f"mailbox email not entered here {sent} 0" in words(sam.get(DASHBOARD))
 
 
 def test_a_provider_can_be_switched_off_and_on(sam):
     one = provider()
-    address = f"{BOARD}?span=30&channel=email"
+    address = f"{DASHBOARD}?period=30&channel=email"
 
     for wish, is_active in (("off", False), ("on", True)):
         answer = sam.post(address, {"provider": one.pk, "wish": wish})
@@ -710,17 +752,17 @@ def test_a_provider_can_be_switched_off_and_on(sam):
 def test_a_second_click_changes_and_notes_nothing(sam):
     one = provider()
     for _click in range(2):
-        sam.post(BOARD, {"provider": one.pk, "wish": "off"})
+        sam.post(DASHBOARD, {"provider": one.pk, "wish": "off"})
 
     assert LogEntry.objects.count() == 1
 
 
 def test_texts_can_be_stopped_everywhere(sam):
-    sam.post(BOARD, {"texts": "*", "wish": "off"})
+    sam.post(DASHBOARD, {"texts": "*", "wish": "off"})
     assert not SmsCountry.objects.get(pk="*").is_open
-    assert "closed by staff" in words(sam.get(BOARD))
+    assert "closed by staff" in words(sam.get(DASHBOARD))
 
-    sam.post(BOARD, {"texts": "*", "wish": "on"})
+    sam.post(DASHBOARD, {"texts": "*", "wish": "on"})
     assert SmsCountry.objects.get(pk="*").is_open
     assert LogEntry.objects.count() == 2
 
@@ -730,8 +772,8 @@ def test_email_can_be_stopped_and_started_again(sam, ana, postbox):
     begun.identify("begun@example.com")
 
     for _click in range(2):
-        sam.post(BOARD, {"channel": EMAIL, "wish": "off"})
-    assert "stopped" in words(sam.get(BOARD))
+        sam.post(DASHBOARD, {"channel": EMAIL, "wish": "off"})
+    assert "stopped" in words(sam.get(DASHBOARD))
     refused = ana.identify("ana@example.com")
     assert refused.status_code == 503
     assert "Use your mobile number instead" in words(refused)
@@ -739,7 +781,7 @@ def test_email_can_be_stopped_and_started_again(sam, ana, postbox):
     assert "Use your mobile number instead" in words(begun.post("/register/resend/"))
     assert ana.identify(BRITISH).status_code == 303
 
-    sam.post(BOARD, {"channel": EMAIL, "wish": "on"})
+    sam.post(DASHBOARD, {"channel": EMAIL, "wish": "on"})
     assert ana.identify("ana@example.com").status_code == 303
     entries = LogEntry.objects.order_by("pk").values_list("object_id", "change_message")
     assert [*entries] == [(EMAIL, "Stopped"), (EMAIL, "Started again")]
@@ -753,7 +795,7 @@ BY_PHONE = {**NO_EMAIL, "primary": "phone", "phone": BRITISH, "phone_verified_at
     ("switch", "columns"), [({"channel": EMAIL}, {}), ({"texts": "*"}, BY_PHONE)]
 )
 def test_a_stopped_channel_shuts_no_member_of_staff_out(sam, postbox, switch, columns):
-    sam.post(BOARD, {**switch, "wish": "off"})
+    sam.post(DASHBOARD, {**switch, "wish": "off"})
     make_staff("boss", **columns)
 
     assert sign_in_staff(stranger(1).client).headers["Location"] == "/admin/"
@@ -765,7 +807,7 @@ def test_a_stopped_channel_shuts_no_member_of_staff_out(sam, postbox, switch, co
 
 def test_a_caller_can_be_told_that_email_is_stopped(sam, ana, postbox):
     ana.identify("ana@example.com")
-    sam.post(BOARD, {"channel": EMAIL, "wish": "off"})
+    sam.post(DASHBOARD, {"channel": EMAIL, "wish": "off"})
     make_staff("boss")
     boss = stranger(1)
     let_in_staff(boss.client)
@@ -786,14 +828,14 @@ def test_a_caller_can_be_told_that_email_is_stopped(sam, ana, postbox):
     ],
 )
 def test_a_switch_of_nothing_is_no_fault(sam, fields, status):
-    assert sam.post(BOARD, {**fields, "wish": "off"}).status_code == status
+    assert sam.post(DASHBOARD, {**fields, "wish": "off"}).status_code == status
 
 
 def test_budgets_show_what_was_used(sam):
     for number, to in enumerate([BRITISH, "+447500123456", AMERICAN], 1):
         stranger(number).identify(to)
 
-    told = words(sam.get(BOARD))
+    told = words(sam.get(DASHBOARD))
 
     assert re.search(r"everywhere open above 3 of 500 in 1 h", told)
     assert re.search(r"GB open Stop texts 2 of 200 in 1 h", told)
