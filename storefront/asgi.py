@@ -5,6 +5,7 @@ import os
 import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "storefront.settings")
+os.environ.setdefault("IS_WEB", "1")
 django.setup(set_prefix=False)
 
 from storefront.checks import refuse_unsafe_start  # noqa: E402  needs the apps to be loaded

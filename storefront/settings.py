@@ -94,17 +94,23 @@ CRISPY_TEMPLATE_PACK = "tailwind"
 # Data
 
 (BASE_DIR / "var").mkdir(exist_ok=True)
+# The web waits for no database for long (AVL-01); who migrates, sweeps or is called by hand does.
+IS_WEB = env.bool("IS_WEB", False)
 DATABASES = {"default": env.db("DATABASE_URL", f"sqlite:///{BASE_DIR / 'var' / 'db.sqlite3'}")}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # IMMEDIATE: a transaction that will write takes its turn at the start and cannot fail half-way.
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
+        "timeout": 2 if IS_WEB else 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
     }
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = env.int("CONN_MAX_AGE", 60)
     DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+    # With a pooler that gives each transaction another connection, nothing may be set on one.
+    DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = env.bool("DATABASE_POOLED", False)
+    if IS_WEB:
+        DATABASES["default"]["ENGINE"] = "storefront.web_postgresql"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 REDIS_URL = env.str("REDIS_URL", "")

@@ -33,7 +33,9 @@ class Shop:
         self.sql(f"CREATE ROLE {self.role} LOGIN", url=servers[0])
         self.sql(f"CREATE DATABASE {self.name} OWNER {self.role}", url=servers[0])
         netloc = f"{self.role}@127.0.0.1:{{}}"
-        direct = urlunsplit(own._replace(netloc=netloc.format(address.port or 5432)))
+        self.direct_url = direct = urlunsplit(
+            own._replace(netloc=netloc.format(address.port or 5432))
+        )
         through_line = urlunsplit(own._replace(netloc=netloc.format(self.line.port)))
         migrating = start("migrate", "python", "manage.py", "migrate", env={"DATABASE_URL": direct})
         assert migrating.process.wait(120) == 0, migrating.said
@@ -114,11 +116,11 @@ class Visits:
         self.statuses, self.slowest, self.retries = Counter(), 0.0, set()
         self.pages = Counter()
 
-    def note(self, shopper, ask, *arguments, **fields):
+    def note(self, ask, page, **fields):
         """One request."""
         began = time.monotonic()
         try:
-            answer = ask(*arguments, **fields)
+            answer = ask(page, **fields)
         except OSError as problem:
             self.statuses[repr(problem)] += 1
             return
@@ -137,14 +139,17 @@ def visits(shop, people):
     def visit(person):
         while not stop.is_set():
             stranger = Shopper(shop.address)
-            seen.note(person, person.get, "/account/")
-            seen.note(stranger, stranger.get, "/login/")
-            seen.note(
-                stranger, stranger.post, "/login/", identifier=stranger.email, password="x" * 20
-            )
-            seen.note(stranger, stranger.get, "/register/")
-            seen.note(stranger, stranger.post, "/register/", identifier=stranger.email)
-            seen.note(stranger, stranger.get, "/register/verify/")
+            wrong = {"identifier": stranger.email, "password": "x" * 20}
+            for ask, page, fields in [
+                (person.get, "/account/", {}),
+                (stranger.get, "/login/", {}),
+                (stranger.post, "/login/", wrong),
+                (stranger.get, "/register/", {}),
+                (stranger.post, "/register/", {"identifier": stranger.email}),
+                (stranger.get, "/register/verify/", {}),
+            ]:
+                if not stop.is_set():
+                    seen.note(ask, page, **fields)
 
     visitors = [threading.Thread(target=visit, args=(person,)) for person in people]
     for visitor in visitors:
@@ -235,3 +240,78 @@ def test_the_database_dies_and_comes_back(shop, people, sql, record_property):  
     record_property("answers, slowest", (dict(seen.statuses), seen.slowest))
     assert_told(seen, shop, before)
     assert seen.slowest < 5
+
+
+# Nothing waits for ever
+
+
+def test_a_table_is_locked(shop, people, record_property):  # AVL-01
+    before, alive = len(shop.web.said), Visits()
+    with psycopg.connect(shop.own_url) as holder:
+        holder.execute("LOCK TABLE accounts_securityevent IN ACCESS EXCLUSIVE MODE")
+        with visits(shop, people) as seen:
+            end = time.monotonic() + SECONDS
+            while time.monotonic() < end:
+                alive.note(Shopper(shop.address).get, "/livez")
+                time.sleep(0.1)
+
+    record_property("answers, slowest", (dict(seen.statuses), seen.slowest, alive.slowest))
+    assert_told(seen, shop, before)
+    assert seen.statuses[UNAVAILABLE]
+    assert "55P03" in shop.web.said[before:]
+    assert seen.slowest < 4
+    assert set(alive.statuses) == {200}
+    assert alive.slowest < 1
+
+
+def test_the_database_falls_silent(shop, people, record_property):  # AVL-01
+    before = len(shop.web.said)
+    with visits(shop, people) as seen:
+        time.sleep(0.5)
+        shop.line.hang()
+        time.sleep(SECONDS)
+    slowest, told = seen.slowest, dict(seen.statuses)
+    with visits(shop, people) as seen:
+        time.sleep(SECONDS)
+    shop.line.open()
+
+    record_property("answers, slowest", (told, slowest, dict(seen.statuses), seen.slowest))
+    assert_told(seen, shop, before)
+    # A statement was under way; then nobody was there.
+    assert slowest < 14
+    assert seen.slowest < 6
+
+
+SHOW = """
+from django.db import connection
+with connection.cursor() as cursor:
+    for name in ("lock_timeout", "statement_timeout"):
+        cursor.execute(f"SHOW {name}")
+        print(cursor.fetchone()[0])
+"""
+
+
+def test_who_waits_how_long(shop, start):  # AVL-01
+    shop.set_role("SET lock_timeout = '3s'")
+    try:
+        asked = {
+            name: start(
+                name, "python", "manage.py", "shell", "--no-imports", "-c", SHOW,
+                env={"DATABASE_URL": shop.direct_url, "LOG_LEVEL": "WARNING", **own},
+            )
+            for name, own in {
+                "asks-web": {"IS_WEB": "1"},
+                # There nothing is set at connecting, and the role has its own.
+                "asks-pooled": {"IS_WEB": "1", "DATABASE_POOLED": "1"},
+                "asks-by-hand": {},
+            }.items()
+        }  # fmt: skip
+        said = {name: (each.process.wait(60), each.said.split()) for name, each in asked.items()}
+    finally:
+        shop.set_role("RESET lock_timeout")
+
+    assert said == {
+        "asks-web": (0, ["2s", "10s"]),
+        "asks-pooled": (0, ["3s", "0"]),
+        "asks-by-hand": (0, ["3s", "0"]),
+    }

@@ -1,0 +1,1 @@
+"""A database backend: PostgreSQL as the web uses it."""
