@@ -160,8 +160,32 @@ class OutboxMessage(models.Model):
         return mine.update(lease_until=None, **values) == 1
 
 
+class Readiness(models.TextChoices):
+    """Whether a test message went through a provider as it is set up now, or staff do without one."""
+
+    UNTESTED = "untested", _("untested")
+    TESTED = "tested", _("tested")
+    WAIVED = "waived", _("in use without a test")
+
+
+class ProviderQuerySet(models.QuerySet["Provider"]):
+    """Providers by what may go through them."""
+
+    def in_use(self, channel: str) -> "ProviderQuerySet":
+        """Those that staff want to carry this channel, tested or not."""
+        return self.filter(channel=channel, is_active=True)
+
+    def carrying(self, channel: str) -> "ProviderQuerySet":
+        """Those that carry this channel: in use, and no longer untested."""
+        return self.in_use(channel).exclude(readiness=Readiness.UNTESTED)
+
+
 class Provider(models.Model):
-    """One account with one company that sends messages, as staff entered it. Secrets are sealed for this row."""
+    """One account with one company that sends messages, as staff entered it. Secrets are sealed for this row.
+
+    What is new, or sends elsewhere, with other credentials or as somebody else than before, is untested: it carries
+    test messages alone. One wrong row would else take every code with it, those of the staff who could repair it, too.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(_("name"), max_length=40, unique=True)
@@ -180,6 +204,11 @@ class Provider(models.Model):
     )
     options = models.JSONField(_("settings"), default=dict)
     sealed = models.JSONField(default=dict, editable=False)
+    readiness = models.CharField(
+        _("readiness"), max_length=8, choices=Readiness, default=Readiness.UNTESTED, editable=False
+    )
+
+    objects = ProviderQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("provider")
@@ -202,6 +231,16 @@ class Provider(models.Model):
     def receipts_path(self) -> str:
         """The address on this site that takes the provider's receipts."""
         return reverse("receipts", args=[self.pk])
+
+    def switch(self, on: bool) -> bool:
+        """Put the provider in use or take it out, from the next message on. Returns whether that changed anything."""
+        self.is_active = on
+        return Provider.objects.filter(pk=self.pk, is_active=not on).update(is_active=on) == 1
+
+    def release(self, readiness: Readiness) -> bool:
+        """Let messages through the provider as it was read; False when it was set up anew in the meantime."""
+        same = Provider.objects.filter(pk=self.pk, options=self.options, sealed=self.sealed)
+        return same.update(readiness=readiness) == 1
 
     def set_secret(self, field: str, secret: str) -> None:
         """Seal one secret into this row, which is still to be saved. Raises vault.Locked without a key."""

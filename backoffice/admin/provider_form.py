@@ -12,13 +12,15 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from messaging.credentials import vault
-from messaging.models import Provider
+from messaging.models import Provider, Readiness
 from messaging.providers.smtp import parse_sender
 
 CLEAR = "clear_"
 MAX_LENGTH, MAX_SECRET_LENGTH = 500, 4_000
 # Where the credentials are sent. Whoever changes it must know them, or could have them sent to a server of their own.
 DESTINATIONS = frozenset({"host", "api_url"})
+# For what a provider reports later. Every other field says where messages go, with which credentials or as whom.
+FOR_RECEIPTS = frozenset({"webhook_key", "webhook_secret", "signature_secret"})
 
 one_line = RegexValidator(
     r"\A[^\x00-\x1f\x7f]*\Z", gettext_lazy("Enter it on one line, without control characters.")
@@ -100,16 +102,27 @@ class ProviderForm(forms.ModelForm):
         """Store what was typed in the row, secrets sealed."""
         for field in self._stored_fields():
             self._store(field)
+        if self.sends_otherwise:
+            self.instance.readiness = Readiness.UNTESTED
         return super().save(commit)
 
     @property
     def has_new_destination(self):
         """Whether messages go to another server or another account now, as far as a form can tell."""
-        return any(field.name in self.changed_data for field in self._stored_fields())
+        return bool(self._changed_fields())
+
+    @property
+    def sends_otherwise(self):
+        """The same, but for what concerns receipts alone: whether the provider must be tested anew."""
+        return bool(self._changed_fields() - FOR_RECEIPTS)
 
     def change_message(self):
         """Say which fields were changed, for the history, and never their values."""
         return " ".join(self._change_text(name) for name in self.changed_data)
+
+    def _changed_fields(self):
+        changed = {name.removeprefix(CLEAR) for name in self.changed_data}
+        return changed & {field.name for field in self._stored_fields()}
 
     def _stored_fields(self):
         return self.kind.fields if self.kind else ()

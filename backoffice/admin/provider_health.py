@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from django.conf import settings
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils.formats import time_format
@@ -11,18 +12,32 @@ from django.utils.translation import ngettext
 
 from messaging import providers
 from messaging.credentials import vault
-from messaging.models import ACCEPTED, UNDELIVERED, Breaker, OutboxMessage
+from messaging.models import (
+    ACCEPTED,
+    CHANNELS,
+    UNDELIVERED,
+    Breaker,
+    OutboxMessage,
+    Provider,
+    Readiness,
+)
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-def with_health(rows):
-    """Add what happened lately to each row. It looks back a day at most: an outbox may hold many millions."""
+def with_breaker(rows):
+    """Add how often each provider failed in a row, and until when it is paused."""
     breaker = Breaker.objects.filter(provider_id=OuterRef("pk"), failures__gt=0)
-    newest = _messages_since(DAY).filter(status__in=ACCEPTED).order_by("-settled_at")
     return rows.annotate(
         fails=Subquery(breaker.values("failures")),
         paused_until=Subquery(breaker.values("open_until")),
+    )
+
+
+def with_health(rows):
+    """Add what happened lately to each row. It looks back a day at most: an outbox may hold many millions."""
+    newest = _messages_since(DAY).filter(status__in=ACCEPTED).order_by("-settled_at")
+    return with_breaker(rows).annotate(
         handed_at=Subquery(newest.values("settled_at")[:1]),
         settled=_count_last_hour(Count("pk")),
         lost=_count_last_hour(Count("pk", filter=Q(status__in=UNDELIVERED))),
@@ -38,8 +53,8 @@ def _count_last_hour(count):
     return Subquery(counted.values("count"))
 
 
-def state(row):
-    """What a member of staff should know of a row first."""
+def state(row, *, has_sent):
+    """What a member of staff should know of a row first. Only what `has_sent` something is called working."""
     trouble = _problem(row)
     if trouble:
         return trouble
@@ -47,11 +62,19 @@ def state(row):
         until = time_format(localtime(row.paused_until), "H:i")
         return _("paused until %(time)s") % {"time": until}
     if row.fails:
-        words = ngettext(
+        return _failed(row, has_sent)
+    return _("working") if has_sent else row.get_readiness_display()
+
+
+def _failed(row, has_sent):
+    words = (
+        ngettext(
             "working, failed the last time", "working, failed the last %(times)s times", row.fails
         )
-        return words % {"times": row.fails}
-    return _("working")
+        if has_sent
+        else ngettext("failed the last time", "failed the last %(times)s times", row.fails)
+    )
+    return words % {"times": row.fails}
 
 
 def _problem(row):
@@ -63,7 +86,35 @@ def _problem(row):
         row.values  # noqa: B018  opens them
     except vault.Locked:
         return _("credentials cannot be opened")
-    return ""
+    return _("untested, carries nothing") if row.readiness == Readiness.UNTESTED else ""
+
+
+def trouble_of_channel(channel):
+    """Why nothing leaves by this channel whatever staff have stopped, in a sentence; an empty text if it leaves."""
+    if providers.can_send(channel, include_stopped=True):
+        return ""
+    told = (
+        _(
+            "No provider in use for this channel has been tested: %(channel)s. Messages wait until a test message "
+            "has gone through one."
+        )
+        if providers.waits_for_test(channel)
+        else _("No provider is in use for this channel: %(channel)s. Nothing can be sent.")
+    )
+    return told % {"channel": dict(CHANNELS)[channel]}
+
+
+def notices():
+    """What staff should know of the channels before they look at any row."""
+    entered = set(Provider.objects.order_by().values_list("channel", flat=True).distinct())
+    if entered and settings.MAILBOX:
+        return [
+            _(
+                "The development mailbox takes the messages, whatever is entered here. With MAILBOX=0 they go "
+                "through the providers."
+            )
+        ]
+    return [told for channel in sorted(entered) if (told := trouble_of_channel(channel))]
 
 
 def failures(row):

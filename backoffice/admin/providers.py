@@ -6,7 +6,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import connection
 from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path
+from django.urls import path, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -16,7 +16,7 @@ from backoffice.admin.provider_form import CLEAR, form_for, secret_state
 from backoffice.modeladmin import LargeTableModelAdmin
 from backoffice.sensitive import sensitive_view
 from messaging import providers, webhooks
-from messaging.models import CHANNELS, Breaker, Provider
+from messaging.models import CHANNELS, Breaker, Provider, Readiness
 from messaging.outbox import breaker
 
 PLACE = gettext_lazy("Its place among the others")
@@ -63,7 +63,8 @@ class ProviderAdmin(LargeTableModelAdmin):
         for wish, in_use in (("take_out", False), ("put_in", True)):
             if request.method == "POST" and wish in request.POST:
                 return self._switch(request, request.POST[wish], in_use)
-        return super().changelist_view(request, extra_context)
+        notices = {"notices": provider_health.notices()}
+        return super().changelist_view(request, notices | (extra_context or {}))
 
     def _switch(self, request, pk, in_use):
         row = self.get_object(request, pk)
@@ -82,7 +83,7 @@ class ProviderAdmin(LargeTableModelAdmin):
 
     def set_in_use(self, request, rows, in_use):
         """Put `rows` in use or out of it, log each that changed, and say how many those are."""
-        changed = [row for row in rows if _set_active(row, in_use)]
+        changed = [row for row in rows if row.switch(in_use)]
         for row in changed:
             self.log_change(request, row, _("Put in use.") if in_use else _("Taken out of use."))
         message = (
@@ -99,16 +100,22 @@ class ProviderAdmin(LargeTableModelAdmin):
             )
         )
         messages.success(request, message % {"count": len(changed)})
-        self._warn_of_idle_channels(request)
+        for row in changed if in_use else ():
+            self._warn_if_untested(request, row)
 
-    def _warn_of_idle_channels(self, request):
-        for channel, label in CHANNELS:
-            has_rows = Provider.objects.filter(channel=channel).exists()
-            if has_rows and not providers.can_send(channel, include_stopped=True):
-                warning = _(
-                    "No provider is in use for this channel: %(channel)s. Nothing can be sent."
-                )
-                messages.warning(request, warning % {"channel": label})
+    def _warn_if_untested(self, request, row):
+        """Say of a provider that staff mean to use that it is still untested, and lead to the test."""
+        if row.is_active and row.readiness == Readiness.UNTESTED:
+            warning = _(
+                "\u201c%(provider)s\u201d is untested: it carries nothing but test messages until one has gone "
+                "through it."
+            )
+            link = format_html(
+                '<a href="{}">{}</a>',
+                reverse("admin:messaging_provider_test", args=[row.pk]),
+                _("Send a test message to me"),
+            )
+            messages.warning(request, format_html("{} {}", warning % {"provider": row}, link))
 
     @admin.display(description=gettext_lazy("kind"))
     def kind_label(self, row):
@@ -118,7 +125,7 @@ class ProviderAdmin(LargeTableModelAdmin):
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, row):
-        return provider_health.state(row)
+        return provider_health.state(row, has_sent=bool(row.handed_at))
 
     @admin.display(
         description=gettext_lazy("last handed over"), empty_value=gettext_lazy("not within a day")
@@ -205,6 +212,7 @@ class ProviderAdmin(LargeTableModelAdmin):
         """Save, and let a provider that was paused try its luck with what was changed."""
         super().save_model(request, obj, form, change)
         breaker.record_success(obj.pk)
+        self._warn_if_untested(request, obj)
         # For the entry in the log, which comes next.
         obj.has_new_destination = form.has_new_destination
 
@@ -272,6 +280,8 @@ class ProviderAdmin(LargeTableModelAdmin):
             request.POST if request.method == "POST" else None, own=own
         )
         result, limited = None, False
+        if "waive" in request.POST:
+            return self._waive_test(request, row)
         if form.is_valid():
             limited = provider_test.too_often(request.user)
             result = None if limited else self._send_test(request, row, form.cleaned_data["to"])
@@ -284,14 +294,25 @@ class ProviderAdmin(LargeTableModelAdmin):
         )
 
     def _send_test(self, request, row, to):
-        """Count first, send second: what fails was tried, too."""
+        """Count first, send second: what fails was tried, too. What went through lets messages follow."""
         entry = self.log_change(request, row, f"{provider_test.MARK}.")
         result = provider_test.attempt(row, to)
         entry.change_message = f"{provider_test.MARK}: " + (
             _("handed over.") if result.handed_over else _("not handed over.")
         )
         entry.save(update_fields=["change_message"])
+        if result.handed_over and row.release(Readiness.TESTED):
+            row.readiness = Readiness.TESTED
+            breaker.record_success(row.pk)
         return result
+
+    def _waive_test(self, request, row):
+        """Send through a provider that nobody tested: on the word of a member of staff, who read what it means."""
+        if row.readiness == Readiness.UNTESTED and row.release(Readiness.WAIVED):
+            self.log_change(request, row, _("Use without a test allowed."))
+            message = _("\u201c%(provider)s\u201d may be used without a test now.")
+            messages.success(request, message % {"provider": row})
+        return HttpResponseRedirect(reverse("admin:messaging_provider_changelist"))
 
     def _render(self, request, name, *, status=200, **context):
         template = f"admin/messaging/provider/{name}.html"
@@ -307,11 +328,6 @@ def _kind_fields(form):
 def _with_clear(name, form):
     """A field, and on the same line the box that removes it, if it has one."""
     return (name, CLEAR + name) if CLEAR + name in form.base_fields else name
-
-
-def _set_active(row, in_use):
-    """Whether this request changed the row: of two clicks only one does."""
-    return Provider.objects.filter(pk=row.pk, is_active=not in_use).update(is_active=in_use) == 1
 
 
 def _account_value(field, row):

@@ -2,7 +2,7 @@
 
 from itertools import chain
 
-from django.db.models import Case, OuterRef, Subquery, When
+from django.db.models import Case, When
 from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
@@ -12,7 +12,7 @@ from backoffice.admin import provider_health
 from backoffice.dashboard.statistics import ProviderCounts, bucket_label, duration_label
 from backoffice.provider_names import ProviderNames
 from backoffice.support import challenge_status
-from messaging.models import CHANNELS, EMAIL, SMS, Breaker, Channel, Provider
+from messaging.models import CHANNELS, EMAIL, SMS, Channel, Provider, Readiness
 from ratelimits.engine import used
 
 MAX_COUNTRIES = 25
@@ -29,11 +29,7 @@ def channels():
 
 def providers(statistics):
     """A line for each provider that is entered or has carried something, with its state of this moment."""
-    failing = Breaker.objects.filter(provider_id=OuterRef("pk"), failures__gt=0)
-    rows = Provider.objects.annotate(
-        fails=Subquery(failing.values("failures")),
-        paused_until=Subquery(failing.values("open_until")),
-    )
+    rows = provider_health.with_breaker(Provider.objects.all())
     entered, names = {(row.channel, str(row.pk)): row for row in rows}, ProviderNames()
     lines = []
     for channel, label in CHANNELS:
@@ -47,7 +43,7 @@ def providers(statistics):
 
 
 def _line(name, channel, row, counts):
-    state = provider_health.state(row) if row else ""
+    state = provider_health.state(row, has_sent=bool(counts.sent)) if row else ""
     return {
         "name": name or _("nobody took it"),
         "is_known": bool(name),
@@ -70,7 +66,9 @@ def _badge(row, state):
         return "bad"
     if state == _("working"):
         return "good"
-    return "wait" if row.fails else "bad"
+    if row.fails or row.readiness == Readiness.UNTESTED:
+        return "wait"
+    return "off" if state == row.get_readiness_display() else "bad"
 
 
 def budgets():

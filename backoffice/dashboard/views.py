@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from django.views import View
 
 from accounts.models import SmsCountry
+from backoffice.admin import provider_health
 from backoffice.dashboard import charts, live
 from backoffice.dashboard.rollups import percentile
 from backoffice.dashboard.statistics import (
@@ -206,6 +207,8 @@ def _switch_provider(request, pk, on):
     _require(request, "messaging.change_provider")
     row = get_object_or_404(Provider, pk=_pk(pk))
     admin.site.get_model_admin(Provider).set_in_use(request, [row], on)
+    if problem := provider_health.trouble_of_channel(row.channel):
+        messages.warning(request, problem)
 
 
 def _switch_texts(request, code, on):

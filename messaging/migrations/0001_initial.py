@@ -67,6 +67,7 @@ class Migration(migrations.Migration):
                 ('weight', models.PositiveSmallIntegerField(default=1, help_text='Among providers of one rank: its share of the messages. 0: only when the others fail.', verbose_name='weight')),
                 ('options', models.JSONField(default=dict, verbose_name='settings')),
                 ('sealed', models.JSONField(default=dict, editable=False)),
+                ('readiness', models.CharField(choices=[('untested', 'untested'), ('tested', 'tested'), ('waived', 'in use without a test')], default='untested', editable=False, max_length=8, verbose_name='readiness')),
             ],
             options={
                 'verbose_name': 'provider',

@@ -71,7 +71,7 @@ def _deliver(message: OutboxMessage) -> None:
 
 
 def _send(message: OutboxMessage, envelope: Envelope) -> None:
-    problem, retry_after = "no provider", None
+    problem, retry_after = "", None
     failing = breaker.failing()
     candidates = _candidates(message.channel, failing, avoid=envelope.message.avoid_provider)
     for provider in islice(candidates, MAX_PROVIDERS):
@@ -90,7 +90,11 @@ def _send(message: OutboxMessage, envelope: Envelope) -> None:
             if provider.id in failing:
                 breaker.record_success(provider.id)
             return
-    _retry_later(message, problem, retry_after)
+    _retry_later(message, problem or _why_nobody(message.channel), retry_after)
+
+
+def _why_nobody(channel: str) -> str:
+    return "no provider is tested" if providers.waits_for_test(channel) else "no provider"
 
 
 def _candidates(

@@ -70,10 +70,28 @@ class ConfiguredProvider:
 
 
 def providers_for(channel: str) -> list[ConfiguredProvider]:
-    """The providers for `channel`: what the environment names, then the rows of staff, else the mailbox, else none."""
-    rows = Provider.objects.filter(channel=channel, is_active=True)
-    chosen = [*_from_environment(channel), *(configure(row) for row in sorted(rows, key=_order))]
-    return chosen or _mailbox(channel)
+    """The providers for `channel`: what the environment names, then the mailbox if it is on, else the rows of staff.
+
+    A row that is untested is none of them. The mailbox stays whatever staff enter: mail of a developer's machine leaves
+    it only when whoever runs it says so, by EMAIL_URL or SMS_URL or without MAILBOX.
+    """
+    named = _from_environment(channel)
+    if settings.MAILBOX:
+        return named or _mailbox(channel)
+    rows = sorted(Provider.objects.carrying(channel), key=_order)
+    return [*named, *(configure(row) for row in rows)]
+
+
+def has_own(channel: str) -> bool:
+    """Whether the environment or the mailbox serves the channel, whatever rows there are."""
+    return bool(settings.MAILBOX or _url(channel))
+
+
+def waits_for_test(channel: str) -> bool:
+    """Whether messages wait because every provider in use for the channel is untested."""
+    if has_own(channel) or Provider.objects.carrying(channel).exists():
+        return False
+    return Provider.objects.in_use(channel).exists()
 
 
 def in_use(channels: Iterable[str] = (EMAIL, SMS)) -> dict[uuid.UUID, str]:
@@ -88,11 +106,14 @@ def names() -> dict[uuid.UUID, str]:
 
 
 def can_send(channel: str, *, include_stopped: bool = False) -> bool:
-    """Whether the channel has a provider and staff have not stopped it: one query at most, however it is set up."""
+    """Whether the channel has a provider and staff have not stopped it: one query at most, however it is set up.
+
+    An untested provider does not count: nobody should be promised a code that may never come.
+    """
     stopped = Channel.objects.filter(pk=channel, is_open=False)
-    if settings.MAILBOX or (settings.EMAIL_URL if channel == EMAIL else settings.SMS_URL):
+    if has_own(channel):
         return include_stopped or not stopped.exists()
-    rows = Provider.objects.filter(channel=channel, is_active=True)
+    rows = Provider.objects.carrying(channel)
     return (rows if include_stopped else rows.filter(~Exists(stopped))).exists()
 
 
@@ -120,9 +141,11 @@ def _from_environment(channel: str) -> list[ConfiguredProvider]:
     return []
 
 
+def _url(channel: str) -> str:
+    return str(settings.EMAIL_URL if channel == EMAIL else settings.SMS_URL)
+
+
 def _mailbox(channel: str) -> list[ConfiguredProvider]:
-    if not settings.MAILBOX:
-        return []
     backend = EmailMailbox({}) if channel == EMAIL else SmsMailbox({})
     return [ConfiguredProvider(environment_id(MAILBOX), MAILBOX, backend)]
 

@@ -29,7 +29,7 @@ from backoffice.dashboard.rollups import (
 from backoffice.models import KEY, Granularity, Measure, SignupRollup
 from backoffice.tasks import roll_up_signups as tick
 from messaging import providers
-from messaging.models import EMAIL, SMS, Channel, OutboxMessage, Provider, Status
+from messaging.models import EMAIL, SMS, Channel, OutboxMessage, Provider, Readiness, Status
 from messaging.outbox import breaker
 from ratelimits.models import Bucket
 from ratelimits.rates import parse_rates
@@ -712,7 +712,8 @@ def test_no_cell_of_the_file_is_a_formula(sam):
 
 def provider(name="Post", channel=EMAIL, **more):
     """A provider as staff entered it."""
-    return Provider.objects.create(name=name, kind="smtp", channel=channel, **more)
+    columns = {"name": name, "kind": "smtp", "channel": channel, "readiness": Readiness.TESTED}
+    return Provider.objects.create(**columns | more)
 
 
 def test_states_are_of_this_moment(sam):
@@ -724,7 +725,7 @@ def test_states_are_of_this_moment(sam):
 
     told = words(sam.get(DASHBOARD))
 
-    assert re.search(r"Well email working", told)
+    assert re.search(r"Well email tested", told)
     assert re.search(r"Ill email paused until \d\d:\d\d", told)
     assert re.search(r"Off email not in use", told)
 

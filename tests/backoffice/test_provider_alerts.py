@@ -9,10 +9,10 @@ from django.utils.timezone import now
 
 from accounts import conf
 from accounts.models import User
-from messaging.models import Alert, OutboxMessage, Provider
+from messaging.models import Alert, OutboxMessage, Provider, Readiness
 from messaging.providers import transport
 from messaging.tasks import sweep
-from tests.support.people import Postbox, Shopper, make_shopper
+from tests.support.people import Postbox, Shopper, make_shopper, time_passes
 from tests.support.provider_server import ProviderServer
 from tests.support.staff import let_in_staff, make_staff
 
@@ -93,7 +93,6 @@ def test_a_new_provider_alerts_every_superuser_on_every_contact(eve, boss):
 
 def test_the_message_says_who_and_when_and_which_and_no_secret(eve, boss):
     eve.post(ADD, typed())
-    Provider.objects.update(is_active=False)  # else the mailbox would not carry it
 
     box = Postbox()
     (letter,), (text,) = box.messages(boss.email), box.messages(NUMBER)
@@ -149,7 +148,9 @@ def test_the_provider_it_is_about_does_not_carry_the_warning_while_another_can(e
     settings.MAILBOX = False
     User.objects.filter(pk=boss.pk).update(phone=None, phone_verified_at=None)
     with closing(ProviderServer()) as good, closing(ProviderServer()) as bad:
-        day = Provider(name="Day post", kind="postmark", channel="email", rank=5)
+        day = Provider(
+            name="Day post", kind="postmark", channel="email", rank=5, readiness=Readiness.TESTED
+        )
         day.options = good.options("postmark")
         for field, secret in good.secrets("postmark").items():
             day.set_secret(field, secret)
@@ -157,6 +158,7 @@ def test_the_provider_it_is_about_does_not_carry_the_warning_while_another_can(e
 
         options = {**bad.secrets("postmark"), **bad.options("postmark"), "webhook_secret": ""}
         eve.post(ADD, typed(**options))
+        Provider.objects.update(readiness=Readiness.TESTED)
         sweep()
 
         assert Provider.objects.count() == 2
@@ -165,7 +167,7 @@ def test_the_provider_it_is_about_does_not_carry_the_warning_while_another_can(e
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_only_provider_carries_it_all_the_same(eve, boss, settings):
+def test_the_only_provider_carries_it_once_it_is_tested(eve, boss, settings):
     settings.MAILBOX = False
     User.objects.filter(pk=boss.pk).update(phone=None, phone_verified_at=None)
     with closing(ProviderServer()) as only:
@@ -173,6 +175,11 @@ def test_the_only_provider_carries_it_all_the_same(eve, boss, settings):
             ADD,
             typed(**{**only.secrets("postmark"), **only.options("postmark"), "webhook_secret": ""}),
         )
+        sweep()
+        assert only.to(boss.email) == []
+
+        Provider.objects.update(readiness=Readiness.TESTED)
+        time_passes(seconds=3)
         sweep()
 
         assert len(only.to(boss.email)) == 1

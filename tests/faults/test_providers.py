@@ -47,7 +47,7 @@ def use(ask):
 USE = """
 from messaging.models import Provider
 from messaging.providers import BACKENDS
-row = Provider(name=name, kind="twilio", channel="sms", rank=rank)
+row = Provider(name=name, kind="twilio", channel="sms", rank=rank, readiness="tested")
 for field in BACKENDS["twilio"].fields:
     if field.secret:
         row.set_secret(field.name, values[field.name])

@@ -13,7 +13,16 @@ from django.db.models import F
 from django.db.models.functions import Now
 
 from messaging import providers
-from messaging.models import EMAIL, Alert, Breaker, OutboxMessage, Provider, Receipt, Status
+from messaging.models import (
+    EMAIL,
+    Alert,
+    Breaker,
+    OutboxMessage,
+    Provider,
+    Readiness,
+    Receipt,
+    Status,
+)
 from messaging.outbox import api as outbox
 from messaging.outbox import breaker, composing
 from messaging.providers.base import Backend, Field, PermanentFailure, SendResult, TemporaryFailure
@@ -70,7 +79,7 @@ def pigeon(name, mood="well", *, rank=1, weight=1, **columns):
         rank=rank,
         weight=weight,
         options={"mood": mood},
-        **columns,
+        **{"readiness": Readiness.TESTED, **columns},
     )
     row.set_secret("secret", name)
     row.save()

@@ -22,6 +22,7 @@ from messaging.models import (
     Breaker,
     OutboxMessage,
     Provider,
+    Readiness,
     Receipt,
     Status,
 )
@@ -56,7 +57,9 @@ def boss(client, keys, settings):
 
 
 def provider(name="Main loft", **more):
-    return Provider.objects.create(name=name, kind="smtp", channel=EMAIL, **more)
+    return Provider.objects.create(
+        name=name, kind="smtp", channel=EMAIL, **{"readiness": Readiness.TESTED, **more}
+    )
 
 
 def renamed(row, name):
