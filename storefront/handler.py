@@ -72,7 +72,9 @@ class BufferingHandler(BaseHandler):
         self.load_middleware()
         self.pages = Lane("page", conf.WEB_THREADS, PATIENCE)
         self.passwords = Lane("password", conf.HASHES_AT_ONCE, PASSWORD_PATIENCE)
-        self.probes, self.refusals = Lane("probe", 1), Lane("refusal", 1)
+        # One for each: whether the process is alive must not wait for figures that a database keeps back.
+        self.probes = {path: Lane(path.strip("/"), 1) for path in PROBES}
+        self.refusals = Lane("refusal", 1)
         self.large_bodies = asyncio.Semaphore(LARGE_BODIES)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -126,7 +128,7 @@ class BufferingHandler(BaseHandler):
 
     def _lane(self, request: ASGIRequest) -> Lane:
         if request.path_info in PROBES:
-            return self.probes
+            return self.probes[request.path_info]
         return self.passwords if _takes_password(request) else self.pages
 
     def _respond(self, request: ASGIRequest) -> "Answer":

@@ -69,7 +69,7 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 def readyz(request: HttpRequest) -> HttpResponse:
-    """Say whether this process should get visitors: 503 without its database, and only then.
+    """Say whether this process should get visitors: 503 without a database to write to, and only then.
 
     Whoever brings METRICS_TOKEN reads more. The site works without a broker, and no other process would have one: its
     absence is reported, and is no reason for a 503.
@@ -114,6 +114,19 @@ def _queue_age() -> float:
     return round(max(0.0, late.total_seconds()), 3) if late else 0
 
 
+def _look_at_database() -> dict[str, Any]:
+    """Look without writing: a standby, or a database that was made read-only, says so itself."""
+    return {"database": "read-only" if _is_read_only() else "ok", "queue_age": _queue_age()}
+
+
+def _is_read_only() -> bool:
+    if connection.vendor != "postgresql":
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW transaction_read_only")
+        return bool(cursor.fetchone()[0] == "on")
+
+
 def _ping() -> str:
     if not settings.CELERY_BROKER_URL.startswith(("redis://", "rediss://")):
         return "none" if settings.CELERY_TASK_ALWAYS_EAGER else "unknown"
@@ -128,15 +141,16 @@ def _ping() -> str:
     return "ok"
 
 
-database = BackgroundCheck(_queue_age, DATABASE_SECONDS)
+database = BackgroundCheck(_look_at_database, DATABASE_SECONDS)
 broker = BackgroundCheck(_ping, BROKER_SECONDS)
 
 
 def _database() -> dict[str, Any]:
     try:
-        return {"ok": True, "database": "ok", "queue_age": database.result()}
+        facts = database.result()
     except (Error, TimeoutError):
-        return {"ok": False, "database": "down", "queue_age": None}
+        facts = {"database": "down", "queue_age": None}
+    return {"ok": facts["database"] == "ok", **facts}
 
 
 def _broker() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from storefront import BASE_DIR
 
 # So much of one value is kept, so many links of a chain of exceptions, and so many frames of each.
 LONGEST_TEXT, CHAIN, FRAMES = 1000, 4, 30
+UNAVAILABLE = 503
 # No address is longer.
 LONGEST_WORD = 254
 REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -101,13 +102,14 @@ class SkipRoutine(logging.Filter):
 
 
 class CalmOutages(logging.Filter):
-    """Make a warning without a trace of a request that a database in trouble ended (AVL-01)."""
+    """Make a warning of each 503, without a trace where a database in trouble ended the request (AVL-01)."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Look at the exception that Django logs along."""
+        """Look at the status and at the exception that Django logs along."""
+        if getattr(record, "status_code", None) == UNAVAILABLE:
+            record.levelno, record.levelname = logging.WARNING, "WARNING"
         error = record.exc_info[1] if isinstance(record.exc_info, tuple) else None
         if outages.is_outage(error):
-            record.levelno, record.levelname = logging.WARNING, "WARNING"
             record.exc_info = None
             record.fields = {"error": type(error).__name__, "sqlstate": outages.get_sqlstate(error)}
         return True

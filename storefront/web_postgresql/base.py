@@ -49,7 +49,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
     """As Django has it, with time-outs for connecting, locks, statements and silence."""
 
     # What Django asks of the driver, with a connection of ours.
-    Database = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})
+    Database = SimpleNamespace(**{**vars(psycopg), "connect": Connection.connect})  # type: ignore[assignment]  # a module
 
     def get_connection_params(self) -> dict[str, Any]:
         """Add the time-outs; what DATABASE_URL says stands.

@@ -214,6 +214,8 @@ def test_the_database_can_only_be_read(shop, people, record_property):  # AVL-01
         shown = [person.get("/account/").status_code for person in people]
         with visits(shop, people) as seen:
             time.sleep(SECONDS)
+        assert not shop.answers()
+        assert Shopper(shop.address).get("/livez").status_code == 200
     finally:
         shop.set_role("RESET default_transaction_read_only")
         shop.end_connections()
