@@ -18,6 +18,7 @@ from cryptography.fernet import Fernet
 
 from storefront import BASE_DIR
 from tests.faults.parts import HOST, Line, PostOffice, Process, Shopper, free_port, wait_for
+from tests.support.provider_server import ProviderServer
 
 HERE = Path(__file__).parent
 
@@ -222,6 +223,43 @@ from accounts.sessions.client import ClientInfo
 with patch("messaging.outbox.api.nudge"):
     for n in range(number):
         challenge.issue(Purpose.REGISTER, parse(pattern.format(n)), client=ClientInfo(ip="10.9.9.9"))
+"""
+
+
+@pytest.fixture
+def provider():
+    """Makes servers that speak Twilio's API."""
+    servers = []
+
+    def provider():
+        servers.append(ProviderServer())
+        return servers[-1]
+
+    yield provider
+    for server in servers:
+        server.close()
+
+
+@pytest.fixture
+def use(ask):
+    """Puts a server into use, as staff would, under a name and a rank."""
+
+    def use(server, name, rank=1):
+        ask(USE, name=name, rank=rank, values=server.values("twilio"))
+
+    return use
+
+
+USE = """
+from messaging.models import Provider
+from messaging.providers import BACKENDS
+row = Provider(name=name, kind="twilio", channel="sms", rank=rank, readiness="tested")
+for field in BACKENDS["twilio"].fields:
+    if field.secret:
+        row.set_secret(field.name, values[field.name])
+    else:
+        row.options[field.name] = values.get(field.name) or field.default
+row.save()
 """
 
 

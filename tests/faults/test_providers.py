@@ -9,7 +9,7 @@ import pytest
 
 from tests.faults.parts import wait_for
 from tests.faults.test_outages import TERMINAL, how_many
-from tests.support.provider_server import Answer, ProviderServer
+from tests.support.provider_server import Answer
 
 pytestmark = pytest.mark.patient
 
@@ -18,43 +18,6 @@ FIVE_A_SECOND = 0.2
 # Numbers that no phone has, as the provider says.
 PERMANENT = 20
 PREFIX = "+44740012"
-
-
-@pytest.fixture
-def provider():
-    """Makes servers that speak Twilio's API."""
-    servers = []
-
-    def provider():
-        servers.append(ProviderServer())
-        return servers[-1]
-
-    yield provider
-    for server in servers:
-        server.close()
-
-
-@pytest.fixture
-def use(ask):
-    """Puts a server into use, as staff would, under a name and a rank."""
-
-    def use(server, name, rank=1):
-        ask(USE, name=name, rank=rank, values=server.values("twilio"))
-
-    return use
-
-
-USE = """
-from messaging.models import Provider
-from messaging.providers import BACKENDS
-row = Provider(name=name, kind="twilio", channel="sms", rank=rank, readiness="tested")
-for field in BACKENDS["twilio"].fields:
-    if field.secret:
-        row.set_secret(field.name, values[field.name])
-    else:
-        row.options[field.name] = values.get(field.name) or field.default
-row.save()
-"""
 
 
 def test_a_provider_that_fails_in_every_way_gets_everything_in_the_end(  # OUT-05, FI-13
