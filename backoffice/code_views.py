@@ -51,6 +51,10 @@ class StaffStepMixin:
         page = self.site.each_context(self.request)
         return super().get_context_data(**kwargs) | {**page, "title": self.title}
 
+    def get_template_names(self):
+        """The whole page, whoever asks: no page of the admin has a card for HTMX."""
+        return TemplateResponseMixin.get_template_names(self)
+
     def render_to_response(self, context, **response_kwargs):
         """As Django has it: an admin page shows its own news, and nobody asks for a part of it."""
         return TemplateResponseMixin.render_to_response(self, context, **response_kwargs)

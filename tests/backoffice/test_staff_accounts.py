@@ -865,3 +865,11 @@ def test_codes_of_staff_leave_whatever_is_stopped(boss, member):  # ABU-02
     begin_contact(member, NUMBER)
     assert type_code(member.client, code_of(), CONTACT_CODE).status_code == 503
     assert not OutboxMessage.objects.filter(channel="sms").exists()
+
+
+@pytest.mark.parametrize("url", ["/admin/contact_change/", "/admin/password_change/"])
+def test_a_page_of_staff_is_whole_whoever_asks(member, url):  # WEB-04
+    answer = member.client.get(url, headers={"HX-Request": "true"})
+
+    assert answer.status_code == 200
+    assert b"<html" in answer.content

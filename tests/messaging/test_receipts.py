@@ -31,7 +31,7 @@ from tests.support.people import Shopper, time_passes
 from tests.support.provider_server import ProviderServer
 from tests.support.races import at_once
 from tests.support.receipt_samples import ADDRESS, COMPANIES, NUMBER, sendgrid_batch
-from tests.support.receipts import carried, provider, status_of, written
+from tests.support.receipts import carried, post, provider, say, status_of, written
 
 KINDS = sorted(COMPANIES)
 TIMED = [kind for kind in KINDS if COMPANIES[kind].has_time]
@@ -49,23 +49,6 @@ NOT_PROVED = [Status.QUEUED, Status.SENDING, Status.SENT, Status.EXPIRED, Status
 @pytest.fixture(autouse=True)
 def _vault(settings):
     settings.VAULT_KEYS = [Fernet.generate_key().decode()]
-
-
-def post(row, posted, **headers):
-    """Bring it to our door, as a stranger without cookies."""
-    path = reverse("receipts", args=[row.pk])
-    return Client(enforce_csrf_checks=True).generic(
-        "POST",
-        f"{path}?{posted.query}" if posted.query else path,
-        posted.body,
-        content_type=posted.content_type,
-        headers={**posted.headers, **headers},
-    )
-
-
-def say(row, message, what, **how):
-    """Post what became of the message; returns the answer's status code."""
-    return post(row, written(row, message, what, **how)).status_code
 
 
 def assert_nothing_changed(message):

@@ -9,11 +9,12 @@ from cryptography.fernet import Fernet
 from django.db import connection
 
 from messaging.models import Receipt, Status
-from tests.messaging.test_receipts import KINDS, carried, post, provider, say, status_of, written
 from tests.support.receipt_samples import COMPANIES, sendgrid_batch
+from tests.support.receipts import carried, post, provider, say, status_of, written
 
 pytestmark = pytest.mark.django_db
 
+KINDS = sorted(COMPANIES)
 BAD = {
     "empty": {},
     "nothing": None,

@@ -3,6 +3,8 @@
 import uuid
 from datetime import timedelta
 
+from django.test import Client
+from django.urls import reverse
 from django.utils.timezone import now
 
 from messaging.models import EMAIL, OutboxMessage, Provider, Status
@@ -49,3 +51,20 @@ def written(row, message, what, *, key=None, made_at=None, by_ref=False):
 
 def status_of(message):
     return OutboxMessage.objects.get(pk=message.pk).status
+
+
+def post(row, posted, **headers):
+    """Bring it to our door, as a stranger without cookies."""
+    path = reverse("receipts", args=[row.pk])
+    return Client(enforce_csrf_checks=True).generic(
+        "POST",
+        f"{path}?{posted.query}" if posted.query else path,
+        posted.body,
+        content_type=posted.content_type,
+        headers={**posted.headers, **headers},
+    )
+
+
+def say(row, message, what, **how):
+    """Post what became of the message; returns the answer's status code."""
+    return post(row, written(row, message, what, **how)).status_code
