@@ -1,16 +1,17 @@
-"""Celery's view of accounts: calls, no rules."""
+"""The periodic jobs of accounts: calls, no rules."""
 
-from celery import shared_task
+from django.utils.translation import gettext_lazy as _
 
 from accounts import retention
 from accounts.flows import deletion
+from jobs.registry import periodic
 
 
-@shared_task(ignore_result=True)
+@periodic(seconds=600, title=_("Erase accounts whose time to come back is over"))
 def erase() -> None:
     deletion.erase_due()
 
 
-@shared_task(ignore_result=True)
+@periodic(seconds=3600, title=_("Delete old sessions, attempts, events and counts"))
 def purge() -> None:
     retention.purge()

@@ -42,10 +42,11 @@ ROLES = {
             "messaging.view_outboxmessage",
         ),
         "backoffice.view_signuprollup",
+        *("jobs.view_job", "jobs.change_job"),
     ),
 }
 # The apps of which an auditor sees everything, and changes nothing.
-AUDITED = ("accounts", "backoffice", "messaging", "ratelimits", "admin")
+AUDITED = ("accounts", "backoffice", "jobs", "messaging", "ratelimits", "admin")
 
 TWO_ACCOUNTS = _(
     "A staff account opens the staff pages and nothing else. If you work here and shop here, you need two accounts, "

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
     "crispy_tailwind",
     "messaging",
     "ratelimits",
+    "jobs",
     # After Django's own, of whose signal it takes itself out.
     "accounts",
     "demo",
@@ -224,22 +225,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # One task at a time is promised to a process: what it holds when it dies is one message.
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 
-
-def _every(seconds, task):
-    # A tick that nobody took before the next one is dropped: a worker that was away finds one, not a thousand.
-    return {"task": task, "schedule": timedelta(seconds=seconds), "options": {"expires": seconds}}
-
-
-CELERY_BEAT_SCHEDULE = {
-    "send what no nudge brought": _every(1, "messaging.tasks.sweep"),
-    "see whether paused providers are back": _every(5, "messaging.tasks.probe"),
-    "tell staff when messages wait": _every(30, "messaging.tasks.alert_on_delays"),
-    "drop old messages": _every(3600, "messaging.tasks.purge"),
-    "erase accounts": _every(600, "accounts.tasks.erase"),
-    "drop old rows": _every(3600, "accounts.tasks.purge"),
-    "tell staff of bursts": _every(60, "backoffice.tasks.alert_on_bursts"),
-    "count sign-ups": _every(60, "backoffice.tasks.roll_up_signups"),
-}
+# What beat asks for, and how often, stands beside the jobs: `@periodic` in the apps' `tasks.py`.
 CELERY_BEAT_SCHEDULE_FILENAME = str(BASE_DIR / "var" / "beat")
 
 # Prometheus brings it to /metrics. Empty: there is no such page.

@@ -21,7 +21,7 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
 
 # Lines of Celery that say every few seconds that all is well.
 CHATTY = ["celery.beat", "celery.worker.request", "celery.worker.strategy"]
-ROUTINE = {f"messaging.tasks.{name}" for name in ("sweep", "probe", "alert_on_delays")}
+ROUTINE = {"jobs.tasks.tick"}
 
 TOKEN = re.compile(r"(token=)[^&\s\"']+")
 

@@ -28,7 +28,7 @@ CHI_SQUARED_MAX = 39.4
 MANY = 4000
 SOURCES = [
     path
-    for folder in ("accounts", "messaging", "ratelimits")
+    for folder in ("accounts", "jobs", "messaging", "ratelimits")
     for path in Path(folder).rglob("*.py")
 ]
 

@@ -328,12 +328,6 @@ def test_rows_that_somebody_holds_are_left_for_the_next_run(db):  # LOG-06
     assert retention.purge()["limits"] == 1
 
 
-def test_beat_purges(db):  # LOG-06
-    names = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
-
-    assert {"accounts.tasks.purge", "messaging.tasks.purge"} <= names
-
-
 def test_an_event_of_no_request_has_no_request(db):  # LOG-01
     audit.record("erased", client=HERE)
 

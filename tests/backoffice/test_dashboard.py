@@ -7,7 +7,6 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.conf import settings as site
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import connection
@@ -496,12 +495,6 @@ def test_old_hours_go_and_days_stay(db, two_days):
     roll_up_due()
 
     assert SignupRollup.objects.filter(starts_at=old).get().granularity == Granularity.DAY
-
-
-def test_beat_knows_the_task():
-    tasks = [entry["task"] for entry in site.CELERY_BEAT_SCHEDULE.values()]
-
-    assert "backoffice.tasks.roll_up_signups" in tasks
 
 
 # The page

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 import pytest
-from django.conf import settings
 from django.core.management import call_command
 from django.utils.timezone import now
 
@@ -130,9 +129,3 @@ def test_whoever_may_not_see_alerts_sees_none(client):  # ADM-03
 
     assert "Why can this person not get in?" in page
     assert "Used codes typed again" not in page
-
-
-def test_beat_knows_the_task():  # LOG-06
-    assert alert_on_bursts.name in {
-        entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()
-    }

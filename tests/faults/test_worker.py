@@ -91,7 +91,9 @@ def test_what_does_not_belong_in_the_queue_is_left_alone(  # OUT-06
         push(broker, pattern, deliver, json.dumps([[bogus], {}, {}]).encode())
     push(broker, pattern, deliver, json.dumps([[], {}, {}]).encode())
     push(broker, pattern, deliver, json.dumps([["a", "b", "c"], {"d": 1}, {}]).encode())
-    push(broker, pattern, "messaging.tasks.sweep", json.dumps([[1, 2], {}, {}]).encode())
+    push(broker, pattern, "jobs.tasks.tick", json.dumps([[1, 2], {}, {}]).encode())
+    for bogus in ["nobody.job", None, 7, {}, [], "\0", "x" * 99999]:
+        push(broker, pattern, "jobs.tasks.tick", json.dumps([[bogus], {}, {}]).encode())
 
     worker = start_worker()
     wait_for(lambda: not broker.llen("celery"))

@@ -250,7 +250,7 @@ def test_a_task_of_every_second_tells_only_of_failure():
         for level in (logging.INFO, logging.ERROR)
     ]
     for end in ends:
-        end.data = {"name": "messaging.tasks.sweep"}
+        end.data = {"name": "jobs.tasks.tick"}
 
     assert [site_logging.SkipRoutine().filter(end) for end in ends] == [False, True]
 

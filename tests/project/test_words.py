@@ -78,7 +78,7 @@ def said_in_template(path):
 
 def sentences():
     """All of them, by where they stand."""
-    for app in ("accounts", "backoffice", "demo", "messaging", "ratelimits", "storefront"):
+    for app in ("accounts", "backoffice", "demo", "jobs", "messaging", "ratelimits", "storefront"):
         for path in sorted((ROOT / app).rglob("*.py")):
             yield from (
                 (f"{path.relative_to(ROOT)}: {text}", str(text)) for text in said_in_python(path)

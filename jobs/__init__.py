@@ -1,0 +1,1 @@
+"""Periodic jobs: what runs again and again, and a row for each that says when it ran and how it ended."""
