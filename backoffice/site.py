@@ -14,11 +14,11 @@ from django.contrib.admin.forms import AdminAuthenticationForm
 from django.contrib.auth import login
 from django.contrib.auth.views import LoginView
 from django.core.exceptions import BadRequest, ValidationError
+from django.db.models.functions import Now
 from django.forms import PasswordInput
 from django.shortcuts import redirect
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
-from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
@@ -33,8 +33,10 @@ from accounts.sessions.store import STAFF_BACKEND
 from accounts.views import negotiation
 from accounts.views.base import AccessDenied
 from accounts.views.codes import ResendCodeView
-from backoffice import burst_alerts, own_account, roles
+from backoffice import burst_alerts, job_states, own_account, roles
 from backoffice.code_views import BaseStaffCodeView, sentence
+from jobs.models import Job
+from jobs.registry import JOBS
 from messaging import alerts
 from messaging.models import Alert
 from ratelimits.engine import refund
@@ -170,11 +172,14 @@ class StaffSite(admin.AdminSite):
         ]
 
     def index(self, request, extra_context=None):
-        """Show the recent alerts on the front page."""
-        recent = Alert.objects.filter(last_at__gt=now() - RECENTLY).order_by("-last_at")
+        """Show the recent alerts, and the periodic jobs in trouble, on the front page."""
+        recent = Alert.objects.filter(last_at__gt=Now() - RECENTLY).order_by("-last_at")
         may_view = request.user.has_perm("messaging.view_alert")
-        alerts = {"alerts": recent[:MAX_ALERTS] if may_view else []}
-        return super().index(request, alerts | (extra_context or {}))
+        news = {
+            "alerts": recent[:MAX_ALERTS] if may_view else [],
+            "jobs": _jobs_in_trouble(request.user),
+        }
+        return super().index(request, news | (extra_context or {}))
 
     @method_decorator(never_cache)
     def login(self, request, extra_context=None):
@@ -218,6 +223,17 @@ class StaffSite(admin.AdminSite):
         return own_account.PasswordChangeView.as_view(site=self)(request)
 
     password_change.takes_password = True
+
+
+def _jobs_in_trouble(user):
+    """Pairs of what a periodic job does and what is wrong with it, for whoever may view jobs.
+
+    Reckoned now, since nobody can sound an alarm while beat and all workers are away (TIM-04).
+    """
+    if not user.has_perm("jobs.view_job"):
+        return []
+    rows = Job.objects.in_trouble().filter(name__in=JOBS).order_by("name")
+    return [(job_states.title(row), job_states.trouble(row)) for row in rows]
 
 
 def _refuse_nul(view):

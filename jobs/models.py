@@ -109,6 +109,11 @@ class Job(models.Model):
         return bool(self.run_id) and not self.is_running
 
     @property
+    def has_failed(self) -> bool:
+        """Whether the last run failed or was killed."""
+        return self.was_killed or self.result == Result.FAILED
+
+    @property
     def late_by(self) -> timedelta:
         """How long ago a run should have begun; nothing while that is no reason to look."""
         due = [self.wanted_at] if self.is_paused else [self.wanted_at, self.due_at]

@@ -21,6 +21,8 @@ from django.views.decorators.http import require_safe
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from jobs.models import Job
+from jobs.registry import JOBS
 from messaging.models import OutboxMessage
 from storefront.observability import metrics
 
@@ -72,7 +74,7 @@ def readyz(request: HttpRequest) -> HttpResponse:
     """Say whether this process should get visitors: 503 without a database to write to, and only then.
 
     Whoever brings METRICS_TOKEN reads more. The site works without a broker, and no other process would have one: its
-    absence is reported, and is no reason for a 503.
+    absence is reported, and is no reason for a 503; nor are periodic jobs that are late.
     """
     database.start(), broker.start()
     facts = _database() | _broker()
@@ -116,7 +118,20 @@ def _queue_age() -> float:
 
 def _look_at_database() -> dict[str, Any]:
     """Look without writing: a standby, or a database that was made read-only, says so itself."""
-    return {"database": "read-only" if _is_read_only() else "ok", "queue_age": _queue_age()}
+    state = "read-only" if _is_read_only() else "ok"
+    return {"database": state, "queue_age": _queue_age(), **_jobs()}
+
+
+def _jobs() -> dict[str, Any]:
+    """The periodic jobs that are late, with seconds, and those that failed or were killed.
+
+    Reckoned here: where beat and all workers are away, nobody else could (TIM-04).
+    """
+    jobs = Job.objects.in_trouble().filter(name__in=JOBS).order_by("name")
+    late = {job.name: round(job.late_by.total_seconds()) for job in jobs if job.late_by}
+    failed = [job.name for job in jobs if job.has_failed]
+    facts = {"late_jobs": late, "failed_jobs": failed}
+    return facts | ({"degraded": True} if late else {})
 
 
 def _is_read_only() -> bool:

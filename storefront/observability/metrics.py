@@ -11,12 +11,13 @@ from uuid import UUID
 
 from django.db.models import Count, F, Min, Q
 from django.db.models.functions import Now
-from django.utils.timezone import now
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from accounts.models import Challenge, Purpose, SecurityEvent
+from jobs.models import Job
+from jobs.registry import JOBS
 from messaging import providers
 from messaging.models import ACCEPTED, PENDING, Breaker, OutboxMessage
 
@@ -36,6 +37,7 @@ class DatabaseCollector(Collector):
         yield _handover()
         yield from _queue()
         yield _breakers(names)
+        yield from _jobs()
 
 
 def text() -> bytes:
@@ -98,8 +100,8 @@ def _handover() -> Metric:
 
 def _queue() -> Iterator[Metric]:
     waiting = OutboxMessage.objects.filter(status__in=PENDING)
-    facts = waiting.aggregate(number=Count("pk"), oldest=Min("created_at"))
-    age = (now() - facts["oldest"]).total_seconds() if facts["oldest"] else 0
+    facts = waiting.aggregate(number=Count("pk"), age=Now() - Min("created_at"))
+    age = facts["age"].total_seconds() if facts["age"] else 0
     queued = _gauge("queued_messages", "Messages that are not handed over yet")
     queued.add_metric([], facts["number"])
     oldest = _gauge("oldest_queued_seconds", "Age of the oldest of them")
@@ -119,6 +121,18 @@ def _breakers(names: dict[UUID, str]) -> Metric:
     for name, number in numbers.items():
         found.add_metric([name], number)
     return found
+
+
+def _jobs() -> Iterator[Metric]:
+    """How late each periodic job is, and how many of its newest runs failed or were killed (TIM-04)."""
+    late = _gauge("job_late_seconds", "How late the next run is, from a minute on", "job")
+    failures = _gauge(
+        "job_failures", "Runs that failed or were killed since the last success", "job"
+    )
+    for job in Job.objects.filter(name__in=JOBS).with_state().order_by("name"):
+        late.add_metric([job.name], job.late_by.total_seconds())
+        failures.add_metric([job.name], job.failures + job.was_killed)
+    yield from (late, failures)
 
 
 def _gauge(name: str, description: str, *labels: str) -> GaugeMetricFamily:

@@ -13,11 +13,13 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from accounts.models import Challenge
+from jobs.models import Job
 from messaging import providers
 from messaging.models import Breaker, OutboxMessage, Provider, Status
 from storefront.observability import health
 from tests.support.people import Shopper, make_shopper
 
+CALM = {"queue_age": 0, "late_jobs": {}, "failed_jobs": []}
 TOKEN = "a token of forty characters, more or less"
 METRIC = re.compile(r"^(\w+)(?:\{(.*)\})? ([\d.e+-]+)$", re.MULTILINE)
 
@@ -52,6 +54,12 @@ def broker_at(settings):
         settings.CELERY_BROKER_URL = url
 
     return point
+
+
+@pytest.fixture
+def jobs_in_time(db):
+    """Every periodic job has run a moment ago."""
+    Job.objects.update(due_at=Now())
 
 
 @pytest.fixture
@@ -101,11 +109,11 @@ def test_a_probe_is_for_readers_only(client, probe):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_site_that_is_well_is_ready(operator):
+def test_a_site_that_is_well_is_ready(operator, jobs_in_time):
     answer = operator.get("/readyz")
 
     assert answer.status_code == 200
-    assert answer.json() == {"ok": True, "database": "ok", "queue_age": 0, "broker": "none"}
+    assert answer.json() == {"ok": True, "database": "ok", "broker": "none", **CALM}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -120,7 +128,9 @@ def test_ready_says_how_late_the_oldest_due_message_is(operator):  # OUT-07
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("trouble", ["refuses", "hangs"])
-def test_without_its_broker_the_site_is_ready_and_says_so(operator, broker_at, silent, trouble):
+def test_without_its_broker_the_site_is_ready_and_says_so(
+    operator, jobs_in_time, broker_at, silent, trouble
+):
     broker_at(f"redis://127.0.0.1:{silent if trouble == 'hangs' else 1}/0")
     began = time.monotonic()
 
@@ -129,8 +139,27 @@ def test_without_its_broker_the_site_is_ready_and_says_so(operator, broker_at, s
     assert time.monotonic() - began < 1
     assert answer.status_code == 200
     assert answer.json() == {
-        "ok": True, "database": "ok", "queue_age": 0, "broker": "down", "degraded": True,
+        "ok": True, "database": "ok", "broker": "down", "degraded": True, **CALM,
     }  # fmt: skip
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_beat_and_workers_the_site_is_ready_and_says_which_jobs_are_late(  # TIM-04
+    operator, prometheus, jobs_in_time
+):
+    Job.objects.filter(pk="messaging.sweep").update(due_at=Now() - timedelta(minutes=7))
+    Job.objects.filter(pk="accounts.purge").update(result="failed", error="ValueError", failures=3)
+
+    answer, found = operator.get("/readyz"), prometheus()
+
+    assert answer.status_code == 200
+    told = answer.json()
+    assert 420 <= told["late_jobs"].pop("messaging.sweep") < 430
+    assert (told["late_jobs"], told["failed_jobs"]) == ({}, ["accounts.purge"])
+    assert told["degraded"]
+    assert 420 <= found["job_late_seconds"]['job="messaging.sweep"'] < 430
+    assert found["job_late_seconds"]['job="messaging.purge"'] == 0
+    assert found["job_failures"]['job="accounts.purge"'] == 3
 
 
 @pytest.mark.django_db(transaction=True)
@@ -337,12 +366,12 @@ def test_a_provider_that_is_left_alone_is_told(prometheus, db, settings):
     }
 
 
-def test_metrics_name_nobody_and_take_seven_statements(  # LOG-03
+def test_metrics_name_nobody_and_take_eight_statements(  # LOG-03
     prometheus, ana, postbox, settings, django_assert_max_num_queries
 ):
     make_shopper(ana, "ana@example.com")
 
-    with django_assert_max_num_queries(7):
+    with django_assert_max_num_queries(8):
         answer = Client(headers={"Authorization": f"Bearer {TOKEN}"}).get("/metrics")
 
     assert b"ana" not in answer.content
