@@ -110,6 +110,13 @@ document.addEventListener("htmx:beforeRequest", (event) => {
   else if (asking.closest("#delivery") && document.hidden) event.preventDefault();
 });
 document.addEventListener("htmx:afterRequest", (event) => event.detail.elt.removeAttribute("aria-busy"));
+// No room, or a database in trouble: as when nothing came back, what was typed stays.
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const { xhr, requestConfig } = event.detail;
+  if (xhr.status !== 503 || !xhr.getResponseHeader("Retry-After") || !requestConfig.elt.matches("form, button")) return;
+  event.detail.shouldSwap = false;
+  event.detail.isError = true;
+});
 for (const failure of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
   document.addEventListener(failure, (event) => {
     if (event.detail.elt.matches("form, button")) offerAnotherTry(event.detail.elt);
