@@ -253,7 +253,7 @@ def test_of_six_links_the_one_opened_first_goes(ana, postbox):
     assert gone == [cookies[0][0]]
 
 
-def test_a_link_opened_late_is_kept_for_what_is_left_of_it(ana, postbox):
+def test_a_link_opened_late_is_kept_for_what_is_left_of_it(ana, postbox):  # REC-10
     account(AA)
     link = reset_link(postbox)
     time_passes(minutes=50)
@@ -286,7 +286,9 @@ def signs_out(browser):
 @pytest.mark.parametrize(
     ("page", "link_of"), [(NEW_PASSWORD, reset_link), (NOT_ME, notice_link), (LINK, sign_up_link)]
 )
-def test_the_next_person_finds_no_link_of_the_one_before(ana, postbox, moment, page, link_of):
+def test_the_next_person_finds_no_link_of_the_one_before(
+    ana, postbox, moment, page, link_of
+):  # REC-10
     if page != LINK:
         account(AA)
     account(BB)
@@ -305,7 +307,7 @@ def test_the_next_person_finds_no_link_of_the_one_before(ana, postbox, moment, p
 
 
 @pytest.mark.parametrize("way", ["account/delete", "logout"])
-def test_who_leaves_takes_the_links_along(ana, postbox, way):
+def test_who_leaves_takes_the_links_along(ana, postbox, way):  # REC-10
     make_shopper(ana, BB)
     account(AA)
     shown = ana.open(reset_link(postbox, AA))

@@ -47,7 +47,7 @@ WIDTHS = {"a /64": ([7], 1), "a /56": (range(0, 256, 5), 4), "a /48": (range(0, 
 
 
 @pytest.mark.parametrize(("homes", "times"), WIDTHS.values(), ids=WIDTHS)
-def test_each_width_has_its_allowance_and_not_one_more(db, homes, times):  # LIM-05
+def test_each_width_has_its_allowance_and_not_one_more(db, homes, times):  # LIM-11, LIM-05
     homes = [home for home in homes for _ in range(ALLOWED)]
     room = ALLOWED * times
 
@@ -56,7 +56,7 @@ def test_each_width_has_its_allowance_and_not_one_more(db, homes, times):  # LIM
     assert answers == [200] * room + [429]
 
 
-def test_a_neighbour_in_another_network_goes_on(db):  # LIM-05
+def test_a_neighbour_in_another_network_goes_on(db):  # LIM-11, LIM-05
     sign_ups(*(at(n) for n in range(ALLOWED * 16 + 1)))
 
     assert signs_up("2001:db8:2::1", "ana@example.com") == 200

@@ -165,7 +165,7 @@ def removes_phone(shopper):
     [replaces_email, replaces_phone, removes_email, removes_phone],
     ids=lambda do: do.__name__,
 )
-def test_sessions_end_with_the_contact_they_were_made_with(settled, change):
+def test_sessions_end_with_the_contact_they_were_made_with(settled, change):  # SES-12
     elsewhere = [by_code(EMAIL), by_code(PHONE, Shopper(ip="198.51.100.13")), by_password()]
     mine = by_password(Shopper())
 
@@ -175,7 +175,7 @@ def test_sessions_end_with_the_contact_they_were_made_with(settled, change):
     assert not any(other.is_signed_in for other in elsewhere)
 
 
-def test_a_contact_that_is_added_ends_no_session(settled):
+def test_a_contact_that_is_added_ends_no_session(settled):  # SES-12
     User.objects.update(primary="email", **User.removed_columns("phone"))
     elsewhere, mine = by_code(EMAIL), by_password(Shopper())
 
@@ -262,7 +262,7 @@ def test_whoever_has_nothing_waiting_is_not_asked_who_they_are(settled, ana):
 # A contact that was removed, and the links in notices
 
 
-def test_a_removed_address_comes_back_once_and_not_for_ever(settled):
+def test_a_removed_address_comes_back_once_and_not_for_ever(settled):  # REC-11
     """Issue 11: the owner removes, the holder is back; twice."""
     removes(by_password())
     first = comes_back()
@@ -309,7 +309,9 @@ SURE = [code_to_the_other, confirmed_by_code, known_browser]
 
 @pytest.mark.parametrize("way", SURE, ids=lambda do: do.__name__)
 @pytest.mark.parametrize("change", [removes_email, replaces_email], ids=lambda do: do.__name__)
-def test_what_the_owner_surely_removed_does_not_come_back(settled, ana, postbox, way, change):
+def test_what_the_owner_surely_removed_does_not_come_back(
+    settled, ana, postbox, way, change
+):  # REC-11
     User.objects.update(primary="email")
     by_password(Shopper(ip="192.0.2.9"))  # a notice of a new device, with a link
     User.objects.update(primary="phone")
@@ -355,7 +357,7 @@ UNSURE = [password_alone, young_browser, confirmed_by_password, code_to_the_same
 
 @pytest.mark.parametrize("way", UNSURE, ids=lambda do: do.__name__)
 @pytest.mark.parametrize("change", [removes_email, replaces_email], ids=lambda do: do.__name__)
-def test_what_a_thief_may_have_removed_comes_back(settled, ana, way, change):
+def test_what_a_thief_may_have_removed_comes_back(settled, ana, way, change):  # REC-11
     change(way(ana))
     assert not has(EMAIL)
 
@@ -516,7 +518,7 @@ def shoppers():
 @pytest.mark.parametrize(
     ("kind", "gone", "stays"), [("email", EMAIL, PHONE), ("phone", PHONE, EMAIL)]
 )
-def test_staff_remove_a_contact_for_good(staff, settled, postbox, kind, gone, stays):
+def test_staff_remove_a_contact_for_good(staff, settled, postbox, kind, gone, stays):  # REC-11
     mine = by_password()
     mine.post(CHANGE_PASSWORD, current=PASSWORD, password=CHOSEN)
     links = links_to(gone)
@@ -547,7 +549,7 @@ def test_staff_never_remove_the_last_contact(staff, settled):
 
 
 @pytest.mark.parametrize("name", ["end-sessions", "deactivate"])
-def test_what_staff_end_they_end_for_good(staff, settled, name):
+def test_what_staff_end_they_end_for_good(staff, settled, name):  # REC-11
     removes(by_password())
     links = links_to(EMAIL) + links_to(PHONE)
     assert links

@@ -291,7 +291,9 @@ def test_a_code_goes_to_a_number_if_that_is_primary(client, db):
     assert type_code(client, code_of()).headers["Location"] == ADMIN
 
 
-def test_a_contact_set_by_command_signs_out_and_is_told_to_the_former_one(client, boss):  # ADM-06
+def test_a_contact_set_by_command_signs_out_and_is_told_to_the_former_one(
+    client, boss
+):  # ADM-10, ADM-06
     sign_in_staff(client)
 
     call_command("staff_contact", "boss", "new@staff.example")

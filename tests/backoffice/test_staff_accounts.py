@@ -100,7 +100,7 @@ def lets_nobody_in(message):
 # The two that gave the shop away
 
 
-def test_one_mailbox_does_not_give_a_superuser(boss):  # ADM-04
+def test_one_mailbox_does_not_give_a_superuser(boss):  # ADM-09, ADM-04
     attacker = stranger()
     attacker.post(SEND_CODE, identifier=BOSS)
     [message] = letters()
@@ -132,7 +132,9 @@ def _attempt(user, purpose):
     )
 
 
-def test_a_replaced_address_gets_no_link_and_takes_nothing_back(boss):  # ADM-04, ADM-06
+def test_a_replaced_address_gets_no_link_and_takes_nothing_back(
+    boss,
+):  # ADM-09, ADM-10, ADM-04, ADM-06
     call_command("staff_contact", "boss", NEW)
 
     [told] = letters()
@@ -149,7 +151,7 @@ def test_a_replaced_address_gets_no_link_and_takes_nothing_back(boss):  # ADM-04
 
 
 @pytest.mark.parametrize("name", ["boss", BOSS, NUMBER])
-def test_the_right_password_opens_nothing_in_the_shop(boss, name):  # ADM-04
+def test_the_right_password_opens_nothing_in_the_shop(boss, name):  # ADM-09, ADM-04
     User.objects.update(phone=NUMBER, phone_verified_at=Now())
 
     browser = stranger()
@@ -170,7 +172,9 @@ def test_a_number_of_staff_gets_no_text_of_the_shop(boss, private):  # ABU-03
     assert letters(NUMBER) == []
 
 
-def test_staff_hear_kindly_and_once_a_day_that_the_shop_is_not_for_them(boss, private):  # ABU-03
+def test_staff_hear_kindly_and_once_a_day_that_the_shop_is_not_for_them(
+    boss, private
+):  # ADM-09, ABU-03
     def knocks():
         for page in (REGISTER, SEND_CODE, RESET):
             stranger().post(page, identifier=BOSS)
@@ -188,7 +192,7 @@ def test_staff_hear_kindly_and_once_a_day_that_the_shop_is_not_for_them(boss, pr
     assert lets_nobody_in(told)
 
 
-def test_a_staff_address_is_taken_like_any_other(boss):  # REG-02
+def test_a_staff_address_is_taken_like_any_other(boss):  # ADM-09, REG-02
     refused = stranger().identify(BOSS)
 
     assert refused.status_code == 422
@@ -196,7 +200,7 @@ def test_a_staff_address_is_taken_like_any_other(boss):  # REG-02
     assert letters() == []
 
 
-def test_nor_does_it_tell_more_where_nobody_is_told(boss, private, ana, bea):  # ENU-06
+def test_nor_does_it_tell_more_where_nobody_is_told(boss, private, ana, bea):  # ADM-09, ENU-06
     answers = [browser.identify(who) for browser, who in ((ana, BOSS), (bea, "new@staff.example"))]
 
     assert [answer.to for answer in answers] == ["/register/verify/"] * 2
@@ -244,7 +248,7 @@ SHOP_PAGES = ["/account/", "/account/names/", "/account/password/", "/account/de
 
 
 @pytest.mark.parametrize("url", SHOP_PAGES)
-def test_in_the_shop_a_member_of_staff_is_nobody(member, url):  # ADM-04
+def test_in_the_shop_a_member_of_staff_is_nobody(member, url):  # ADM-09, ADM-04
     assert b'id="log-out"' not in member.client.get("/").content
     assert member.get(url).headers["Location"].startswith(LOGIN)
     assert member.post(url, current=SECRET, password=CHOSEN, name="X", username="x").to.startswith(
@@ -315,7 +319,9 @@ def test_the_shop_keeps_no_staff_session_alive(member):  # SES-07
 
 
 @pytest.mark.parametrize("hours", [11, 12])
-def test_the_twelve_hours_run_from_the_sign_in(member, hours):  # SES-07: 83 h with one second step
+def test_the_twelve_hours_run_from_the_sign_in(
+    member, hours
+):  # SES-11, SES-07: 83 h with one second step
     for number in range(hours * 3):
         time_passes(minutes=20)
         member.client.get(ADMIN)
@@ -327,7 +333,7 @@ def test_the_twelve_hours_run_from_the_sign_in(member, hours):  # SES-07: 83 h w
     assert member.is_signed_in is (hours < 12)
 
 
-def test_a_proof_of_who_is_there_starts_no_new_thirty_days(ana):  # SES-07
+def test_a_proof_of_who_is_there_starts_no_new_thirty_days(ana):  # SES-11, SES-07
     make_shopper(ana, "ana@example.com")
     for _days in range(3):
         time_passes(days=9, hours=23)
@@ -342,7 +348,7 @@ def test_a_proof_of_who_is_there_starts_no_new_thirty_days(ana):  # SES-07
 # Promotion and demotion
 
 
-def test_promotion_ends_what_the_shopper_had(ana, postbox):  # ADM-03, ADM-04
+def test_promotion_ends_what_the_shopper_had(ana, postbox):  # ADM-09, ADM-03, ADM-04
     make_shopper(ana, "ana@example.com", username="ana")
     other = Shopper(ip="198.51.100.77")
     other.post(LOGIN, identifier="ana", password=PASSWORD)
@@ -388,7 +394,7 @@ def test_demotion_ends_what_the_member_of_staff_had(boss, member):  # ADM-03
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("_again", range(5))
-def test_of_promotion_and_not_me_at_once_no_link_is_left(ana, postbox, _again):  # ADM-04
+def test_of_promotion_and_not_me_at_once_no_link_is_left(ana, postbox, _again):  # ADM-09, ADM-04
     make_shopper(ana, "ana@example.com", username="ana")
     Shopper(ip="198.51.100.78").post(LOGIN, identifier="ana", password=PASSWORD)
     link = postbox.link("ana@example.com")
@@ -453,7 +459,7 @@ def begin_contact(member, contact=NEW, current=SECRET):
     return member.client.post(CONTACT_CHANGE, {"current": current, "contact": contact})
 
 
-def test_staff_change_their_password_with_it_and_a_code(boss, member):  # PWD-07, ADM-04
+def test_staff_change_their_password_with_it_and_a_code(boss, member):  # ADM-10, PWD-07, ADM-04
     elsewhere = Member(ip="192.0.2.2")
     let_in_staff(elsewhere.client)
     time_passes(minutes=2)
@@ -491,7 +497,7 @@ def test_a_new_staff_password_is_judged_like_any_other(member, new):  # PWD-01
     assert not Challenge.objects.filter(purpose=Purpose.STAFF_CHANGE).exists()
 
 
-def test_staff_change_their_contact_with_two_codes(boss, member):  # REC-08, ADM-04
+def test_staff_change_their_contact_with_two_codes(boss, member):  # ADM-10, REC-08, ADM-04
     elsewhere = Member(ip="192.0.2.2")
     let_in_staff(elsewhere.client)
     time_passes(minutes=2)
@@ -652,7 +658,7 @@ def test_the_pages_are_found_where_django_has_them_and_work_without_a_script(mem
 # Who did what
 
 
-def test_who_did_what_outlives_the_account(boss, member, ana):  # LOG-01, LOG-02
+def test_who_did_what_outlives_the_account(boss, member, ana):  # ADM-12, LOG-01, LOG-02
     make_shopper(ana, "ana@example.com", username="ana")
     hires("ana")
     worker = Member(ip="192.0.2.8")
@@ -696,7 +702,7 @@ def test_shoppers_have_no_pseudonym(ana):  # LOG-01
 
 
 @pytest.mark.django_db(transaction=True)
-def test_guesses_at_the_shop_shut_no_member_of_staff_out(boss):  # COD-07: 60 requests, 22 h
+def test_guesses_at_the_shop_shut_no_member_of_staff_out(boss):  # ADM-11, COD-07: 60 requests, 22 h
     for _ in range(12):
         attacker = stranger()
         attacker.post(SEND_CODE, identifier=BOSS)
@@ -746,7 +752,9 @@ def _an_hour_is_long():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_wrong_passwords_of_strangers_close_no_browser_that_came_in_before(member):  # LIM-04
+def test_wrong_passwords_of_strangers_close_no_browser_that_came_in_before(
+    member,
+):  # ADM-11, LIM-04
     member.client.post("/admin/logout/")
     for number in range(conf.STAFF_LOGINS_PER_NAME[0].times):
         knock(Client(REMOTE_ADDR=f"203.0.113.{number}"), password="a guess")
@@ -757,7 +765,7 @@ def test_wrong_passwords_of_strangers_close_no_browser_that_came_in_before(membe
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nor_does_a_full_household(member):  # LIM-04, LIM-05
+def test_nor_does_a_full_household(member):  # ADM-11, LIM-04, LIM-05
     member.client.post("/admin/logout/")
     for number in range(conf.STAFF_LOGINS_PER_IP[0].times):
         knock(Client(REMOTE_ADDR="192.0.2.1"), f"person{number}", "a guess")
@@ -832,7 +840,7 @@ def test_a_password_tried_too_often_is_noted_once_and_as_such(boss, member):  # 
     assert kinds().count("staff_sign_in_limited") == 1
 
 
-def test_a_success_returns_its_try(boss):  # the sixth own success in half an hour
+def test_a_success_returns_its_try(boss):  # ADM-11, the sixth own success in half an hour
     for _ in range(6):
         browser = Client()
         assert sign_in_staff(browser).headers["Location"] == ADMIN

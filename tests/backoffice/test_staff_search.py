@@ -103,7 +103,9 @@ def test_a_number_is_not_found_digit_by_digit(staff, shopper):  # ADM-02
 @pytest.mark.parametrize(
     "text", [WHO, WHO.upper(), WHO[:-3], "ana.maria@", PHONE, "001 202 5550123"]
 )
-def test_no_address_of_a_list_answers_about_an_address(staff, shopper, window, text):  # ADM-02
+def test_no_address_of_a_list_answers_about_an_address(
+    staff, shopper, window, text
+):  # ADM-13, ADM-02
     page = staff.client.get(window, {"q": text}).content.decode()
 
     assert not re.findall(rf'href="{window}[^/"]+/change/', page)
@@ -111,7 +113,7 @@ def test_no_address_of_a_list_answers_about_an_address(staff, shopper, window, t
 
 
 @pytest.mark.parametrize("text", SPELLINGS, ids=ascii)
-def test_no_spelling_of_an_address_is_searched_without_a_trace(  # ADM-02
+def test_no_spelling_of_an_address_is_searched_without_a_trace(  # ADM-13, ADM-02
     support, shopper, text, is_release
 ):
     for window in LISTS if is_release else [LISTS[len(text) % len(LISTS)]]:
@@ -132,7 +134,7 @@ def test_a_person_is_not_found_in_the_trail_by_a_number_in_full_width(support, s
 
 @pytest.mark.parametrize("window", LISTS)
 @pytest.mark.parametrize("text", [WHO, PHONE, " +1 (202) 555-0123 "])
-def test_an_address_typed_into_a_list_is_looked_up_masked_and_written_down(
+def test_an_address_typed_into_a_list_is_looked_up_masked_and_written_down(  # ADM-13
     support, shopper, window, text
 ):
     answer = types(support, window, text)
@@ -190,7 +192,7 @@ def test_a_search_keeps_what_the_list_was_narrowed_to(staff, shopper, bea):
     assert [user.pk for user in answer.context["cl"].result_list] == [shopper.pk]
 
 
-def test_every_list_that_is_searched_posts(staff, shopper):  # ADM-02
+def test_every_list_that_is_searched_posts(staff, shopper):  # ADM-13, ADM-02
     searched = []
     for model, model_admin in admin.site._registry.items():
         if model_admin.search_fields:

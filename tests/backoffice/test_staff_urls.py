@@ -164,7 +164,7 @@ def test_no_form_of_the_staff_pages_is_a_fault_of_ours(staff, shopper, lists):  
         *("kind=%00", "q=%00", "%00=1", "_to_field=password", "_to_field=fingerprint"),
     ],
 )
-def test_only_the_look_ups_that_a_list_offers_are_look_ups(staff, shopper, query):  # ADM-02
+def test_only_the_look_ups_that_a_list_offers_are_look_ups(staff, shopper, query):  # ADM-13, ADM-02
     assert staff.client.get(f"{EVENTS}?{query}").status_code == 400
 
 
