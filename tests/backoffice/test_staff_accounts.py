@@ -840,7 +840,7 @@ def test_a_password_tried_too_often_is_noted_once_and_as_such(boss, member):  # 
     assert kinds().count("staff_sign_in_limited") == 1
 
 
-def test_a_success_returns_its_try(boss):  # ADM-11, the sixth own success in half an hour
+def test_a_success_returns_its_try(boss):  # ADM-11: the sixth own success in half an hour
     for _ in range(6):
         browser = Client()
         assert sign_in_staff(browser).headers["Location"] == ADMIN

@@ -112,7 +112,7 @@ def front(start):
 
 
 @pytest.mark.parametrize("how", DAWDLERS)
-def test_dawdlers_hold_up_nobody(site, how):
+def test_dawdlers_hold_up_nobody(site, how):  # AVL-02
     shopper = Shopper(site)
     dawdlers = [dawdle(site, how) for _ in range(CROWD)]
 
@@ -158,7 +158,7 @@ def test_a_head_has_an_end(site):
 # Bodies
 
 
-def test_a_body_may_come_in_chunks(site):
+def test_a_body_may_come_in_chunks(site):  # AVL-02
     ana = Shopper(site)
     ana.get("/register/")
     headers, body = form(ana, identifier=ana.email)
@@ -216,7 +216,7 @@ def in_background(work):
     return result, thread
 
 
-def test_a_crowd_of_wrong_passwords_holds_up_no_other_page(front, sql):  # LIM-09
+def test_a_crowd_of_wrong_passwords_holds_up_no_other_page(front, sql):  # AVL-02, LIM-09
     web, site = front()
     shopper = Shopper(site)
     for _ in range(20):

@@ -144,7 +144,7 @@ async def _crowd(handler, paths):
     return await asyncio.gather(*(_ask(handler, path, [], "POST", False, {}) for path in paths))
 
 
-def test_a_password_that_finds_no_thread_is_turned_away_and_pages_go_on(
+def test_a_password_that_finds_no_thread_is_turned_away_and_pages_go_on(  # AVL-02
     handler, monkeypatch
 ):  # LIM-09
     monkeypatch.setattr(handler.passwords, "patience", 0.05)
