@@ -10,6 +10,7 @@ from django.conf import settings
 from django.template import Template
 from django.test.utils import _TestState, instrumented_test_render
 
+from accounts import conf
 from accounts.models import User
 from storefront import celery_app
 from tests.support.account import EMAIL, USERNAME
@@ -141,6 +142,12 @@ def trusted(owner):
     browser.post(LOGIN, identifier=EMAIL, password=PASSWORD)
     browser.post(LOGOUT)
     return browser
+
+
+@pytest.fixture
+def private(monkeypatch):
+    """Nobody learns who has an account."""
+    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
 
 
 @pytest.fixture

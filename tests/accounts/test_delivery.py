@@ -12,7 +12,6 @@ from django.db.models import F
 from django.db.models.functions import Now
 from django.test.utils import CaptureQueriesContext
 
-from accounts import conf
 from accounts.models import Challenge, Session, User
 from messaging.models import OutboxMessage, Status
 from messaging.outbox import api as outbox
@@ -492,12 +491,6 @@ def test_no_cache_keeps_a_line(anyone, status):  # SES-08, ux 70
 
 
 TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+|\d\d:\d\d(:\d\d)? UTC|(?<='Content-Length': )'\d+'")
-
-
-@pytest.fixture
-def private(monkeypatch):
-    """Nobody learns who has an account."""
-    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
 
 
 def looks(shopper, who, url, page):

@@ -47,12 +47,6 @@ def disclose(monkeypatch):
     monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "disclose")
 
 
-@pytest.fixture
-def private(monkeypatch):
-    """Nobody learns who has an account."""
-    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
-
-
 # disclose
 
 

@@ -19,7 +19,7 @@ from accounts.sessions.client import ClientInfo
 from messaging.models import OutboxMessage
 from ratelimits.models import Bucket
 from ratelimits.rates import Rate
-from tests.support.account import USERNAME
+from tests.support.account import USERNAME, account
 from tests.support.pages import Page, comparable, words
 from tests.support.people import (
     ACCOUNT,
@@ -48,17 +48,6 @@ GSM_7 = set(
     "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§"
     "¿abcdefghijklmnopqrstuvwxyzäöñüà"
 )
-
-
-def account(email=EMAIL, phone=PHONE, password=PASSWORD, **more):
-    """An account with these contacts, all verified."""
-    first, *others = [parse(contact) for contact in (email, phone) if contact]
-    hashed = {"password": make_password(password)} if password else {}
-    user = User.objects.register(first, name="Ana", completed_at=Now(), **hashed)
-    for other in others:
-        more |= User.verified_columns(other)
-    User.objects.filter(pk=user.pk).update(primary=more.pop("primary", first.kind), **more)
-    return user
 
 
 def sign_in(who=EMAIL, password=PASSWORD, *, shopper=None, **headers):

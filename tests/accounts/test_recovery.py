@@ -12,11 +12,11 @@ from django.db.models.functions import Now
 from django.test import Client
 
 from accounts import conf
-from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
 from messaging.models import OutboxMessage
 from ratelimits.models import Bucket
 from ratelimits.rates import Rate
+from tests.support.account import account
 from tests.support.pages import Page, comparable, words
 from tests.support.people import (
     LINK,
@@ -50,17 +50,6 @@ SCANNERS = [
     "GoogleImageProxy",
     "Barracuda Sentinel (EE)",
 ]
-
-
-def account(email=EMAIL, phone=PHONE, password=PASSWORD, **more):
-    """An account with these contacts, all verified."""
-    first, *others = [parse(contact) for contact in (email, phone) if contact]
-    hashed = {"password": make_password(password)} if password else {}
-    user = User.objects.register(first, name="Ana", completed_at=Now(), **hashed)
-    for other in others:
-        more |= User.verified_columns(other)
-    User.objects.filter(pk=user.pk).update(primary=more.pop("primary", first.kind), **more)
-    return user
 
 
 @pytest.fixture

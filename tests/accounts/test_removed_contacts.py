@@ -15,7 +15,6 @@ from accounts.models import Challenge, Purpose, SecurityEvent, Session, User
 from accounts.sessions import trusted_browsers
 from tests.support.pages import words
 from tests.support.people import ACCOUNT, LOGIN, LOGOUT, PASSWORD, Postbox, Shopper
-from tests.support.staff import let_in_staff, make_staff
 
 RESET, NEW_PASSWORD, NOT_ME = "/password-reset/", "/password-reset/new/", "/not-me/"
 RESET_VERIFY = "/password-reset/verify/"
@@ -494,15 +493,6 @@ def test_nobody_writes_their_own_trust(settled):
 
 
 # Staff
-
-
-@pytest.fixture
-def staff(settled):
-    """Somebody who may do everything, at the staff pages."""
-    make_staff()
-    shopper = Shopper(ip="192.0.2.50")
-    let_in_staff(shopper.client)
-    return shopper
 
 
 def run_action(staff, settled, name):

@@ -69,12 +69,6 @@ def member(boss):
     return member
 
 
-@pytest.fixture
-def private(monkeypatch):
-    """A shop that tells nobody who has an account."""
-    monkeypatch.setattr(conf, "REGISTRATION_DUPLICATE_POLICY", "private")
-
-
 def stranger(face="page"):
     """Somebody at home somewhere else every time."""
     return Shopper(face, ip=next(addresses))

@@ -781,11 +781,12 @@ def test_why_no_code_asks_the_database_fourteen_times_at_most(
 
 
 @pytest.mark.usefixtures("_contexts_are_noted")
-def test_a_search_reads_no_whole_table(staff, shopper):  # ADM-02
+def test_a_search_reads_no_whole_table(staff, shopper, is_release):  # ADM-02
     if connection.vendor != "postgresql":
         pytest.skip("PostgreSQL plans")
     User.objects.bulk_create(
-        User(name=f"Name {number}", username=f"name{number}") for number in range(20_000)
+        User(name=f"Name {number}", username=f"name{number}")
+        for number in range(20_000 if is_release else 3_000)
     )
     with connection.cursor() as cursor:
         cursor.execute("ANALYZE accounts_user")

@@ -22,6 +22,7 @@ from tests.support.people import (
     VERIFY,
     Postbox,
     Shopper,
+    make_shopper,
     wrong,
 )
 from tests.support.staff import SECRET, Member, code_of, make_staff, sign_in_staff, type_code
@@ -104,7 +105,7 @@ def somebody(request):
 @pytest.fixture
 def ana(somebody):
     """A shopper with a finished profile, signed in."""
-    return somebody.signs_up("ana@example.com")
+    return make_shopper(somebody)
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
 
+from accounts.identifiers import parse
 from accounts.models import SecurityEvent, Session, User
 from tests.support.people import LOGIN, PASSWORD, Postbox, Shopper, let_in, time_passes
 
@@ -179,3 +180,14 @@ def everything_in_the_database():
 
 def _text(value):
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+
+
+def account(email=EMAIL, phone=PHONE, password=PASSWORD, **more):
+    """An account with these contacts, all verified."""
+    first, *others = [parse(contact) for contact in (email, phone) if contact]
+    hashed = {"password": make_password(password)} if password else {}
+    user = User.objects.register(first, name="Ana", completed_at=Now(), **hashed)
+    for other in others:
+        more |= User.verified_columns(other)
+    User.objects.filter(pk=user.pk).update(primary=more.pop("primary", first.kind), **more)
+    return user
