@@ -2,12 +2,15 @@
 
 import os
 import shutil
+from collections import defaultdict
 from zlib import crc32
 
 import hypothesis
 import pytest
 from django.conf import settings
+from django.db import connection, transaction
 from django.template import Template
+from django.test import TransactionTestCase
 from django.test.utils import _TestState, instrumented_test_render
 
 from accounts import conf
@@ -17,16 +20,24 @@ from tests.support.account import EMAIL, USERNAME
 from tests.support.backoffice import PHONE, WHO
 from tests.support.people import (
     FACES,
-    LOGIN,
     LOGOUT,
-    PASSWORD,
     Postbox,
     Shopper,
+    let_in,
     make_shopper,
     make_user,
 )
 from tests.support.staff import let_in_staff, make_staff
 from tests.support.strangers import CARRIER
+
+# What is there before the first test.
+OF_MIGRATIONS = {
+    "auth_group",
+    "auth_group_permissions",
+    "auth_permission",
+    "django_content_type",
+    "django_migrations",
+}
 
 
 def pytest_addoption(parser):
@@ -69,6 +80,24 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize(asked, faces, indirect=True)
 
 
+def pytest_collection_modifyitems(config, items):
+    """Of the cases of a test with the mark `sample` keep so many, which fall by their names; before a release all."""
+    if config.getoption("release"):
+        return
+    cases = defaultdict(list)
+    for item in items:
+        mark = item.get_closest_marker("sample")
+        if mark:
+            cases[item.nodeid.partition("[")[0], mark.args[0]].append(item)
+    left_out = {
+        item
+        for (_test, size), every in cases.items()
+        for item in sorted(every, key=lambda item: crc32(item.nodeid.encode()))[size:]
+    }
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
 def _names(mark):
     names = mark.args[0] if mark.args else mark.kwargs["argnames"]
     return [each.strip() for each in names.split(",")] if isinstance(names, str) else names
@@ -86,6 +115,24 @@ def _plain_rendering(django_test_environment):
     noting, Template._render = Template._render, _TestState.saved_data.template_render
     yield
     Template._render = noting
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick_emptying():
+    """Take out what a test with transactions of its own wrote; what migrations wrote stands, and is not made anew."""
+    emptying, TransactionTestCase._fixture_teardown = TransactionTestCase._fixture_teardown, _empty
+    yield
+    TransactionTestCase._fixture_teardown = emptying
+
+
+def _empty(_test):
+    tables = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            # Events stand, but for retention (LOG-02).
+            cursor.execute("SET LOCAL storefront.retention = 'on'")
+        for table in set(tables) - OF_MIGRATIONS:
+            cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")  # noqa: S608  a name of Django's
 
 
 @pytest.fixture
@@ -139,7 +186,7 @@ def owner(db):
 def trusted(owner):
     """Ana's own browser, in which she is not signed in now."""
     browser = Shopper(ip=CARRIER)
-    browser.post(LOGIN, identifier=EMAIL, password=PASSWORD)
+    let_in(browser, owner)
     browser.post(LOGOUT)
     return browser
 

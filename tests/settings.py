@@ -27,7 +27,7 @@ from storefront.settings import BASE_DIR, DATABASES, STORAGES  # noqa: E402
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     DATABASES["default"]["TEST"] = {"NAME": BASE_DIR / "var" / "test.sqlite3"}
 else:
-    # Between tests whole tables are emptied, the audit too, which is never done anywhere else (LOG-02).
+    # Whole tables may be emptied in tests, the audit too, which is never done anywhere else (LOG-02).
     DATABASES["default"]["OPTIONS"] = {"options": "-c storefront.emptying=on"}
 
 # Argon2 has tests of its own; everywhere else one hash must not cost 30 ms.

@@ -109,6 +109,7 @@ def test_json_of_any_kind_is_answered_calmly(postbox, url):  # IDN-08
         assert isinstance(answer.json()["success"], bool)
 
 
+@pytest.mark.sample(14)
 @pytest.mark.parametrize(("url", "field"), PLACES, ids=lambda value: value.strip("/"))
 def test_every_field_takes_odd_json_calmly(postbox, url, field):  # IDN-08
     shopper = there(url, Shopper("json"), postbox)
@@ -120,6 +121,7 @@ def test_every_field_takes_odd_json_calmly(postbox, url, field):  # IDN-08
         assert not answer.json()["success"] or url in (REGISTER, CHANGE)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("url", FIELDS)
 @pytest.mark.parametrize("face", ["page", "htmx"])
 def test_text_of_any_kind_is_answered_calmly(postbox, url, face):  # IDN-08, WEB-08
@@ -132,6 +134,7 @@ def test_text_of_any_kind_is_answered_calmly(postbox, url, face):  # IDN-08, WEB
         assert b"<script>" not in answer.content
 
 
+@pytest.mark.sample(14)
 @pytest.mark.parametrize(("url", "field"), PLACES, ids=lambda value: value.strip("/"))
 def test_every_field_takes_odd_text_calmly(postbox, url, field):  # IDN-08
     shopper = there(url, Shopper("htmx"), postbox)
@@ -232,6 +235,7 @@ BAD_COOKIES = [
 ]
 
 
+@pytest.mark.sample(12)
 @pytest.mark.parametrize("name", ["__Host-session", "__Host-csrftoken", "__Host-messages"])
 @pytest.mark.parametrize("value", BAD_COOKIES, ids=lambda value: ascii(value)[:20])
 def test_a_broken_cookie_is_no_cookie(db, name, value):  # IDN-08, SES-02

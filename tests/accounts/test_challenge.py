@@ -357,6 +357,7 @@ def test_guesses_come_back_after_a_day(exhausted, postbox):  # COD-07
     assert guess(begin(), postbox.code(ANA)) is None
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("purpose", [each for each in Purpose if each not in STAFF_PURPOSES])
 @pytest.mark.parametrize("owned", [True, False], ids=["account", "nobody"])
 def test_another_purpose_brings_no_new_guesses(exhausted, purpose, owned):  # COD-07, ENU-05
@@ -401,6 +402,7 @@ def test_a_code_verifies_what_it_was_sent_for(attempt, code, change):  # COD-08
     assert guess(attempt, code) is CodeWrong
 
 
+@pytest.mark.sample(24)
 @pytest.mark.parametrize(("sent", "used"), list(permutations(Purpose, 2)))
 def test_a_code_of_one_purpose_is_no_code_of_another(db, sent, used):  # COD-08
     attempt = begin(BEA, purpose=sent, user=User.objects.register(parse(BEA)))

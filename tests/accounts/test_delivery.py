@@ -100,6 +100,7 @@ def polls(answer):
 # The words
 
 
+@pytest.mark.sample(9)
 @pytest.mark.parametrize("who", [EMAIL, PHONE], ids=["email", "phone"])
 @pytest.mark.parametrize("status", SENTENCES)
 def test_every_state_has_its_words_in_every_face(db, status, who):  # ux 51
@@ -166,6 +167,7 @@ def test_the_newest_message_about_a_thing_counts(db):
 # What helps when it came back
 
 
+@pytest.mark.sample(5)
 @pytest.mark.every_face
 @pytest.mark.parametrize(
     ("who", "words_of_fix"),
@@ -411,6 +413,7 @@ def statements(act, *args, **kwargs):
     return [query["sql"].split()[0] for query in queries]
 
 
+@pytest.mark.sample(9)
 @pytest.mark.every_face
 @pytest.mark.parametrize("status", SENTENCES)
 def test_asking_reads_little_and_writes_nothing(anyone, status):
@@ -516,6 +519,7 @@ def receipts():
 WEATHER = {"queued": nothing_happens, "sent": sweep, "delivered": receipts}
 
 
+@pytest.mark.sample(9)
 @pytest.mark.parametrize("journey", ["/login/code/", "/password-reset/"])
 @pytest.mark.parametrize("who", [EMAIL, PHONE, NEW_EMAIL, NEW_PHONE])
 @pytest.mark.parametrize("weather", WEATHER.values(), ids=WEATHER)
@@ -534,6 +538,7 @@ def test_where_anybody_may_begin_there_is_no_line(
         assert_silent(anyone, url, where)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("active", [True, False], ids=["open", "closed"])
 @pytest.mark.parametrize(
     ("taken", "free"), [(EMAIL, NEW_EMAIL), (PHONE, NEW_PHONE)], ids=["email", "phone"]

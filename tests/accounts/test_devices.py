@@ -44,6 +44,7 @@ from tests.support.people import (
     PASSWORD,
     Shopper,
     check_tokens,
+    let_in,
     time_passes,
 )
 from tests.support.staff import Member, let_in_staff, make_staff
@@ -61,9 +62,9 @@ def three(request, db):
     browsers = {
         place: Shopper(ip=ip, **{"user-agent": agents[place]}) for place, ip in ADDRESSES.items()
     }
-    joins(browsers["here"], password=password)
-    signs_in(browsers["phone"], password=password)
-    signs_in(browsers["work"], password=password)
+    user = joins(browsers["here"], password=password)
+    for place in ("phone", "work"):
+        let_in(browsers[place], user, by="password" if password else user.primary)
     return browsers
 
 

@@ -139,6 +139,7 @@ def test_a_new_password_after_a_texted_code_is_for_the_account_of_the_code(ana, 
     assert (opens(AA, CHOSEN), opens(BB, CHOSEN)) == (True, False)
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     ("page", "link_of"), [(NEW_PASSWORD, reset_link), (NOT_ME, notice_link), (LINK, sign_up_link)]
 )
@@ -156,6 +157,7 @@ def test_a_dead_link_opened_beside_a_live_one_changes_nothing(ana, postbox, page
     assert submit(tab, ana, password=CHOSEN).status_code == 303
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("face", ["page", "htmx"])
 @pytest.mark.parametrize("named", ["0" * 16, "", "__Host-session", "a;b\r\n=", "é" * 900])
 def test_a_form_whose_link_this_browser_does_not_hold_spends_nothing(face, named, db, postbox):
@@ -282,6 +284,7 @@ def signs_out(browser):
     browser.post(LOGOUT)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("moment", [signs_in, signs_up, signs_out])
 @pytest.mark.parametrize(
     ("page", "link_of"), [(NEW_PASSWORD, reset_link), (NOT_ME, notice_link), (LINK, sign_up_link)]

@@ -586,6 +586,7 @@ LIVES = [
 ]
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("life", LIVES, ids=[life.__name__ for life in LIVES])
 def test_nothing_of_a_person_is_left_in_any_table(db, life):
     me = life()

@@ -302,6 +302,7 @@ AWAY = [
 BROKEN = ["/\t/evil.example", "/account/\r\nSet-Cookie: x=1", "/account/\x00"]
 
 
+@pytest.mark.sample(9)
 @pytest.mark.parametrize("away", AWAY, ids=lambda away: ascii(away)[:30])
 def test_a_password_leads_nowhere_else(owner, away):  # WEB-03
     assert sign_in(Shopper("htmx"), next=away).to == HOME

@@ -27,6 +27,7 @@ from tests.support.people import (
     PASSWORD,
     Postbox,
     Shopper,
+    let_in,
     link_cookies,
     time_passes,
 )
@@ -60,7 +61,8 @@ def sign_in(who=EMAIL, password=PASSWORD, *, shopper=None, **headers):
 @pytest.fixture
 def attacker(owner):
     """Somebody who knows Ana's password and is signed in with it; the notice of that is gone."""
-    shopper = sign_in(shopper=Shopper(ip="192.0.2.66"))
+    shopper = Shopper(ip="192.0.2.66")
+    let_in(shopper, owner)
     OutboxMessage.objects.all().delete()
     Challenge.objects.all().delete()
     return shopper

@@ -665,6 +665,7 @@ TRIGGERS = [
 ]
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: trigger.__name__)
 def test_a_link_dies_early(owner, ana, postbox, trigger):  # REC-05
     browser = sign_in()
@@ -679,6 +680,7 @@ def test_a_link_dies_early(owner, ana, postbox, trigger):  # REC-05
     assert User.objects.get().password == before
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize("state", ["sent", "typed"])
 @pytest.mark.parametrize("trigger", TRIGGERS, ids=lambda trigger: trigger.__name__)
 def test_a_code_dies_early(owner, ana, postbox, trigger, state):  # REC-05
@@ -958,6 +960,7 @@ def _blanked(response, who):
     return status, {**headers, "Content-Length": ""}, list(cookies), text
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("known", [EMAIL, PHONE], ids=["email", "phone"])
 @pytest.mark.parametrize(
     ("face", "state"),
@@ -1236,6 +1239,7 @@ def test_a_code_is_good_where_it_belongs(where):  # COD-08
     assert shopper.post(WAYS[where].verify, code=code).status_code == 200
 
 
+@pytest.mark.sample(7)
 @pytest.mark.usefixtures("phone_owner")
 @pytest.mark.parametrize(("where", "other"), PAIRS, ids=[" <- ".join(pair) for pair in PAIRS])
 def test_a_code_of_one_purpose_is_none_of_another(where, other):  # COD-08

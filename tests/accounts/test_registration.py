@@ -839,6 +839,7 @@ AWAY = [
 BROKEN = ["/\t/evil.example", "/account/\r\nSet-Cookie: x=1", "/account/\x00"]
 
 
+@pytest.mark.sample(9)
 @pytest.mark.parametrize("away", AWAY, ids=lambda away: ascii(away)[:30])
 def test_no_way_on_leads_elsewhere(postbox, away):  # WEB-03, ux 60
     shopper = Shopper("htmx")

@@ -124,6 +124,7 @@ def test_an_owner_who_mistypes_is_told_so_and_goes_on(ana):  # IDN-05
     assert ana.identify(british(1)).to == VERIFY
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize(
     ("door", "allowed"), [(REGISTER, 20), (LOGIN_CODE, 30), (RESET, 30)], ids=lambda value: value
 )

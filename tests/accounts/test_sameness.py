@@ -130,6 +130,7 @@ def staff(kind):
 STATES = [nothing, shut_out, no_password, locked_elsewhere, unfinished, claimed, staff]
 
 
+@pytest.mark.sample(9)
 @pytest.mark.parametrize("kind", NAMES)
 @pytest.mark.parametrize("state", STATES, ids=lambda state: state.__name__)
 def test_a_stranger_cannot_tell_why_a_password_is_refused(owner, state, kind, face):  # ENU-01, 02
@@ -258,6 +259,7 @@ WALKS = [
 ]
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize(
     ("state", "face", "journey", "kind"),
     WALKS,

@@ -53,6 +53,7 @@ def verified(ana, postbox):
     return ana
 
 
+@pytest.mark.sample(6)
 @pytest.mark.parametrize("name", NAMES.values(), ids=NAMES)
 def test_a_name_in_any_script_is_kept_as_it_was_typed(verified, name):  # IDN-10, ux 57
     assert verified.complete(name=name).status_code == 303
@@ -60,6 +61,7 @@ def test_a_name_in_any_script_is_kept_as_it_was_typed(verified, name):  # IDN-10
     assert User.objects.get().name == name
 
 
+@pytest.mark.sample(7)
 @pytest.mark.parametrize(("name", "why"), NO_NAMES.values(), ids=NO_NAMES)
 def test_what_nobody_sees_or_what_spills_over_is_no_name(verified, name, why):  # IDN-10
     refused = verified.complete(name=name)

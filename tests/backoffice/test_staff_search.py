@@ -99,6 +99,7 @@ def test_a_number_is_not_found_digit_by_digit(staff, shopper):  # ADM-02
                 assert not re.findall(rf'href="{window}[^/"]+/change/', page.content.decode()), text
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize("window", LISTS)
 @pytest.mark.parametrize(
     "text", [WHO, WHO.upper(), WHO[:-3], "ana.maria@", PHONE, "001 202 5550123"]
@@ -112,6 +113,7 @@ def test_no_address_of_a_list_answers_about_an_address(
     assert events() == []
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("text", SPELLINGS, ids=ascii)
 def test_no_spelling_of_an_address_is_searched_without_a_trace(  # ADM-13, ADM-02
     support, shopper, text, is_release
@@ -132,6 +134,7 @@ def test_a_person_is_not_found_in_the_trail_by_a_number_in_full_width(support, s
     assert not page.context["cl"].result_list
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize("window", LISTS)
 @pytest.mark.parametrize("text", [WHO, PHONE, " +1 (202) 555-0123 "])
 def test_an_address_typed_into_a_list_is_looked_up_masked_and_written_down(  # ADM-13

@@ -129,6 +129,7 @@ def test_no_form_of_the_staff_pages_is_a_fault_of_ours(staff, shopper, lists):  
             assert staff.client.post(url, fields).status_code < 500, (url, fields)
 
 
+@pytest.mark.sample(10)
 @pytest.mark.parametrize(
     "query",
     [

@@ -234,6 +234,7 @@ def test_the_list_is_filtered_by_what_was_verified(staff, ana, how, shown):
 # Challenges and messages as windows (promises 1.21 to 1.24)
 
 
+@pytest.mark.sample(5)
 @pytest.mark.parametrize(
     ("columns", "state"),
     [

@@ -85,6 +85,7 @@ def test_what_is_no_name_and_password_opens_nothing(db, kept):  # ADM-05
     assert status_of(message) == Status.SENT
 
 
+@pytest.mark.sample(9)
 @pytest.mark.parametrize(
     ("typed", "taken"),
     [

@@ -554,6 +554,7 @@ HEADERS = {
 }
 
 
+@pytest.mark.sample(4)
 @pytest.mark.parametrize("kind", KINDS)
 def test_garbage_is_refused_like_everything_unsigned(db, monkeypatch, kind):
     # More than one household may send; what is past that is another test's (tests/messaging/test_forged_receipts.py).
@@ -643,6 +644,7 @@ def test_said_three_times_is_kept_once(db, kind):  # demands 11
     assert Receipt.objects.count() == 1
 
 
+@pytest.mark.sample(3)
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_events_in_any_order_end_alike(db, kind):  # demands 11
     row = provider(kind)

@@ -178,6 +178,7 @@ def test_without_its_tables_a_site_is_not_ready(operator):
     assert answer.json() == {"ok": False, "database": "down", "queue_age": None, "broker": "none"}
 
 
+@pytest.mark.sample(5)
 @pytest.mark.django_db(transaction=True)
 def test_a_site_that_cannot_write_is_not_ready(operator, jobs_in_time, monkeypatch):  # AVL-01
     monkeypatch.setattr(health, "_is_read_only", lambda: True)
