@@ -9,13 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.faults.parts import percentile, wait_for
+from tests.faults.parts import TERMINAL, how_many, percentile, wait_for
 
 SECONDS_HUNG, A_SECOND = 30, 20
 KILLS, PAUSE = 15, 2
 BACKLOG = 500
 
-TERMINAL = "status NOT IN ('queued', 'sending')"
 # What time does to rows, done by hand: the database's clock is the one that counts.
 TIME_PASSES = """
 UPDATE messaging_outboxmessage SET created_at = created_at - %(span)s, due_at = due_at - %(span)s,
@@ -23,11 +22,6 @@ UPDATE messaging_outboxmessage SET created_at = created_at - %(span)s, due_at = 
 UPDATE accounts_challenge SET created_at = created_at - %(span)s, sent_at = sent_at - %(span)s,
     expires_at = expires_at - %(span)s, link_expires_at = link_expires_at - %(span)s;
 """
-
-
-def how_many(sql, where):
-    """The number of messages of which this is true."""
-    return sql(f"SELECT count(*) FROM messaging_outboxmessage WHERE {where}").fetchone()[0]  # noqa: S608  words of ours
 
 
 def time_passes(sql, span):

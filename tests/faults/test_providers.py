@@ -7,8 +7,7 @@ from collections import Counter
 
 import pytest
 
-from tests.faults.parts import wait_for
-from tests.faults.test_outages import TERMINAL, how_many
+from tests.faults.parts import TERMINAL, how_many, wait_for
 from tests.support.provider_server import Answer
 
 pytestmark = pytest.mark.patient

@@ -69,6 +69,13 @@ def test_every_variable_is_in_the_example_and_no_other():  # promises 1.25, 2.12
     assert named - {"WORKER_CONCURRENCY"} == read - NOT_FOR_SHOPS
 
 
+def test_no_test_module_imports_from_another():
+    imports = re.compile(r"(?m)^\s*from tests[.\w]*\.test_\w+ import|^\s*import tests[.\w]*\.test_")
+    tests = (BASE_DIR / "tests").rglob("*.py")
+
+    assert not [path.name for path in tests if imports.search(path.read_text())]
+
+
 def test_nothing_of_ours_hops_between_threads_and_loops():  # promise 0.16
     assert not [path for path in SOURCES if "sync_to_async" in path.read_text()]
 
