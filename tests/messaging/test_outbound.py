@@ -125,6 +125,7 @@ def dialled(monkeypatch):
     return calls
 
 
+@pytest.mark.sample(80)
 @pytest.mark.parametrize("networks", [[], ["127.0.0.0/16", "10.1.0.0/16"]], ids=["none", "some"])
 @pytest.mark.parametrize("scheme", ["http", "https"])
 @pytest.mark.parametrize("address", NOT_PUBLIC)

@@ -212,6 +212,7 @@ def test_vonage_is_told_when_a_text_needs_unicode(server, text, type_):
 # A message does not arrive
 
 
+@pytest.mark.sample(44)
 @pytest.mark.parametrize("kind", APIS)
 @pytest.mark.parametrize(
     ("action", "outcome", "fault"),
@@ -423,6 +424,7 @@ def test_others_have_words_of_their_own(server, kind, answer, outcome, fault):  
     assert (type(failed), str(failed)) == (outcome, fault)
 
 
+@pytest.mark.sample(20)
 @pytest.mark.parametrize(
     ("kind", "wrong"),
     [
@@ -459,6 +461,7 @@ def test_what_staff_mistype_is_a_fault_and_not_a_crash(server, kind, wrong):  # 
 # What is told of it
 
 
+@pytest.mark.sample(26)
 @pytest.mark.parametrize("kind", APIS)
 @pytest.mark.parametrize("action", [None, 400, 401, 429, 500, "reset", "garbage"], ids=str)
 def test_no_secret_address_or_code_is_told(server, caplog, kind, action):  # OUT-07, LOG-03
