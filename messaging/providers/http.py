@@ -133,12 +133,12 @@ class HttpBackend(Backend):
 
     def summarize(self, response: requests.Response) -> ResponseSummary:
         """Take from a response what staff may see (OUT-07)."""
-        code = self.error_code(response)
-        is_known = code in self.error_codes or NUMERIC_CODE.fullmatch(code)
+        said = self.error_code(response)
+        is_known = said in self.error_codes or NUMERIC_CODE.fullmatch(said)
         request_id = next(filter(None, map(response.headers.get, REQUEST_ID_HEADERS)), "")
         return ResponseSummary(
             status=f"HTTP {response.status_code}",
-            error_code=code if is_known else "",
+            error_code=said if is_known else "",
             request_id=request_id if REQUEST_ID.fullmatch(request_id) else "",
         )
 
