@@ -212,7 +212,8 @@ MAILBOX_DIR = BASE_DIR / "var" / "mailbox"
 
 # Work for later
 
-_broker = env.str("CELERY_BROKER_URL", REDIS_URL)
+# Left empty is left out: else a shop would send its messages inside of requests.
+_broker = env.str("CELERY_BROKER_URL", "") or REDIS_URL
 CELERY_TASK_ALWAYS_EAGER = not _broker
 CELERY_BROKER_URL = _broker or "memory://"
 CELERY_ACCEPT_CONTENT = ["json"]

@@ -109,6 +109,16 @@ STARTS = {
 }
 
 
+FROM_EXAMPLE = """
+import storefront, django
+from django.conf import settings
+django.setup()
+from storefront.checks import refuse_unsafe_start
+refuse_unsafe_start()
+print(settings.CELERY_BROKER_URL, settings.CELERY_TASK_ALWAYS_EAGER, sep="\\n")
+"""
+
+
 @pytest.fixture(scope="module")
 def started():
     """How each process fared: its exit code, and what it said. They start together, to save time."""
@@ -139,6 +149,29 @@ def test_a_sound_site_starts(started):
     code, said = started["sound"]
 
     assert code == 0, said
+
+
+def test_a_site_starts_from_the_example_with_keys_of_its_own(started, tmp_path):  # promise 1.25
+    filled = {name: SOUND[name] for name in ("SECRET_KEY", "CODE_KEYS", "FINGERPRINT_KEYS")}
+    settings_file = tmp_path / "production.env"
+    example = (ROOT / ".env.example").read_text()
+    for name, value in filled.items():
+        example = example.replace(f"\n{name}=\n", f"\n{name}={value}\n")
+    settings_file.write_text(example)
+
+    done = subprocess.run(
+        [sys.executable, "-c", FROM_EXAMPLE],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "ENV_FILE": str(settings_file)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+    # The broker is the Redis of the example, and nothing is sent inside of a request.
+    assert done.stdout.splitlines() == ["redis://host:6379/0", "False"]
+    assert "Invalid line" not in done.stderr
 
 
 @pytest.mark.parametrize("why", TOLD.values(), ids=TOLD)

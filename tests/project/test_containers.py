@@ -65,7 +65,10 @@ def test_there_is_nothing_but_the_processes_and_their_servers():
 
 
 def test_every_variable_is_one_of_the_site():
-    ours = {*re.findall(r"(?m)^([A-Z_]+)=", (BASE_DIR / ".env.example").read_text()), "ENV_FILE"}
+    ours = {
+        *re.findall(r"(?m)^(?:# )?([A-Z_]+)=", (BASE_DIR / ".env.example").read_text()),
+        "ENV_FILE",
+    }
 
     for name in PROCFILE:
         assert set(SERVICES[name]["environment"]) <= ours

@@ -147,7 +147,7 @@ def test_every_variable_in_the_papers_is_in_the_example(paper):
     assert not {
         name
         for name in named - not_of_the_site
-        if not re.search(rf"^{name}=", example, re.MULTILINE)
+        if not re.search(rf"^(?:# )?{name}=", example, re.MULTILINE)
     }
 
 
