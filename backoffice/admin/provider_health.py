@@ -86,7 +86,7 @@ def _problem(row):
         row.values  # noqa: B018  opens them
     except vault.Locked:
         return _("credentials cannot be opened")
-    return _("untested, carries nothing") if row.readiness == Readiness.UNTESTED else ""
+    return row.get_readiness_display() if row.readiness == Readiness.UNTESTED else ""
 
 
 def trouble_of_channel(channel):

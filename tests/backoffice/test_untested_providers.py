@@ -201,8 +201,8 @@ def test_where_messages_wait_the_pages_say_so(boss, server):
     row = entered(server, Readiness.UNTESTED)
 
     assert WAITS in words(boss.get(LIST))
-    assert "untested, carries nothing" in words(boss.get(LIST))
-    assert "untested, carries nothing" in words(boss.get(BOARD))
+    assert "Post untested" in words(boss.get(LIST))
+    assert "Post email untested" in words(boss.get(BOARD))
     assert "This provider is untested" in words(boss.get(page_of(row)))
     row.release(Readiness.TESTED)
 
