@@ -154,7 +154,7 @@ def passwords_by_account(account: str) -> Limit:
     return Limit("passwords by account", account, conf.LOGIN_FAILURES)
 
 
-def passwords_by_device(device: str) -> Limit:
+def passwords_by_browser(device: str) -> Limit:
     """How many passwords may be tried in a browser that has signed in before, or is signed in (LIM-04)."""
     return Limit("passwords by device", device, conf.LOGIN_FAILURES)
 

@@ -34,7 +34,7 @@ class StaffStepMixin:
         """Keep what is typed out of reports, and the answer out of caches."""
         return super().dispatch(request, *args, **kwargs)
 
-    def handle_no_permission(self, denial):
+    def access_denied_response(self, denial):
         """Lead to where it begins."""
         return redirect(denial.url)
 

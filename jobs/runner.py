@@ -44,10 +44,10 @@ def _run(job: PeriodicJob, run_id: Any) -> None:
         job.run()
     except Exception as error:
         # The class alone: a text may quote an address or a code. The log, which hides them, has the rest (LOG-03).
-        Job.end_run(job, run_id, took=_since(begun), error=type(error).__name__)
+        Job.end_run(job, run_id, took=_elapsed(begun), error=type(error).__name__)
         raise
-    Job.end_run(job, run_id, took=_since(begun))
+    Job.end_run(job, run_id, took=_elapsed(begun))
 
 
-def _since(begun: float) -> timedelta:
+def _elapsed(begun: float) -> timedelta:
     return timedelta(seconds=time.monotonic() - begun)

@@ -123,7 +123,9 @@ def enforce(*limits: Limit) -> None:
     if not limits:
         return
     is_in_callers = connection.in_atomic_block
-    consumed = consume(*limits) if is_in_callers else _patiently(_consume_all_or_none, limits)
+    consumed = (
+        consume(*limits) if is_in_callers else _retry_on_deadlock(_consume_all_or_none, limits)
+    )
     _refuse_unless_all(limits, consumed)
 
 
@@ -133,7 +135,7 @@ def enforce_durably(*limits: Limit, asking: Iterable[Limit] = ()) -> dict[Limit,
     In a transaction of its own, and RuntimeError in a caller's: no later refusal may take the hit back, and a network
     that is full must keep no rows of the narrower ones in it. Returns the hits, and which of `asking` have room.
     """
-    consumed = _patiently(_consume_all_or_none, limits, [*asking])
+    consumed = _retry_on_deadlock(_consume_all_or_none, limits, [*asking])
     _refuse_unless_all(limits, consumed)
     return consumed
 
@@ -143,7 +145,7 @@ def try_consume(*limits: Limit) -> bool:
 
     As `enforce_durably`, never in a caller's transaction.
     """
-    return len(_patiently(_consume_all_or_none, limits)) == len(limits)
+    return len(_retry_on_deadlock(_consume_all_or_none, limits)) == len(limits)
 
 
 def consume(*limits: Limit) -> dict[Limit, Hit]:
@@ -168,8 +170,8 @@ def require(asked: Iterable[Limit], consumed: dict[Limit, Hit]) -> None:
 
 def refund(*hits: Hit) -> None:
     """Return exactly these hits, in one statement."""
-    rest = {hit.limit.key: _without(hit) for hit in hits}
-    _rewrite(rest, _standing(hits))
+    rest = {hit.limit.key: _hits_without(hit) for hit in hits}
+    _rewrite(rest, _unchanged(hits))
 
 
 def reset(*limits: Limit) -> None:
@@ -262,7 +264,7 @@ def _carry_over(limits: Iterable[Limit]) -> None:
 
 def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
     if len(settings.FINGERPRINT_KEYS) > 1:
-        _patiently(_carry_over, limits)
+        _retry_on_deadlock(_carry_over, limits)
     vendor = connection.vendor
     # In the order of their keys, so that two requests never wait for each other in a circle.
     ordered = sorted(limits, key=attrgetter("key"))
@@ -289,15 +291,15 @@ def _upsert(limits: tuple[Limit, ...]) -> list[tuple[str, str]]:
             cursor.execute(statement, values)
             return list(cursor.fetchall())
 
-    return _patiently(run)
+    return _retry_on_deadlock(run)
 
 
-def _standing(hits: Iterable[Hit]) -> Q:
+def _unchanged(hits: Iterable[Hit]) -> Q:
     """Buckets in which these hits still stand: nobody closed or emptied them meanwhile."""
     return reduce(or_, [Q(key=hit.limit.key, hits__contains=hit.newest) for hit in hits], Q(pk=""))
 
 
-def _without(hit: Hit) -> Concat:
+def _hits_without(hit: Hit) -> Concat:
     at = StrIndex("hits", Value(hit.newest))
     return Concat(Substr("hits", 1, at - 1), Substr("hits", at + STAMP), output_field=TEXT)
 
@@ -310,10 +312,10 @@ def _rewrite(hits: Mapping[str, Expression], still: Q | None = None) -> int:
         rows = rows.filter(key__in=RawSQL(HELD, [keys]))  # noqa: S611  a constant
     written = Case(*(When(key=key, then=hits[key]) for key in keys), output_field=TEXT)
     is_empty = Case(When(Exact(written, Value("")), then=Now()), default=F("expires_at"))
-    return _patiently(lambda: rows.update(hits=written, expires_at=is_empty)) if keys else 0
+    return _retry_on_deadlock(lambda: rows.update(hits=written, expires_at=is_empty)) if keys else 0
 
 
-def _patiently(run: Callable[..., Result], *given: object) -> Result:
+def _retry_on_deadlock(run: Callable[..., Result], *given: object) -> Result:
     """Run again what the database broke off, because two waited for each other in a circle.
 
     Limits are locked in the order of their keys; buckets that are renamed, in whatever order they lie. Inside a

@@ -65,7 +65,7 @@ def _type_and_weight(accepted):
     return ";".join([media_type, *weights])
 
 
-class TurnAwayWhenBusy:
+class BusyResponseMiddleware:
     """503 for a request that found no thread (storefront/handler.py), before it costs anything, or no free hasher."""
 
     def __init__(self, get_response):

@@ -89,12 +89,12 @@ class PatientProtocol(HttpToolsProtocol):
 
 
 class Processes(Multiprocess):
-    """uvicorn's, which closes the door before the processes end: nobody shall wait there for whom none is left."""
+    """uvicorn's, which stops listening before the processes end: nobody shall wait for a process that is gone."""
 
     def terminate_all(self) -> None:
         """At the end of all; a reload goes another way."""
-        for door in self.sockets:
-            door.close()
+        for listener in self.sockets:
+            listener.close()
         super().terminate_all()
 
 
@@ -144,10 +144,10 @@ def main() -> None:
         timeout_graceful_shutdown=STOP_SECONDS,
         timeout_worker_healthcheck=START_SECONDS,
     )
-    door = config.bind_socket()
+    listener = config.bind_socket()
     # A head and its content are two writes; connections inherit that the second does not wait for the first.
-    door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    Processes(config, sockets=[door]).run()
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    Processes(config, sockets=[listener]).run()
 
 
 if __name__ == "__main__":

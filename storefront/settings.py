@@ -60,7 +60,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
-    "storefront.middleware.TurnAwayWhenBusy",
+    "storefront.middleware.BusyResponseMiddleware",
     "storefront.middleware.limit_body_size",
     "accounts.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -45,7 +45,7 @@ def csrf_failure(request, reason=""):
     """
     view = _view_of(request)
     if request.user.is_authenticated and isinstance(view, AnonymousRequiredMixin):
-        return view.handle_no_permission(view.get_denial())
+        return view.access_denied_response(view.get_denial())
     heading, explanation = NO_COOKIE if reason == REASON_NO_CSRF_COOKIE else TOO_OLD
     return negotiation.error_response(
         request,

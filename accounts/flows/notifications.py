@@ -54,11 +54,11 @@ def email_contacts(user: User) -> list[Identifier]:
 
 
 def _reachable(user: User, to: list[Identifier], linkless: list[Identifier]) -> list[Identifier]:
-    """Those of `to` that may be told, and in place of a text that may not leave the email address."""
-    told = [contact for contact in to if contact.kind == EMAIL or may_text(contact)]
+    """Those of `to` that may be reachable, and in place of a text that may not leave the email address."""
+    reachable = [contact for contact in to if contact.kind == EMAIL or may_text(contact)]
     # A notice without a link is for somebody who is no owner any more: nobody else reads it for them.
-    missed = not user.is_staff and any(each not in [*told, *linkless] for each in to)
-    return list(dict.fromkeys([*told, *(email_contacts(user) if missed else [])]))
+    missed = not user.is_staff and any(each not in [*reachable, *linkless] for each in to)
+    return list(dict.fromkeys([*reachable, *(email_contacts(user) if missed else [])]))
 
 
 def may_text(contact: Identifier) -> bool:

@@ -93,7 +93,7 @@ def tries_of_browsers(user: User) -> list[Limit]:
     since = Now() - timedelta(seconds=conf.LOGIN_FAILURES.seconds)
     locks = user.events.filter(kind="password_locked", at__gt=since)
     devices = [_signed_in(user), *audit.trusted_browsers(locks)]
-    return [limits.passwords_by_device(device) for device in devices]
+    return [limits.passwords_by_browser(device) for device in devices]
 
 
 def _take_browser_tries(bucket: str, device: str) -> Tries:
@@ -101,7 +101,7 @@ def _take_browser_tries(bucket: str, device: str) -> Tries:
 
     Right ones are counted, too, and never returned: each may leave a session and an event.
     """
-    own, every = limits.passwords_by_device(bucket), limits.sign_ins_by_browser(bucket)
+    own, every = limits.passwords_by_browser(bucket), limits.sign_ins_by_browser(bucket)
     taken = consume(own, *every)
     limits.require([own, *every], taken, PasswordLocked)
     return Tries([taken[own]], [], device=device)

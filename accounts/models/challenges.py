@@ -258,7 +258,7 @@ class Challenge(models.Model):
         return renewed == 1
 
     def cancel(self) -> bool:
-        """Withdraw the attempt, or return False when it is over already."""
+        """Cancel the attempt, or return False when it is over already."""
         return (
             Challenge.objects.filter(pk=self.pk, verified_at=None, cancelled_at=None).update(
                 cancelled_at=Now()
@@ -267,7 +267,7 @@ class Challenge(models.Model):
         )
 
     def cancel_used_up(self) -> bool:
-        """Withdraw an attempt that is out of tries, or return False when it is not, or the cool-down lasts (COD-09)."""
+        """Cancel an attempt that is out of tries, or return False when it is not, or the cool-down lasts (COD-09)."""
         cool = Challenge.objects.filter(
             sent_at__lte=Now() - conf.CODE_RESEND_COOLDOWN, tries_left=0
         )

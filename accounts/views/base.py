@@ -44,7 +44,7 @@ class BaseView(View):
             self.check_access()
             return super().dispatch(request, *args, **kwargs)
         except AccessDenied as denial:
-            return self.handle_no_permission(denial)
+            return self.access_denied_response(denial)
         except BodyUnreadable as problem:
             return negotiation.error_response(
                 request,
@@ -56,7 +56,7 @@ class BaseView(View):
     def check_access(self):
         """Raise AccessDenied for somebody who may not be here."""
 
-    def handle_no_permission(self, denial):
+    def access_denied_response(self, denial):
         return negotiation.deny(
             self.request, denial.url, message=denial.message, status=denial.status
         )

@@ -1,4 +1,4 @@
-"""Proving again that it is the owner who is signed in, before what matters is changed."""
+"""Reauthentication: the owner is asked who they are once more, before what matters is changed."""
 
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _

@@ -232,8 +232,8 @@ class LinkView(SignInMixin, LinkTokenView):
     def get_context_data(self, **kwargs):
         here = self._begun_here
         address = self.challenge.address if here else self.challenge.identifier.masked
-        told = {"state": "ready" if here else "elsewhere", "address": address}
-        return super().get_context_data(**kwargs) | told
+        status = {"state": "ready" if here else "elsewhere", "address": address}
+        return super().get_context_data(**kwargs) | status
 
     @property
     def _begun_here(self):

@@ -39,7 +39,7 @@ class ProviderAdmin(LargeTableModelAdmin):
         "failures",
     )
     sortable_by = ("name", "channel", "is_active", "rank", "weight")
-    actions = ("take_out", "put_in")
+    actions = ("deactivate", "activate")
 
     # The list
 
@@ -60,9 +60,9 @@ class ProviderAdmin(LargeTableModelAdmin):
 
     def changelist_view(self, request, extra_context=None):
         """The list; the button of a row posts to it, too."""
-        for wish, in_use in (("take_out", False), ("put_in", True)):
-            if request.method == "POST" and wish in request.POST:
-                return self._switch(request, request.POST[wish], in_use)
+        for action, in_use in (("deactivate", False), ("activate", True)):
+            if request.method == "POST" and action in request.POST:
+                return self._switch(request, request.POST[action], in_use)
         notices = {"notices": provider_health.notices()}
         return super().changelist_view(request, notices | (extra_context or {}))
 
@@ -74,11 +74,11 @@ class ProviderAdmin(LargeTableModelAdmin):
         return HttpResponseRedirect(request.get_full_path())
 
     @admin.action(description=gettext_lazy("Take out of use"), permissions=["change"])
-    def take_out(self, request, queryset):
+    def deactivate(self, request, queryset):
         self.set_in_use(request, queryset, in_use=False)
 
     @admin.action(description=gettext_lazy("Put in use"), permissions=["change"])
-    def put_in(self, request, queryset):
+    def activate(self, request, queryset):
         self.set_in_use(request, queryset, in_use=True)
 
     def set_in_use(self, request, rows, in_use):
@@ -141,10 +141,12 @@ class ProviderAdmin(LargeTableModelAdmin):
     @admin.display(description=gettext_lazy("switch"))
     def switch(self, row):
         """One click for the day on which it matters."""
-        wish, label = ("take_out", _("Take out")) if row.is_active else ("put_in", _("Put in"))
+        action, label = (
+            ("deactivate", _("Take out")) if row.is_active else ("activate", _("Put in"))
+        )
         return format_html(
             '<button class="button" name="{}" value="{}" aria-label="{}: {}">{}</button>',
-            wish,
+            action,
             row.pk,
             label,
             row,

@@ -267,8 +267,11 @@ class UserAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description=gettext_lazy("verified"))
     def verified(self, user):
-        proofs = ((_("email"), user.email_verified_at), (_("text message"), user.phone_verified_at))
-        lines = [[word, localize(localtime(at))] for word, at in proofs if at]
+        verified = (
+            (_("email"), user.email_verified_at),
+            (_("text message"), user.phone_verified_at),
+        )
+        lines = [[word, localize(localtime(at))] for word, at in verified if at]
         return format_html_join("", "{}, {}<br>", lines) or None
 
     # The page of one user

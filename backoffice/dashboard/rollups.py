@@ -1,7 +1,7 @@
 """Rollups of sign-ups: numbers for each hour, counted from the rows, and for each day, summed from its hours.
 
-A rollup names nobody. Each hour is counted again while something about it may still change: a receipt, a proof, a
-profile. Counting twice changes nothing; two who count at once wait for each other.
+A rollup names nobody. Each hour is counted again while something about it may still change: a receipt, a
+verification, a profile. Counting twice changes nothing; two who count at once wait for each other.
 """
 
 import time
@@ -197,7 +197,7 @@ def _people(hour: datetime) -> Counts:
 
 def _began(hour: datetime) -> models.QuerySet[Challenge]:
     """Attempts to register of this hour, without those that turned out to be of somebody with an account."""
-    began = Challenge.objects.filter(purpose=Purpose.REGISTER, **_within("created_at", hour))
+    began = Challenge.objects.filter(purpose=Purpose.REGISTER, **_hour_filter("created_at", hour))
     returned = models.Q(user__date_joined__lt=F("created_at"))
     columns = ["recipient", "sends", "user", "created_at", "verified_at", "user__completed_at"]
     return began.exclude(returned).select_related("user").only(*columns)
@@ -228,7 +228,7 @@ def _step(attempt: Challenge, sent: dict[UUID, int]) -> int:
 
 def _messages(hour: datetime) -> Counts:
     """What became of the messages that were settled in this hour, and how long they took to leave."""
-    settled = OutboxMessage.objects.filter(**_within("settled_at", hour)).order_by()
+    settled = OutboxMessage.objects.filter(**_hour_filter("settled_at", hour)).order_by()
     whens = [When(waited__lte=timedelta(seconds=end), then=Value(str(end))) for end in BUCKETS]
     groups = (
         settled.annotate(
@@ -251,8 +251,8 @@ def _messages(hour: datetime) -> Counts:
 def _events(hour: datetime) -> Counts:
     """Who became a user in this hour, and what was refused."""
     each = [kind for kind in ("registered", *REFUSALS) if kind not in COUNTED]
-    happened = SecurityEvent.objects.filter(kind__in=each, **_within("at", hour)).order_by()
-    refused = RefusalCount.objects.filter(**_within("minute", hour)).order_by()
+    happened = SecurityEvent.objects.filter(kind__in=each, **_hour_filter("at", hour)).order_by()
+    refused = RefusalCount.objects.filter(**_hour_filter("minute", hour)).order_by()
     columns = ("kind", "identifier_kind", "country")
     counts: Counts = Counter()
     for kind, identifier_kind, country, count in chain(
@@ -291,7 +291,7 @@ def _bucket(duration: timedelta) -> str:
     return str(next((end for end in BUCKETS if seconds <= end), OVERFLOW))
 
 
-def _within(column: str, hour: datetime) -> dict[str, datetime]:
+def _hour_filter(column: str, hour: datetime) -> dict[str, datetime]:
     return {f"{column}__gte": hour, f"{column}__lt": hour + HOUR}
 
 

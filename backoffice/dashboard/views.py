@@ -85,7 +85,7 @@ class DashboardView(PermissionRequiredMixin, View):
         for name, switch in SWITCHES.items():
             if name in request.POST:
                 with transaction.atomic():
-                    switch(request, request.POST[name], request.POST.get("wish") == "on")
+                    switch(request, request.POST[name], request.POST.get("state") == "on")
                 return HttpResponseRedirect(request.get_full_path())
         raise BadRequest
 

@@ -19,7 +19,8 @@ SHORTEST_PASSWORD = 8
 MINUTE, HOUR, DAY = 60, 3600, 86400
 KIB = 1024
 # The least and the most, as the environment says it: seconds, bytes, times. Past these a promise of ours is broken:
-# a proof that never ages, a link that outlives its reason, a session without an end, a trail that is gone by morning.
+# a reauthentication that never ages, a link that outlives its reason, a session without an end, a trail that is gone
+# by morning.
 BOUNDS: dict[str, tuple[float, float]] = {
     "CODE_TTL": (MINUTE, math.inf),  # its end is E002, where demonstrations may pass
     "CODE_MAX_ATTEMPTS": (1, 10),  # COD-07

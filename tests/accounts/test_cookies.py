@@ -69,7 +69,7 @@ def told(db):
     let_in_staff(boss)
     pages(boss)
     row = Provider.objects.create(name="One", kind="smtp", channel="email")
-    boss.post("/admin/messaging/provider/", {"take_out": row.pk})
+    boss.post("/admin/messaging/provider/", {"deactivate": row.pk})
     boss.get("/admin/messaging/provider/")
     boss.post("/admin/logout/")
     assert User.objects.count() == 2

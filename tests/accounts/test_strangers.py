@@ -104,7 +104,7 @@ def test_a_notice_that_may_not_be_texted_goes_by_email(owner, staff, monkeypatch
     if stop == "the country":
         SmsCountry.objects.create(code="US", is_open=False)
     elif stop == "the channel":
-        staff.client.post("/admin/signups/", {"channel": "sms", "wish": "off"})
+        staff.client.post("/admin/signups/", {"channel": "sms", "state": "off"})
     else:
         monkeypatch.setattr(conf, "SMS_TOTAL", parse_rates("1/h"))
         sign_in(somebody(), PHONE)
@@ -132,7 +132,7 @@ def test_a_code_that_is_renewed_obeys_a_stopped_channel(ana, staff, postbox):  #
     ana.identify(PHONE)
     code = postbox.code(PHONE)
     time_passes(minutes=11)
-    staff.client.post("/admin/signups/", {"channel": "sms", "wish": "off"})
+    staff.client.post("/admin/signups/", {"channel": "sms", "state": "off"})
 
     answer = ana.verify(code)
 
@@ -225,7 +225,7 @@ def test_staff_read_which_of_the_two_it_is_and_open_either(staff):  # ABU-05
         assert "closed by staff, for everybody" in said
         assert "closed to sign-ups until" in said
 
-    staff.client.post("/admin/signups/", {"texts": "US", "wish": "on"})
+    staff.client.post("/admin/signups/", {"texts": "US", "state": "on"})
 
     assert somebody().identify(PHONE).status_code == 200
 

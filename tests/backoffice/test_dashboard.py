@@ -652,9 +652,9 @@ def test_whoever_may_only_look_has_no_switch(staff):
     browser = staff("backoffice.view_signuprollup")
     one = provider()
 
-    assert 'name="wish"' not in browser.get(DASHBOARD).content.decode()
+    assert 'name="state"' not in browser.get(DASHBOARD).content.decode()
     for fields in ({"provider": one.pk}, {"texts": "*"}, {"channel": EMAIL}):
-        assert browser.post(DASHBOARD, {**fields, "wish": "off"}).status_code == 403
+        assert browser.post(DASHBOARD, {**fields, "state": "off"}).status_code == 403
     one.refresh_from_db()
     assert one.is_active
     assert SmsCountry.objects.get(pk="*").is_open
@@ -665,7 +665,7 @@ def test_a_forged_switch_is_refused(sam):
     one = provider()
     check_tokens(sam)
 
-    assert sam.post(DASHBOARD, {"provider": one.pk, "wish": "off"}).status_code == 403
+    assert sam.post(DASHBOARD, {"provider": one.pk, "state": "off"}).status_code == 403
     assert Provider.objects.get().is_active
 
 
@@ -734,8 +734,8 @@ def test_a_provider_can_be_switched_off_and_on(sam):
     one = provider()
     address = f"{DASHBOARD}?period=30&channel=email"
 
-    for wish, is_active in (("off", False), ("on", True)):
-        answer = sam.post(address, {"provider": one.pk, "wish": wish})
+    for state, is_active in (("off", False), ("on", True)):
+        answer = sam.post(address, {"provider": one.pk, "state": state})
         assert answer.headers["Location"] == address
         one.refresh_from_db()
         assert one.is_active is is_active
@@ -746,17 +746,17 @@ def test_a_provider_can_be_switched_off_and_on(sam):
 def test_a_second_click_changes_and_notes_nothing(sam):
     one = provider()
     for _click in range(2):
-        sam.post(DASHBOARD, {"provider": one.pk, "wish": "off"})
+        sam.post(DASHBOARD, {"provider": one.pk, "state": "off"})
 
     assert LogEntry.objects.count() == 1
 
 
 def test_texts_can_be_stopped_everywhere(sam):
-    sam.post(DASHBOARD, {"texts": "*", "wish": "off"})
+    sam.post(DASHBOARD, {"texts": "*", "state": "off"})
     assert not SmsCountry.objects.get(pk="*").is_open
     assert "closed by staff" in words(sam.get(DASHBOARD))
 
-    sam.post(DASHBOARD, {"texts": "*", "wish": "on"})
+    sam.post(DASHBOARD, {"texts": "*", "state": "on"})
     assert SmsCountry.objects.get(pk="*").is_open
     assert LogEntry.objects.count() == 2
 
@@ -766,7 +766,7 @@ def test_email_can_be_stopped_and_started_again(sam, ana, postbox):
     begun.identify("begun@example.com")
 
     for _click in range(2):
-        sam.post(DASHBOARD, {"channel": EMAIL, "wish": "off"})
+        sam.post(DASHBOARD, {"channel": EMAIL, "state": "off"})
     assert "stopped" in words(sam.get(DASHBOARD))
     refused = ana.identify("ana@example.com")
     assert refused.status_code == 503
@@ -775,7 +775,7 @@ def test_email_can_be_stopped_and_started_again(sam, ana, postbox):
     assert "Use your mobile number instead" in words(begun.post("/register/resend/"))
     assert ana.identify(BRITISH).status_code == 303
 
-    sam.post(DASHBOARD, {"channel": EMAIL, "wish": "on"})
+    sam.post(DASHBOARD, {"channel": EMAIL, "state": "on"})
     assert ana.identify("ana@example.com").status_code == 303
     entries = LogEntry.objects.order_by("pk").values_list("object_id", "change_message")
     assert [*entries] == [(EMAIL, "Stopped"), (EMAIL, "Started again")]
@@ -789,7 +789,7 @@ BY_PHONE = {**NO_EMAIL, "primary": "phone", "phone": BRITISH, "phone_verified_at
     ("switch", "columns"), [({"channel": EMAIL}, {}), ({"texts": "*"}, BY_PHONE)]
 )
 def test_a_stopped_channel_shuts_no_member_of_staff_out(sam, postbox, switch, columns):
-    sam.post(DASHBOARD, {**switch, "wish": "off"})
+    sam.post(DASHBOARD, {**switch, "state": "off"})
     make_staff("boss", **columns)
 
     assert sign_in_staff(stranger(1).client).headers["Location"] == "/admin/"
@@ -801,7 +801,7 @@ def test_a_stopped_channel_shuts_no_member_of_staff_out(sam, postbox, switch, co
 
 def test_a_caller_can_be_told_that_email_is_stopped(sam, ana, postbox):
     ana.identify("ana@example.com")
-    sam.post(DASHBOARD, {"channel": EMAIL, "wish": "off"})
+    sam.post(DASHBOARD, {"channel": EMAIL, "state": "off"})
     make_staff("boss")
     boss = stranger(1)
     let_in_staff(boss.client)
@@ -822,7 +822,7 @@ def test_a_caller_can_be_told_that_email_is_stopped(sam, ana, postbox):
     ],
 )
 def test_a_switch_of_nothing_is_no_fault(sam, fields, status):
-    assert sam.post(DASHBOARD, {**fields, "wish": "off"}).status_code == status
+    assert sam.post(DASHBOARD, {**fields, "state": "off"}).status_code == status
 
 
 def test_budgets_show_what_was_used(sam):

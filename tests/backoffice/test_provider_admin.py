@@ -586,7 +586,7 @@ def test_staff_who_may_look_see_what_is_no_secret_and_change_nothing(boss):  # A
     assert re.search(r"API key: Set on \d+ ", words(shown))
     assert not {"name", "api_key", "rank", "_save"} & set(Page(shown).inputs)
     assert "test/" not in shown.content.decode()
-    assert "take_out" not in eve.get(LIST).content.decode()
+    assert "deactivate" not in eve.get(LIST).content.decode()
     for url, fields in forged(row):
         assert eve.post(url, fields).status_code == 403 or url == LIST
     assert list(Provider.objects.values("is_active", "sealed", "rank")) == [
@@ -602,8 +602,8 @@ def forged(row):
     yield f"{LIST}add/", {}
     yield page_of(row, "delete"), {"post": "yes"}
     yield page_of(row, "test"), {"to": LETTERS["email"]}
-    yield LIST, {"take_out": str(row.pk)}
-    yield LIST, {"action": "take_out", "_selected_action": [str(row.pk)], "index": "0"}
+    yield LIST, {"deactivate": str(row.pk)}
+    yield LIST, {"action": "deactivate", "_selected_action": [str(row.pk)], "index": "0"}
 
 
 def test_staff_who_may_change_do_just_that(boss):  # ADM-03
@@ -671,12 +671,12 @@ def test_the_list_costs_the_same_for_one_and_for_many(staff):
 def test_one_click_takes_a_provider_out_and_one_brings_it_back(staff):
     row = pigeon()
 
-    for wish, in_use, told in (
-        ("take_out", False, "1 provider is out of use."),
-        ("put_in", True, "1 provider is in use now."),
+    for action, in_use, told in (
+        ("deactivate", False, "1 provider is out of use."),
+        ("activate", True, "1 provider is in use now."),
     ):
-        assert f'name="{wish}" value="{row.pk}"' in staff.get(LIST).content.decode()
-        shown = staff.post(LIST, {wish: str(row.pk)}, follow=True)
+        assert f'name="{action}" value="{row.pk}"' in staff.get(LIST).content.decode()
+        shown = staff.post(LIST, {action: str(row.pk)}, follow=True)
         assert told in words(shown)
         assert Provider.objects.get().is_active is in_use
     assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == [
@@ -689,7 +689,7 @@ def test_a_second_click_changes_nothing(staff):
     row = pigeon()
 
     for _ in range(2):
-        staff.post(LIST, {"take_out": str(row.pk)})
+        staff.post(LIST, {"deactivate": str(row.pk)})
 
     assert Provider.objects.get().is_active is False
     assert LogEntry.objects.count() == 1
@@ -699,7 +699,7 @@ def test_several_are_taken_out_at_once(staff):
     rows = [pigeon(name) for name in ("One", "Two", "Three")]
     chosen = [str(row.pk) for row in rows[:2]]
 
-    staff.post(LIST, {"action": "take_out", "_selected_action": chosen, "index": "0"})
+    staff.post(LIST, {"action": "deactivate", "_selected_action": chosen, "index": "0"})
 
     in_use = Provider.objects.filter(is_active=True).values_list("name", flat=True)
     assert list(in_use) == ["Three"]
@@ -709,7 +709,7 @@ def test_taking_out_the_last_one_warns(staff, settings):
     settings.MAILBOX = False
     row = pigeon()
 
-    shown = staff.post(LIST, {"take_out": str(row.pk)}, follow=True)
+    shown = staff.post(LIST, {"deactivate": str(row.pk)}, follow=True)
 
     assert "No provider is in use for this channel: email. Nothing can be sent." in words(shown)
 
@@ -718,7 +718,7 @@ def test_taking_out_the_last_one_warns(staff, settings):
 def test_a_button_for_nobody_does_nothing(staff, pk):
     row = pigeon()
 
-    assert staff.post(LIST, {"take_out": pk}).status_code == 302
+    assert staff.post(LIST, {"deactivate": pk}).status_code == 302
     assert staff.get(f"{LIST}{pk}/test/").status_code in (302, 404)
     assert Provider.objects.get().is_active == row.is_active
 

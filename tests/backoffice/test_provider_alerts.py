@@ -135,7 +135,7 @@ def test_its_place_and_its_switch_alert_nobody(eve):
     OutboxMessage.objects.all().delete()
 
     change(eve, row, rank="7", weight="3")
-    eve.post(LIST, {"take_out": row.pk})
+    eve.post(LIST, {"deactivate": row.pk})
     eve.get(f"{LIST}{row.pk}/change/")
     change(eve, row, rank="not a number")
 

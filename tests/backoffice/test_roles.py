@@ -127,10 +127,10 @@ def assert_forgeries_are_refused(worker, may, model):
         (ADD, "add/", {"name": "eve", "username": "eve", "is_superuser": "on", "code": "ZZ"}),
         (CHANGE, f"{pk}/change/", {"name": "eve", "is_superuser": "on", "is_open": ""}),
         (DELETE, f"{pk}/delete/", {"post": "yes"}),
-        (CHANGE, "", {"take_out": str(pk), "put_in": str(pk)}),
+        (CHANGE, "", {"deactivate": str(pk), "activate": str(pk)}),
         *[
             (CHANGE, "", {"action": action, "_selected_action": [str(pk)], "post": "yes"})
-            for action in ("delete_selected", "stop", "allow", "take_out", "put_in", "close")
+            for action in ("delete_selected", "stop", "allow", "deactivate", "activate", "close")
         ],
         (CHANGE, "", {"form-TOTAL_FORMS": "1", "form-0-is_active": "on", "_save": "Save"}),
     ]
@@ -145,7 +145,7 @@ def assert_forgeries_are_refused(worker, may, model):
 def test_operations_switch_and_remove_a_provider(shop):  # ADM-03
     browser, row = hire("Operations"), Provider.objects.get()
 
-    browser.post(url_of(Provider), {"put_in": str(row.pk)})
+    browser.post(url_of(Provider), {"activate": str(row.pk)})
     assert Provider.objects.get().is_active
     browser.post(url_of(Provider, f"{row.pk}/delete/"), {"post": "yes"})
 

@@ -47,7 +47,15 @@ SPELLINGS = [
 ]
 FIELDS_OF_FORMS = (
     *("permissions", "name", "rank", "weight", "host", "port", "code", "is_open", "who"),
-    *("action", "_selected_action", "index", "select_across", "_to_field", "take_out", "put_in"),
+    *(
+        "action",
+        "_selected_action",
+        "index",
+        "select_across",
+        "_to_field",
+        "deactivate",
+        "activate",
+    ),
 )
 LISTS = [USERS, CHALLENGES, EVENTS, OUTBOX]
 SEARCHED = [*LISTS, "/admin/auth/group/"]

@@ -118,13 +118,13 @@ def test_no_address_of_the_staff_pages_is_a_fault_of_ours(
 def test_no_form_of_the_staff_pages_is_a_fault_of_ours(staff, shopper, lists):  # IDN-08
     chance, names = (
         random.Random(11),
-        "who action index _selected_action _save texts channel provider wish".split(),
+        "who action index _selected_action _save texts channel provider state".split(),
     )
     staff.client.raise_request_exception = False
 
     for url in [*lists, "/admin/lookup/", "/admin/signups/", f"{USERS}{shopper.pk}/end-sessions/"]:
         for name in names:
-            action = chance.choice([*NASTY, "stop", "take_out", "delete_selected"])
+            action = chance.choice([*NASTY, "stop", "deactivate", "delete_selected"])
             fields = {"action": action, name: chance.choice(NASTY)}
             assert staff.client.post(url, fields).status_code < 500, (url, fields)
 

@@ -197,7 +197,7 @@ def test_a_provider_taken_out_of_use_while_it_was_paused_is_no_phantom(boss):  #
     breaker.record_failure(row.pk)
     breaker.record_failure(row.pk)
     breaker.record_failure(row.pk, retry_after=timedelta(hours=5))
-    boss.post(LIST, {"take_out": str(row.pk)})
+    boss.post(LIST, {"deactivate": str(row.pk)})
 
     assert nobody_is_told_of(row)
     assert "Main loft" not in words(boss.get(BREAKERS))
