@@ -110,12 +110,13 @@ def _url(challenge: Challenge, state: str) -> str:
     """Where to ask for news of what may still change; with what is known, so that the same is not said twice."""
     if state not in (ON_ITS_WAY, DELAYED, SENT):
         return ""
-    return f"{reverse(ASKED_AT[Purpose(challenge.purpose)])}?seen={state}"
+    page = reverse(ASKED_AT[Purpose(challenge.purpose)])
+    return f"{page}?attempt={challenge.reference}&seen={state}"
 
 
 def _other_identifier(challenge: Challenge) -> Fix:
     """Another address, or the other channel where there is one (ux 50)."""
-    url = reverse("accounts:register-change")
+    url = f"{reverse('accounts:register-change')}?attempt={challenge.reference}"
     if challenge.kind == PHONE:
         if outbox.can_send(outbox.EMAIL):
             return Fix(_("Check the number or use your email address."), url)

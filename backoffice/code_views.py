@@ -12,14 +12,11 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.generic.base import TemplateResponseMixin
 
 from accounts import conf, refusals
-from accounts.errors import ChannelDown, CodeClosed, Refused
+from accounts.errors import ChannelDown, CodeClosed
 from accounts.views.base import AccessDenied
-from accounts.views.codes import CodeView, PendingChallengeMixin
+from accounts.views.codes import AttemptGone, CodeView, PendingChallengeMixin
 
 CHANNEL_DOWN = gettext_lazy("We cannot send the code at the moment. Try again later.")
-OTHER_PAGE = gettext_lazy(
-    "You have started something else since you opened this page. Use the newest code, or start again."
-)
 
 
 class StaffStepMixin:
@@ -35,7 +32,9 @@ class StaffStepMixin:
         return super().dispatch(request, *args, **kwargs)
 
     def access_denied_response(self, denial):
-        """Lead to where it begins."""
+        """Lead to where it begins; say so to somebody whose page is about something that is over."""
+        if isinstance(denial, AttemptGone):
+            messages.warning(self.request, denial.message)
         return redirect(denial.url)
 
     def record_refusal(self, refusal, identifier=None):
@@ -95,10 +94,13 @@ class BaseStaffCodeView(StaffStepMixin, PendingChallengeMixin, CodeView):
         raise NotImplementedError
 
     def perform(self, form):
-        """Use the code for the attempt that the page shows; the second of two clicks goes where the first one went."""
-        shown, code = str(self.challenge.pk), form.cleaned_data["code"]
-        if self.request.POST.get("attempt") != shown:
-            raise Refused(str(OTHER_PAGE), "code")
+        """Use the code; the second of two clicks goes where the first one went.
+
+        Here a form always names its attempt: no program types codes.
+        """
+        if not self.reference:
+            self.redirect_to_newest()
+        code = form.cleaned_data["code"]
         try:
             return self.use_code(code)
         except CodeClosed:

@@ -14,7 +14,7 @@ from accounts.forms import ChangePasswordForm, StaffContactForm
 from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views.base import StepView
-from accounts.views.codes import ResendCodeView
+from accounts.views.codes import ResendCodeView, name_attempt
 from backoffice import roles
 from backoffice.code_views import BaseStaffCodeView, StaffStepMixin
 
@@ -44,7 +44,7 @@ class ChangeView(StaffStepMixin, StepView):
             visitor=self.visitor,
         )
         pending.save(self.request, challenge, self.get_pending(form))
-        return self.redirect()
+        return self.redirect(url=name_attempt(self.success_url, challenge))
 
     def get_current_challenge(self, form):
         """The attempt to go on with, if it is about the same: a second click sends no second code."""
@@ -72,8 +72,9 @@ class PasswordChangeView(ChangeView):
 
     def get_current_challenge(self, form):
         """One that waits with a password, not with a contact."""
-        begun = pending.load(self.request)
-        return super().get_current_challenge(form) if begun and begun.profile.password else None
+        current = super().get_current_challenge(form)
+        begun = current and pending.load(self.request, current.pk)
+        return current if begun and begun.profile.password else None
 
 
 class ContactChangeView(ChangeView):
@@ -99,22 +100,18 @@ class ContactChangeView(ChangeView):
 
     def get_current_challenge(self, form):
         """One that waits with the same contact."""
-        begun = pending.load(self.request)
-        return (
-            super().get_current_challenge(form)
-            if begun and begun.typed == form.identifier.address
-            else None
-        )
+        current = super().get_current_challenge(form)
+        begun = current and pending.load(self.request, current.pk)
+        return current if begun and begun.typed == form.identifier.address else None
 
 
 class FinalCodeView(BaseStaffCodeView):
     """The code with which the change is made."""
 
-    def finish(self, message):
-        """Drop what waited for the code, take a new session id (SES-01), and lead to the front page with the news."""
-        pending.clear_journey(self.request)
+    def renew_session(self):
+        """Drop what waited, and take a new session id, in the transaction of the change (SES-01, SES-13)."""
+        pending.drop(self.request, self.challenge)
         pending.record_reauthentication(self.request, by=self.request.user.primary)
-        return self.redirect_with_message(message)
 
 
 class PasswordCodeView(FinalCodeView):
@@ -141,9 +138,16 @@ class PasswordCodeView(FinalCodeView):
             hashed=self.pending.profile.password,
             except_session=request.session.session_key,
             client=self.client,
+            renew_session=self.renew_session,
         )
-        pending.keep_signed_in(request, request.user, roles.staff_account_key(request.user))
-        return self.finish(_("Your password is changed. Your other sessions have ended."))
+        return self.redirect_with_message(
+            _("Your password is changed. Your other sessions have ended.")
+        )
+
+    def renew_session(self):
+        user = self.request.user
+        pending.keep_signed_in(self.request, user, roles.staff_account_key(user))
+        super().renew_session()
 
 
 class PasswordResendView(ResendCodeView, PasswordCodeView):
@@ -175,8 +179,8 @@ class ContactCodeView(BaseStaffCodeView):
             contact=identifiers.parse(begun.typed),
             client=self.client,
         )
-        pending.save(request, challenge, begun)
-        return self.redirect()
+        pending.save(request, challenge, begun, instead_of=self.challenge)
+        return self.redirect(url=name_attempt(self.success_url, challenge))
 
 
 class ContactResendView(ResendCodeView, ContactCodeView):
@@ -209,8 +213,9 @@ class NewContactCodeView(FinalCodeView):
             code,
             except_session=request.session.session_key,
             client=self.client,
+            renew_session=self.renew_session,
         )
-        return self.finish(
+        return self.redirect_with_message(
             _("Your codes now go to the new contact. Your other sessions have ended.")
         )
 

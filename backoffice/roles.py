@@ -15,6 +15,7 @@ from accounts import audit, conf, limits, refusals
 from accounts.errors import CodeClosed, PasswordWrong, StaffPasswordLocked
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications
+from accounts.flows.entry import RenewSession, SignIn
 from accounts.identifiers import EMAIL, Identifier, fingerprints
 from accounts.models import Challenge, Purpose, SecurityEvent, User
 from accounts.password_policy import validation
@@ -100,7 +101,9 @@ def send_code(user: User, *, current: Challenge | None = None, client: ClientInf
     return _send_or_resume(Purpose.STAFF, user, current, client)
 
 
-def sign_in_with_code(challenge: Challenge, typed: str, *, client: ClientInfo) -> User:
+def sign_in_with_code(
+    challenge: Challenge, typed: str, *, client: ClientInfo, sign_in: SignIn
+) -> None:
     """Sign in to the staff pages whoever typed the password and now the right code (ADM-04).
 
     Raises the refusals of `challenges.check`; CodeClosed, too, for who is no longer staff or has another contact.
@@ -114,7 +117,7 @@ def sign_in_with_code(challenge: Challenge, typed: str, *, client: ClientInfo) -
         challenges.use_up(challenge)
         user = account.get()
         audit.record("staff_signed_in", client=client, identifier=challenge.identifier, user=user)
-    return user
+        sign_in(user)
 
 
 def begin_change(
@@ -143,6 +146,7 @@ def change_password(
     hashed: str,
     except_session: str,
     client: ClientInfo,
+    renew_session: RenewSession,
 ) -> None:
     """Put a new password, which comes as its hash, in the place of the one that was looked at.
 
@@ -159,7 +163,8 @@ def change_password(
         _finish_change(
             user, "password_changed", to=user.contacts, except_session=except_session, client=client
         )
-    user.former_password, user.password = user.password, hashed
+        user.former_password, user.password = user.password, hashed
+        renew_session()
 
 
 def begin_contact(
@@ -179,7 +184,13 @@ def begin_contact(
 
 
 def change_contact(
-    user: User, challenge: Challenge, typed: str, *, except_session: str, client: ClientInfo
+    user: User,
+    challenge: Challenge,
+    typed: str,
+    *,
+    except_session: str,
+    client: ClientInfo,
+    renew_session: RenewSession,
 ) -> None:
     """Put the contact that the right code verifies in the place of the one of its kind, and send codes there.
 
@@ -200,6 +211,7 @@ def change_contact(
             _finish_change(
                 user, what, to=former, except_session=except_session, client=client, contact=contact
             )
+            renew_session()
     except IntegrityError:
         # Somebody else verified it first: the constraint decides.
         raise CodeClosed from None

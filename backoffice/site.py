@@ -6,7 +6,7 @@ Not in `backoffice.admin`: that package registers itself with the site while the
 """
 
 from datetime import timedelta
-from functools import wraps
+from functools import partial, wraps
 from itertools import chain
 
 from django.contrib import admin
@@ -139,8 +139,8 @@ class StaffCodeView(BaseStaffCodeView):
 
     def use_code(self, code):
         destination = self.pending.destination
-        user = roles.sign_in_with_code(self.challenge, code, client=self.client)
-        login_staff(self.request, user)
+        sign_in = partial(login_staff, self.request)
+        roles.sign_in_with_code(self.challenge, code, client=self.client, sign_in=sign_in)
         return self.redirect(url=destination)
 
     @property
@@ -256,9 +256,13 @@ def _has_nul(request):
 
 
 def login_staff(request, user):
-    """Begin the session in which the admin opens, with nothing of what the one before held (SES-01, SES-02)."""
+    """Begin the session in which the admin opens, with nothing of what the one before held (SES-01, SES-02).
+
+    In the transaction that proves who they are, as its last act (SES-13).
+    """
     pending.clear(request)
     request.session.staff = True
     login(request, user, backend=STAFF_BACKEND)
     request.session.reauthenticated_by, request.session.signed_in = user.primary, True
     pending.trust_browser(request, user, roles.staff_account_key(user))
+    pending.write(request)

@@ -7,6 +7,7 @@ from accounts import audit, limits
 from accounts.errors import CodeClosed, PasswordWrong, ReauthenticationNeeded, UsernameTaken
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications, passwords, usernames
+from accounts.flows.entry import RenewSession
 from accounts.identifiers import Identifier
 from accounts.models import Challenge, FormerUsername, Purpose, Session, User
 from accounts.password_policy import validation
@@ -43,32 +44,60 @@ def rename(user: User, *, name: str, username: str, session: Session, client: Cl
 
 
 def change_password(
-    user: User, *, current: str, new: str, session_key: str, visitor: Visitor
+    user: User,
+    *,
+    current: str,
+    new: str,
+    session_key: str,
+    visitor: Visitor,
+    renew_session: RenewSession,
 ) -> None:
     """Put `new` in the place of the `current` password (PWD-07).
 
     Raises PasswordWrong, PasswordLocked, PasswordBreached, TooOften.
     """
     limits.enforce_durably(*limits.changes(str(user.pk)))
-    _reauthenticate(user, current, visitor=visitor)
+    _check_password(user, current, visitor=visitor)
+    audit.record("reauthenticated", client=visitor.client, user=user)
     validation.refuse_breached(new)
-    _set_password(user, new, "password_changed", session_key=session_key, client=visitor.client)
+    _set_password(
+        user,
+        new,
+        "password_changed",
+        session_key=session_key,
+        client=visitor.client,
+        renew_session=renew_session,
+    )
 
 
-def set_password(user: User, *, new: str, session_key: str, visitor: Visitor) -> None:
+def set_password(
+    user: User, *, new: str, session_key: str, visitor: Visitor, renew_session: RenewSession
+) -> None:
     """Give a password to an account that has none (PWD-06). Raises PasswordBreached, TooOften."""
     limits.enforce_durably(*limits.changes(str(user.pk)))
     validation.refuse_breached(new)
-    _set_password(user, new, "password_set", session_key=session_key, client=visitor.client)
+    _set_password(
+        user,
+        new,
+        "password_set",
+        session_key=session_key,
+        client=visitor.client,
+        renew_session=renew_session,
+    )
 
 
-def confirm_by_password(user: User, password: str, *, visitor: Visitor) -> None:
+def confirm_by_password(
+    user: User, password: str, *, visitor: Visitor, renew_session: RenewSession
+) -> None:
     """Reauthenticate the owner by the password. Misses count towards the lock.
 
     Raises PasswordWrong, PasswordLocked, TooOften.
     """
     limits.enforce_durably(*limits.confirmations(str(user.pk)))
-    _reauthenticate(user, password, visitor=visitor)
+    _check_password(user, password, visitor=visitor)
+    with transaction.atomic():
+        audit.record("reauthenticated", client=visitor.client, user=user)
+        renew_session()
 
 
 def send_code(user: User, *, current: Challenge | None = None, client: ClientInfo) -> Challenge:
@@ -78,7 +107,14 @@ def send_code(user: User, *, current: Challenge | None = None, client: ClientInf
     return challenges.issue(Purpose.CONFIRM, user.contacts[0], client=client, user_id=user.pk)
 
 
-def confirm_by_code(user: User, challenge: Challenge, typed: str, *, client: ClientInfo) -> None:
+def confirm_by_code(
+    user: User,
+    challenge: Challenge,
+    typed: str,
+    *,
+    client: ClientInfo,
+    renew_session: RenewSession,
+) -> None:
     """Reauthenticate the owner by a code. Raises as `challenges.check`."""
     challenges.check(challenge, typed, client=client)
     if challenge.recipient not in [own.key for own in user.contacts]:
@@ -88,16 +124,24 @@ def confirm_by_code(user: User, challenge: Challenge, typed: str, *, client: Cli
         if not challenge.mark_verified():
             raise CodeClosed
         audit.record("reauthenticated", client=client, identifier=challenge.identifier, user=user)
+        renew_session()
 
 
-def _reauthenticate(user: User, password: str, *, visitor: Visitor) -> None:
+def _check_password(user: User, password: str, *, visitor: Visitor) -> None:
     name = user.contacts[0] if user.contacts else Identifier.username(user.username or "")
     if not passwords.check(user, password, name=name, visitor=visitor):
         raise PasswordWrong
-    audit.record("reauthenticated", client=visitor.client, user=user)
 
 
-def _set_password(user: User, new: str, what: str, *, session_key: str, client: ClientInfo) -> None:
+def _set_password(
+    user: User,
+    new: str,
+    what: str,
+    *,
+    session_key: str,
+    client: ClientInfo,
+    renew_session: RenewSession,
+) -> None:
     """Write the password, end all sessions but the one with the key `session_key`, cancel what waits, notify.
 
     The change was counted by whoever calls, before the hash.
@@ -112,4 +156,5 @@ def _set_password(user: User, new: str, what: str, *, session_key: str, client: 
         user.challenges.cancel_open()
         audit.record(what, client=client, user=user)
         notifications.notify(user, what, client=client, to=user.contacts)
-    user.former_password, user.password = user.password, hashed
+        user.former_password, user.password = user.password, hashed
+        renew_session()

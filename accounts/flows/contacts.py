@@ -9,6 +9,7 @@ from accounts import audit, conf, limits
 from accounts.errors import CodeClosed, ContactKept
 from accounts.flows import challenge as challenges
 from accounts.flows import notifications
+from accounts.flows.entry import RenewSession
 from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprints
 from accounts.models import Challenge, Purpose, Session, User
 from accounts.sessions.client import ClientInfo
@@ -48,12 +49,18 @@ def get_pending(user: User, pk: str | None) -> Challenge | None:
 
 
 def confirm(
-    user: User, challenge: Challenge, typed: str, *, session: Session, visitor: Visitor
+    user: User,
+    challenge: Challenge,
+    typed: str,
+    *,
+    session: Session,
+    visitor: Visitor,
+    renew_session: RenewSession,
 ) -> None:
     """Put the contact that the right code verifies in the place of the older one. Raises as `challenges.check`.
 
     The older one and the other one are told, and sessions that the older one may have opened end, all but
-    `session`; whatever else waits for the account is cancelled (REC-05).
+    `session`, which gets a new key; whatever else waits for the account is cancelled (REC-05).
     """
     challenges.check(challenge, typed, client=visitor.client)
     contact = challenge.identifier
@@ -68,6 +75,7 @@ def confirm(
             challenges.use_up(challenge)
             user.challenges.cancel_open()
             audit.record(what, client=visitor.client, identifier=contact, user=user)
+            renew_session()
     except IntegrityError:
         # Somebody else verified it first: the constraint decides.
         raise CodeClosed from None

@@ -71,7 +71,7 @@ def _erase_traces(user: User) -> None:
     browsers = Q(user=user, about__startswith=audit.BROWSER)
     SecurityEvent.objects.filter(browsers | Q(about=f"user {user.pk}")).update(about="")
     # Browsers that asked for a code and never came back.
-    Session.objects.filter(challenge__in=attempts).delete()
+    Session.objects.filter(Q(challenge__in=attempts) | Q(pk__in=_other_sessions(attempts))).delete()
     Challenge.objects.filter(pk__in=attempts).delete()
     LogEntry.objects.filter(object_id=str(user.pk)).delete()
 
@@ -102,3 +102,11 @@ def _attempts(user: User, prints: set[str]) -> list[UUID]:
     )
     every = (user.challenges.all(), nobodys, typed)
     return list({pk for rows in every for pk in rows.values_list("pk", flat=True)})
+
+
+def _other_sessions(attempts: list[UUID]) -> list[str]:
+    """Browsers that asked for one of these codes, never came back, and asked for another one since."""
+    erased = {str(pk) for pk in attempts}
+    several = Session.objects.filter(user=None).exclude(other_challenges="")
+    rows = several.values_list("pk", "other_challenges").iterator()
+    return [key for key, others in rows if not erased.isdisjoint(others.split())]

@@ -5,6 +5,8 @@ from django.db.models import Case, QuerySet, When
 from django.db.models.functions import Now
 
 from accounts import audit
+from accounts.flows import challenge as challenges
+from accounts.flows.entry import RenewSession
 from accounts.models import Session, User
 from accounts.sessions.client import ClientInfo
 
@@ -24,11 +26,16 @@ def end_session(user: User, name: str, *, client: ClientInfo) -> bool:
     return ended
 
 
-def end_other_sessions(user: User, *, session_key: str, client: ClientInfo) -> int:
-    """End all sessions but the one with the key `session_key`, and cancel what waits (SES-05, REG-05)."""
+def end_other_sessions(
+    user: User, *, session_key: str, client: ClientInfo, renew_session: RenewSession
+) -> int:
+    """End all sessions but that of `session_key`, which gets a new key, and cancel what waits (SES-05, REG-05)."""
     with transaction.atomic():
+        # Of two browsers that end each other, one waits here: else each would wait for the row of the other.
+        challenges.lock_user(user.pk)
         ended = user.sessions.exclude(pk=session_key).delete()[0]
         user.challenges.cancel_open()
         if ended:
             audit.record("devices_signed_out", client=client, user=user)
+        renew_session()
     return ended

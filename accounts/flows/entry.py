@@ -1,5 +1,7 @@
 """The moment somebody who has an account is let in, whichever journey brought them here."""
 
+from collections.abc import Callable
+
 from django.db.models.functions import Now
 
 from accounts import audit, limits
@@ -8,6 +10,12 @@ from accounts.identifiers import Identifier
 from accounts.models import User
 from accounts.sessions.trusted_browsers import Visitor
 from ratelimits.engine import consume
+
+# Signs a user in at the browser that asks. A flow calls it last in its transaction: nobody is verified without a
+# session, and no session outlives what ended the others meanwhile (SES-13).
+SignIn = Callable[[User], None]
+# Gives the session of the browser that asks a new key, in the same way.
+RenewSession = Callable[[], None]
 
 
 def record_sign_in(user: User, name: Identifier, visitor: Visitor, **still: object) -> bool:

@@ -10,7 +10,9 @@ from accounts.models import Challenge, Purpose, User
 from accounts.sessions.trusted_browsers import Visitor
 
 
-def sign_in_by_password(name: Identifier, password: str, *, visitor: Visitor) -> User:
+def sign_in_by_password(
+    name: Identifier, password: str, *, visitor: Visitor, sign_in: entry.SignIn
+) -> User:
     """Sign in whoever has this name and password. Raises SignInWrong, PasswordLocked, TooOften."""
     user = User.objects.shoppers(name).first()
     with passwords.check_at_sign_in(user, password, name=name, visitor=visitor) as right:
@@ -19,6 +21,7 @@ def sign_in_by_password(name: Identifier, password: str, *, visitor: Visitor) ->
         with transaction.atomic():
             if not entry.record_sign_in(user, name, visitor, password=user.password):
                 raise SignInWrong
+            sign_in(user)
     return user
 
 
@@ -44,7 +47,9 @@ def send_code(
     )
 
 
-def sign_in_by_code(challenge: Challenge, typed: str, *, visitor: Visitor) -> User:
+def sign_in_by_code(
+    challenge: Challenge, typed: str, *, visitor: Visitor, sign_in: entry.SignIn
+) -> User:
     """Sign in whoever the right code was sent to. Raises the refusals of `challenges.check`, TooOften."""
     challenges.check(challenge, typed, client=visitor.client)
     user = challenge.owner
@@ -55,4 +60,5 @@ def sign_in_by_code(challenge: Challenge, typed: str, *, visitor: Visitor) -> Us
         if user is None or not entry.record_sign_in(user, contact, visitor, **still):
             raise CodeClosed
         challenges.use_up(challenge)
+        sign_in(user)
     return user

@@ -78,10 +78,12 @@ def make_profile(*, name: str, username: str, password: str) -> Profile:
     return Profile(name=name, username=username, password=hashed)
 
 
-def confirm(challenge: Challenge, typed: str, *, profile: Profile, visitor: Visitor) -> Registered:
+def confirm(
+    challenge: Challenge, typed: str, *, profile: Profile, visitor: Visitor, sign_in: entry.SignIn
+) -> Registered:
     """Turn the right code into a user. Raises the refusals of `challenge.check`."""
     challenges.check(challenge, typed, client=visitor.client)
-    return _create_user(challenge, profile, visitor)
+    return _create_user(challenge, profile, visitor, sign_in)
 
 
 def find_link(token: str) -> Challenge:
@@ -92,11 +94,13 @@ def find_link(token: str) -> Challenge:
     return challenge
 
 
-def confirm_by_link(token: str, *, profile: Profile, visitor: Visitor) -> Registered:
+def confirm_by_link(
+    token: str, *, profile: Profile, visitor: Visitor, sign_in: entry.SignIn
+) -> Registered:
     """Turn the link into a user. `profile` is empty unless this browser began the attempt (REG-08)."""
     challenge = find_link(token)
     try:
-        return _create_user(challenge, profile, visitor)
+        return _create_user(challenge, profile, visitor, sign_in)
     except CodeClosed:
         raise LinkDead from None
 
@@ -109,10 +113,12 @@ def complete(
     username: str,
     contact: Identifier | None,
     client: ClientInfo,
-) -> Challenge | None:
-    """Finish the profile, and send a code to a second contact if one was given: returns its attempt.
+    keep_session: Callable[[Challenge | None], None],
+) -> None:
+    """Finish the profile, and send a code to a second contact if one was given.
 
-    `password` is empty for whoever has one already. Doing it twice changes nothing.
+    `password` is empty for whoever has one already. Doing it twice changes nothing. `keep_session` is called last in
+    the transaction, with the attempt at the contact: it carries the session over the new password (SES-13).
     Raises UsernameTaken, PasswordBreached, TooOften, ChannelDown.
     """
     _refuse_early(user, username, contact, client)
@@ -124,16 +130,16 @@ def complete(
         with transaction.atomic():
             unfinished = User.objects.shoppers().filter(pk=user.pk, completed_at=None)
             if not unfinished.update(password=hashed, **columns):
-                return None
+                return
             if username:
                 FormerUsername.objects.refuse_held(user.pk, username)
             audit.record("profile_completed", client=client, user=user)
             if contact:
                 waiting = challenges.issue(Purpose.CONTACT, contact, client=client, user_id=user.pk)
+            user.former_password, user.password = user.password, hashed
+            keep_session(waiting)
     except IntegrityError:
         raise UsernameTaken from None
-    user.former_password, user.password = user.password, hashed
-    return waiting
 
 
 def _refuse_early(
@@ -173,8 +179,10 @@ def _is_probe_over_limit(identifier: Identifier, client: ClientInfo) -> bool:
     raise AlreadyRegistered(identifier.kind)
 
 
-def _create_user(challenge: Challenge, profile: Profile, visitor: Visitor) -> Registered:
-    """Create the user and use the attempt up, in one transaction (COD-05)."""
+def _create_user(
+    challenge: Challenge, profile: Profile, visitor: Visitor, sign_in: entry.SignIn
+) -> Registered:
+    """Create the user, use the attempt up and sign in, in one transaction (COD-05, SES-13)."""
     try:
         with transaction.atomic():
             # The user first: the unique key makes everyone with this identifier wait here, in one line.
@@ -187,19 +195,22 @@ def _create_user(challenge: Challenge, profile: Profile, visitor: Visitor) -> Re
                 identifier=challenge.identifier,
                 user=user,
             )
+            sign_in(user)
     except IntegrityError:
         if not profile.username or User.objects.for_identifier(challenge.identifier).exists():
-            return _welcome_back(challenge, visitor)
-        registered = _create_user(challenge, replace(profile, username="", password=""), visitor)
+            return _welcome_back(challenge, visitor, sign_in)
+        plain = replace(profile, username="", password="")
+        registered = _create_user(challenge, plain, visitor, sign_in)
         return replace(registered, username_lost=True)
     return Registered(user)
 
 
-def _welcome_back(challenge: Challenge, visitor: Visitor) -> Registered:
+def _welcome_back(challenge: Challenge, visitor: Visitor, sign_in: entry.SignIn) -> Registered:
     """Sign in the owner of an identifier that has an account; what was typed before is dropped (REG-02)."""
     with transaction.atomic():
         user = User.objects.shoppers(challenge.identifier).first()
         if user is None or not entry.record_sign_in(user, challenge.identifier, visitor):
             raise CodeClosed
         challenges.use_up(challenge, user_id=user.pk)
+        sign_in(user)
     return Registered(user)

@@ -219,6 +219,7 @@ class Migration(migrations.Migration):
                 ('session_key', models.CharField(max_length=40, primary_key=True, serialize=False, verbose_name='session key')),
                 ('session_data', models.TextField(verbose_name='session data')),
                 ('expire_date', models.DateTimeField(db_index=True, verbose_name='expire date')),
+                ('other_challenges', models.CharField(blank=True, db_default='', editable=False, max_length=200)),
                 ('ip', models.GenericIPAddressField(null=True, verbose_name='IP address')),
                 ('agent', models.CharField(blank=True, max_length=200, verbose_name='browser')),
                 ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), verbose_name='began')),
@@ -234,7 +235,7 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'session',
                 'verbose_name_plural': 'sessions',
-                'indexes': [models.Index(condition=models.Q(('user__isnull', False), models.Q(('former_key', ''), _negated=True)), fields=['former_key'], name='session_by_former_key')],
+                'indexes': [models.Index(condition=models.Q(('user__isnull', False), models.Q(('former_key', ''), _negated=True)), fields=['former_key'], name='session_by_former_key'), models.Index(condition=models.Q(('user__isnull', True), models.Q(('other_challenges', ''), _negated=True)), fields=['session_key'], name='session_of_several_journeys')],
             },
         ),
         migrations.AddIndex(

@@ -8,6 +8,7 @@ from accounts.models.challenges import (
     Challenge,
     Pool,
     Purpose,
+    attempt_references,
 )
 from accounts.models.refusal_counts import RefusalCount
 from accounts.models.security_events import (
@@ -38,4 +39,5 @@ __all__ = [
     "SmsCountry",
     "User",
     "WrittenOnce",
+    "attempt_references",
 ]

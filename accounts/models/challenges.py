@@ -10,7 +10,7 @@ from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import codes, conf
-from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprint
+from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprint, fingerprints
 from accounts.models.users import User
 
 
@@ -64,6 +64,15 @@ POOL_BY_PURPOSE = {
     # Whatever a member of staff types: it is nobody's until it is verified.
     Purpose.STAFF_CONTACT: Pool.SIGN_UP,
 }
+
+
+# How much of a keyed hash names a row on a page.
+REFERENCE_LENGTH = 16
+
+
+def attempt_references(pk: uuid.UUID | str) -> list[str]:
+    """The names on pages for the attempt with this key: today's, and those under older keys that are still read."""
+    return [each[:REFERENCE_LENGTH] for each in fingerprints(f"attempt {pk}")]
 
 
 class ChallengeQuerySet(models.QuerySet["Challenge"]):
@@ -203,7 +212,12 @@ class Challenge(models.Model):
     @property
     def link_name(self) -> str:
         """A name for the emailed link that may stand on a page: it opens nothing without the browser's cookie."""
-        return fingerprint(f"link {self.pk}")[:16]
+        return fingerprint(f"link {self.pk}")[:REFERENCE_LENGTH]
+
+    @property
+    def reference(self) -> str:
+        """A name for the attempt that may stand on a page: it opens nothing without the session that began it."""
+        return attempt_references(self.pk)[0]
 
     @property
     def resend_at(self):

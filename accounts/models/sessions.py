@@ -36,6 +36,8 @@ class Session(AbstractBaseSession):
         related_name="sessions",
         verbose_name=_("challenge"),
     )
+    # The ids of other challenges of journeys in this browser, beside the newest one.
+    other_challenges = models.CharField(max_length=200, blank=True, db_default="", editable=False)
     ip = models.GenericIPAddressField(_("IP address"), null=True)
     agent = models.CharField(_("browser"), max_length=200, blank=True)
     created_at = models.DateTimeField(_("began"), db_default=Now())
@@ -60,7 +62,12 @@ class Session(AbstractBaseSession):
                 fields=["former_key"],
                 name="session_by_former_key",
                 condition=models.Q(user__isnull=False) & ~models.Q(former_key=""),
-            )
+            ),
+            models.Index(
+                fields=["session_key"],
+                name="session_of_several_journeys",
+                condition=models.Q(user__isnull=True) & ~models.Q(other_challenges=""),
+            ),
         ]
 
     @classmethod

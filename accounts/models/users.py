@@ -189,6 +189,11 @@ class User(AbstractBaseUser, PermissionsMixin):
         return Identifier(EMAIL, self.email_key or "", self.email) if self.email else None
 
     @property
+    def reference(self) -> str:
+        """A name for the account that may stand on its owner's pages."""
+        return identifiers.fingerprint(f"account {self.pk}")[:16]
+
+    @property
     def identifier(self) -> str:
         """What the person signs in with, to show to the person alone."""
         return self.contacts[0].address if self.contacts else self.username or ""

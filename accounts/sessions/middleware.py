@@ -5,7 +5,6 @@ from datetime import timedelta
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, middleware
 from django.contrib.auth.models import AnonymousUser
-from django.contrib.sessions.backends.base import UpdateError
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
@@ -43,7 +42,7 @@ class SessionMiddleware(DjangoSessionMiddleware):
             response.delete_cookie(
                 settings.SESSION_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE
             )
-        elif session.modified and not session.is_empty() and response.status_code < SERVER_ERROR:
+        elif _has_news(session) and response.status_code < SERVER_ERROR:
             _save(session, response)
         elif _is_used(request):
             with outages.left_out_in_outage("a session was used"):
@@ -85,14 +84,16 @@ def _hand_over(request, response):
         opened_links.drop_all(request, response)
 
 
+def _has_news(session):
+    """Whether the browser must learn of a session: it was written in a transaction, or is to be written now."""
+    return session.is_written or (session.modified and not session.is_empty())
+
+
 def _save(session, response):
-    try:
-        session.save()
-    except UpdateError:
-        if not session.signed_in:
-            return
-        # Two sign-ins with one anonymous session: the other one took its row, this one gets a new one.
-        session.create()
+    if session.modified:
+        session.write()
+    if not session.is_written:
+        return
     # None: until the browser is closed, for whoever did not ask to stay signed in.
     age = None if session.get_expire_at_browser_close() else settings.SESSION_COOKIE_AGE
     _set_cookie(response, settings.SESSION_COOKIE_NAME, session.session_key, age)

@@ -18,6 +18,8 @@ from accounts.sessions.prepared import Compiled
 
 # The session key whose value, the id of a challenge, is also a column: one statement reads both.
 CHALLENGE_KEY = "challenge"
+# What was typed in each journey in progress, by the id of its challenge, the newest last.
+PENDING_KEY = "pending"
 
 # How somebody authenticated, beside EMAIL and PHONE.
 PASSWORD = "password"  # noqa: S105  the word, not one
@@ -49,6 +51,8 @@ class SessionStore(DatabaseStore):
     staff = signed_in = False
     # A new value for the cookie that names the accounts this browser has signed in to; "" leaves it alone.
     trusted_browsers_cookie = ""
+    # Whether the row was written: what is left to do is the cookie.
+    is_written = False
     _former_key: str | None = None
     # The key of the cookie, where no session has it.
     _lost_key: str | None = None
@@ -117,6 +121,21 @@ class SessionStore(DatabaseStore):
             raise UpdateError
         return None
 
+    def write(self):
+        """Write the row, where it matters in the transaction that proves who is there: both stand or fall (SES-13).
+
+        Of two sign-ins with one anonymous session the other one may have taken its row: this one gets a new one. Where
+        somebody ended or renamed the session meanwhile, nothing is written, and the answer sets no cookie (COD-11).
+        """
+        try:
+            self.save()
+        except UpdateError:
+            if not self.signed_in:
+                self.modified = False
+                return
+            self.create()
+        self.modified, self.is_written = False, True
+
     def _values(self, data):
         user_id = data.get(SESSION_KEY)
         idle = conf.STAFF_SESSION_IDLE if self.staff else conf.SESSION_IDLE
@@ -128,8 +147,14 @@ class SessionStore(DatabaseStore):
             "session_data": self.encode(data),
             "user_id": user_id,
             "challenge_id": data.get(CHALLENGE_KEY),
+            "other_challenges": _other_challenges(data),
             "ip": self.client.ip,
             "agent": self.client.agent,
             "last_used_at": Now(),
             "expire_date": Now() + (idle if user_id else conf.LINK_TTL),
         }
+
+
+def _other_challenges(data):
+    """The ids of the challenges that no column of their own points at: whoever erases one must find what was typed."""
+    return " ".join(pk for pk in data.get(PENDING_KEY, {}) if pk != data.get(CHALLENGE_KEY))

@@ -1,6 +1,7 @@
 """The account: who I am, what happened, what is kept of me, and the ways out."""
 
 import json
+from functools import partial
 
 from django.contrib.auth import logout
 from django.core.paginator import Paginator
@@ -16,6 +17,7 @@ from accounts import audit, conf
 from accounts.errors import ReauthenticationNeeded
 from accounts.flows import account, contacts, deletion, devices, export
 from accounts.forms import ButtonForm, ChangePasswordForm, NamesForm, NewPasswordForm
+from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.sessions.store import PASSWORD
 from accounts.views import negotiation
@@ -37,7 +39,7 @@ class AccountView(ProfileCompletedRequiredMixin, PageView):
     extra_context = {"heading": gettext_lazy("My account")}
 
     def get_context_data(self, **kwargs):
-        user, waiting = self.request.user, self.request.session.get(pending.CONTACT_KEY)
+        user, waiting = self.request.user, pending.find(self.request, Purpose.CONTACT)
         return super().get_context_data(**kwargs) | {
             "waiting": contacts.get_pending(user, waiting),
             "message": _("You are signed in as %(who)s.") % {"who": user.identifier},
@@ -122,19 +124,27 @@ class PasswordView(ReauthenticationRequiredMixin, StepView):
                 new=cleaned["password"],
                 session_key=session_key,
                 visitor=self.visitor,
+                renew_session=partial(self.renew_session, by=PASSWORD),
             )
         else:
             account.set_password(
-                user, new=cleaned["password"], session_key=session_key, visitor=self.visitor
+                user,
+                new=cleaned["password"],
+                session_key=session_key,
+                visitor=self.visitor,
+                renew_session=self.renew_session,
             )
-        pending.keep_signed_in(self.request, user)
-        if "current" in cleaned:
-            pending.record_reauthentication(self.request, by=PASSWORD)
-        else:
-            pending.cycle_key(self.request)
         return self.redirect_with_message(
             _("Your password is saved. Other devices are signed out.")
         )
+
+    def renew_session(self, *, by=""):
+        """Stay signed in with the new password under a new session id; who typed the former one, `by` it, is fresh."""
+        pending.keep_signed_in(self.request, self.request.user)
+        if by:
+            pending.record_reauthentication(self.request, by=by)
+        else:
+            pending.cycle_key(self.request)
 
     def get_context_data(self, **kwargs):
         """Name the button; let a password manager know whose it is (ux 54)."""
@@ -173,9 +183,11 @@ class DeviceSignOutView(ReauthenticationRequiredMixin):
             message = _("That device is signed out.")
         else:
             devices.end_other_sessions(
-                request.user, session_key=request.session.session_key, client=self.client
+                request.user,
+                session_key=request.session.session_key,
+                client=self.client,
+                renew_session=partial(pending.cycle_key, request),
             )
-            pending.cycle_key(request)
             message = _("All other devices are signed out.")
         negotiation.flash(request, message)
         return negotiation.redirect_to(request, reverse("accounts:devices"), message=message)

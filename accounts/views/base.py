@@ -1,6 +1,7 @@
 """A step of a journey: it shows a form, hands what it says to a flow, and goes on. It never asks which face it is."""
 
 import json
+from functools import partial
 from urllib.parse import urlencode
 
 from django.urls import reverse
@@ -244,13 +245,16 @@ class SignInMixin:
 
     signed_in_message = gettext_lazy("You are signed in.")
 
-    def sign_in_and_redirect(self, user, destination, *, by, remember=True, extra_message=""):
-        """Sign in and lead on: to step 3 whoever never finished it, else to `destination`, or home.
+    def get_sign_in(self, *, by, remember=True):
+        """What a flow calls to sign a user in here who authenticated `by` this; see `pending.sign_in`."""
+        return partial(pending.sign_in, self.request, by=by, remember=remember)
 
-        `by` is how they authenticated; `extra_message` is a sentence for the next page.
+    def redirect_signed_in(self, user, destination, *, extra_message=""):
+        """Lead on: to step 3 whoever never finished it, else to `destination`, or home.
+
+        `extra_message` is a sentence for the next page.
         """
         undone = user.deletion_due_at
-        pending.sign_in(self.request, user, by=by, remember=remember)
         welcome = _("Welcome back. Your account will not be deleted.") if undone else ""
         for news in filter(None, [welcome, extra_message]):
             negotiation.flash(self.request, news)
@@ -264,6 +268,11 @@ class SignInMixin:
             return came_for or reverse("home")
         query = f"?{urlencode({'next': came_for})}" if came_for else ""
         return reverse("accounts:register-complete") + query
+
+
+def parse_request(request):
+    """What was sent, as a mapping of field to value: the body of a POST, the query else. Raises BodyUnreadable."""
+    return parse_body(request) if request.method == "POST" else request.GET
 
 
 def parse_body(request):

@@ -1,5 +1,7 @@
 """Reauthentication: the owner is asked who they are once more, before what matters is changed."""
 
+from functools import partial
+
 from django.urls import reverse, reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -11,7 +13,12 @@ from accounts.sessions import pending
 from accounts.sessions.store import PASSWORD
 from accounts.views import negotiation
 from accounts.views.base import AccessDenied, ProfileCompletedRequiredMixin, StepView
-from accounts.views.codes import CodeView, PendingChallengeMixin, ResendCodeView
+from accounts.views.codes import (
+    CodeView,
+    JourneyStartMixin,
+    PendingChallengeMixin,
+    ResendCodeView,
+)
 
 HEADING = gettext_lazy("Confirm that it is you")
 
@@ -22,9 +29,12 @@ class ReauthenticateMixin:
     heading = HEADING
     success_url = reverse_lazy("accounts:account")
 
-    def confirm_and_redirect(self, destination, *, by):
-        """Record it, under a new session id (SES-01), and lead on."""
-        pending.record_reauthentication(self.request, by=by)
+    def get_renew_session(self, *, by):
+        """What a flow calls to record it, under a new session id (SES-01)."""
+        return partial(pending.record_reauthentication, self.request, by=by)
+
+    def redirect_confirmed(self, destination):
+        """Lead on."""
         return self.redirect(_("Thank you. Go on."), url=negotiation.local_path(destination))
 
 
@@ -54,8 +64,13 @@ class ConfirmView(ConfirmPageMixin, ReauthenticateMixin, StepView):
 
     def perform(self, form):
         cleaned = form.cleaned_data
-        account.confirm_by_password(self.request.user, cleaned["current"], visitor=self.visitor)
-        return self.confirm_and_redirect(cleaned["next"], by=PASSWORD)
+        account.confirm_by_password(
+            self.request.user,
+            cleaned["current"],
+            visitor=self.visitor,
+            renew_session=self.get_renew_session(by=PASSWORD),
+        )
+        return self.redirect_confirmed(cleaned["next"])
 
 
 class AnyContactRequiredMixin(ProfileCompletedRequiredMixin):
@@ -68,8 +83,10 @@ class AnyContactRequiredMixin(ProfileCompletedRequiredMixin):
             raise AccessDenied(url, _("There is no contact to send a code to."))
 
 
-class ConfirmCodeView(AnyContactRequiredMixin, ConfirmPageMixin, StepView):
+class ConfirmCodeView(JourneyStartMixin, AnyContactRequiredMixin, ConfirmPageMixin, StepView):
     """POST only: sends a code to the primary contact."""
+
+    purpose = Purpose.CONFIRM
 
     http_method_names = ["post", "options"]
     page = "accounts:confirm"
@@ -84,12 +101,11 @@ class ConfirmCodeView(AnyContactRequiredMixin, ConfirmPageMixin, StepView):
 
     def perform(self, form):
         user = self.request.user
-        current = pending.get_challenge(self.request, Purpose.CONFIRM)
-        challenge = account.send_code(user, current=current, client=self.client)
+        challenge = account.send_code(user, current=self.current, client=self.client)
         destination = negotiation.local_path(form.cleaned_data["next"])
         begun = pending.Pending(typed=user.contacts[0].address, destination=destination)
         pending.save(self.request, challenge, begun)
-        return self.redirect(_("We sent you a code."))
+        return self.redirect_to_code(challenge, _("We sent you a code."))
 
 
 class ConfirmVerifyView(
@@ -100,17 +116,19 @@ class ConfirmVerifyView(
     purpose = Purpose.CONFIRM
     start = "accounts:confirm"
     page = "accounts:confirm-verify"
-    extra_context = {
-        "resend_url": reverse_lazy("accounts:confirm-resend"),
-        "back_url": reverse_lazy("accounts:confirm"),
-    }
+    back = start
+    extra_context = {"resend_url": reverse_lazy("accounts:confirm-resend")}
 
     def perform(self, form):
         destination = self.pending.destination
         account.confirm_by_code(
-            self.request.user, self.challenge, form.cleaned_data["code"], client=self.client
+            self.request.user,
+            self.challenge,
+            form.cleaned_data["code"],
+            client=self.client,
+            renew_session=self.get_renew_session(by=self.challenge.kind),
         )
-        return self.confirm_and_redirect(destination, by=self.challenge.kind)
+        return self.redirect_confirmed(destination)
 
 
 class ConfirmResendView(ResendCodeView, ConfirmVerifyView):

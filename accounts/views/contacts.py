@@ -1,16 +1,16 @@
 """The ways to reach a shopper: add, change, verify, remove, choose the one for messages."""
 
 from django.urls import reverse, reverse_lazy
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.flows import contacts
 from accounts.forms import ButtonForm, ContactForm
 from accounts.identifiers import EMAIL, PHONE
+from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views.base import AccessDenied, ReauthenticationRequiredMixin, StepView
-from accounts.views.codes import CodeView, ResendCodeView
+from accounts.views.codes import CodeView, PendingChallengeMixin, ResendCodeView, name_attempt
 
 HEADINGS = {
     (EMAIL, False): gettext_lazy("Add an email address"),
@@ -45,8 +45,10 @@ class ContactView(ReauthenticationRequiredMixin, StepView):
 
     def perform(self, form):
         challenge = contacts.add(self.request.user, form.identifier, client=self.client)
-        self.request.session[pending.CONTACT_KEY] = str(challenge.pk)
-        return self.redirect(_("We sent you a code."))
+        # The row has the address; this browser holds it only once it is verified.
+        pending.save(self.request, challenge, pending.Pending(typed=""))
+        url = name_attempt(self.success_url, challenge)
+        return self.redirect(_("We sent you a code."), url=url)
 
 
 class ContactRequiredMixin(ReauthenticationRequiredMixin):
@@ -118,33 +120,25 @@ class ContactPrimaryView(ContactRequiredMixin, StepView):
         return self.redirect_with_message(_("Messages go there from now on."))
 
 
-class PendingContactMixin(ReauthenticationRequiredMixin):
+class PendingContactMixin(PendingChallengeMixin, ReauthenticationRequiredMixin):
     """For shoppers with a contact that waits for its code, in the browser that asked for it (COD-08).
 
     They reauthenticated a short while ago, as when they asked for it: a code may wait for longer (REC-08).
     """
 
+    purpose = Purpose.CONTACT
     way_back = "accounts:contact-verify"
+    start = "accounts:account"
+    start_message = gettext_lazy("There is nothing waiting to be confirmed.")
 
     @property
     def needs_reauthentication(self):
         """Whoever has nothing waiting is sent to their account."""
         return self.challenge is not None
 
-    @cached_property
-    def challenge(self):
-        return contacts.get_pending(
-            self.request.user, self.request.session.get(pending.CONTACT_KEY)
-        )
-
-    def check_access(self):
-        super().check_access()
-        if not self.challenge:
-            url = reverse("accounts:account")
-            raise AccessDenied(url, _("There is nothing waiting to be confirmed."))
-
-    def replace_challenge(self, challenge):
-        self.request.session[pending.CONTACT_KEY] = str(challenge.pk)
+    def find_challenge(self, reference):
+        pk = pending.find(self.request, self.purpose, reference)
+        return contacts.get_pending(self.request.user, pk)
 
 
 class ContactVerifyView(PendingContactMixin, CodeView):
@@ -166,10 +160,14 @@ class ContactVerifyView(PendingContactMixin, CodeView):
             form.cleaned_data["code"],
             session=self.request.session.row,
             visitor=self.visitor,
+            renew_session=self.renew_session,
         )
-        del self.request.session[pending.CONTACT_KEY]
-        pending.cycle_key(self.request)
         return self.redirect_with_message(_("Your contact is confirmed."))
+
+    def renew_session(self):
+        """Take a new session id, and forget the journey: it is over."""
+        pending.drop(self.request, self.challenge)
+        pending.cycle_key(self.request)
 
     @property
     def sent_to(self):

@@ -1,11 +1,11 @@
 """The line on a code's page that tells what became of the message (ux 51)."""
 
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
-from django.utils.functional import cached_property
 from django.utils.translation import gettext as _
 
 from accounts import delivery
@@ -13,25 +13,21 @@ from accounts.flows import contacts
 from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views import negotiation
-from accounts.views.base import AccessDenied, BaseView
+from accounts.views.base import AccessDenied
+from accounts.views.codes import AttemptMixin
 
 # HTMX asks no more after this answer.
 STOP_POLLING = 286
 
 
-class DeliveryView(BaseView):
+class DeliveryView(AttemptMixin):
     """What the line says now, for the browser whose attempt it is; it reads and never writes.
 
     HTMX gets the line, JSON clients its facts, and whoever comes by the address the page it stands on.
     """
 
     http_method_names = ["get", "head", "options"]
-    purpose: Purpose
     page: str  # the name of the URL that shows the line
-
-    @cached_property
-    def challenge(self):
-        return pending.get_challenge(self.request, self.purpose)
 
     def get(self, request, *args, **kwargs):
         return negotiation.choose_response(
@@ -39,7 +35,8 @@ class DeliveryView(BaseView):
         )
 
     def _page(self):
-        return negotiation.redirect_to(self.request, reverse(self.page), message="")
+        named = f"?{urlencode({'attempt': self.reference})}" if self.reference else ""
+        return negotiation.redirect_to(self.request, reverse(self.page) + named, message="")
 
     def _facts(self):
         line = delivery.status_line(self.challenge)
@@ -75,19 +72,18 @@ class ConfirmDeliveryView(DeliveryView):
     purpose = Purpose.CONFIRM
     page = "accounts:confirm-verify"
 
-    @cached_property
-    def challenge(self):
+    def find_challenge(self, reference):
         """The attempt of whoever is signed in here, or None."""
-        return super().challenge if self.request.user.is_authenticated else None
+        return super().find_challenge(reference) if self.request.user.is_authenticated else None
 
 
 class ContactDeliveryView(DeliveryView):
     """The code of a new contact."""
 
+    purpose = Purpose.CONTACT
     page = "accounts:contact-verify"
 
-    @cached_property
-    def challenge(self):
+    def find_challenge(self, reference):
         """The contact of whoever is signed in here that waits for its code, or None."""
-        user, waiting = self.request.user, self.request.session.get(pending.CONTACT_KEY)
+        user, waiting = self.request.user, pending.find(self.request, self.purpose, reference)
         return contacts.get_pending(user, waiting) if user.is_authenticated else None

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from accounts.errors import LinkDead, LinkNotOpen
 from accounts.sessions import opened_links
 from accounts.views import negotiation
-from accounts.views.base import StepView, parse_body
+from accounts.views.base import StepView, parse_request
 
 
 class LinkTokenView(StepView):
@@ -82,7 +82,7 @@ class LinkTokenView(StepView):
 
     @property
     def _sent(self):
-        return parse_body(self.request) if self.request.method == "POST" else self.request.GET
+        return parse_request(self.request)
 
     def _text(self, name):
         value = self._sent.get(name, "")

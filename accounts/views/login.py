@@ -12,7 +12,13 @@ from accounts.sessions import pending
 from accounts.sessions.store import PASSWORD
 from accounts.views import negotiation
 from accounts.views.base import AccessDenied, AnonymousRequiredMixin, SignInMixin, StepView
-from accounts.views.codes import CodeView, PendingChallengeMixin, ResendCodeView
+from accounts.views.codes import (
+    CodeInsteadMixin,
+    CodeView,
+    JourneyStartMixin,
+    ResendCodeView,
+    sign_in_first,
+)
 
 
 class LoginView(AnonymousRequiredMixin, SignInMixin, StepView):
@@ -28,22 +34,26 @@ class LoginView(AnonymousRequiredMixin, SignInMixin, StepView):
 
     def perform(self, form):
         cleaned = form.cleaned_data
-        user = login.sign_in_by_password(form.identifier, cleaned["password"], visitor=self.visitor)
-        return self.sign_in_and_redirect(
-            user, cleaned["next"], by=PASSWORD, remember=cleaned["remember"]
+        user = login.sign_in_by_password(
+            form.identifier,
+            cleaned["password"],
+            visitor=self.visitor,
+            sign_in=self.get_sign_in(by=PASSWORD, remember=cleaned["remember"]),
         )
+        return self.redirect_signed_in(user, cleaned["next"])
 
 
-class SendCodeView(AnonymousRequiredMixin, StepView):
+class SendCodeView(JourneyStartMixin, AnonymousRequiredMixin, StepView):
     """Where to send a code that signs in. The answer is the same whether or not there is an account (ENU-03)."""
 
+    purpose = Purpose.LOGIN
     template_name = "accounts/login/code.html"
     form_class = SendCodeForm
     heading = gettext_lazy("Sign in with a code")
     success_url = reverse_lazy("accounts:login-code-verify")
 
     def get_initial(self):
-        begun = pending.load(self.request)
+        begun = self.begun
         came_for = self.request.GET.get("next", "") or (begun.destination if begun else "")
         return {
             "identifier": begun.typed if begun else "",
@@ -51,47 +61,46 @@ class SendCodeView(AnonymousRequiredMixin, StepView):
         }
 
     def perform(self, form):
-        current = pending.get_challenge(self.request, Purpose.LOGIN)
-        challenge = login.send_code(form.identifier, current=current, visitor=self.visitor)
+        challenge = login.send_code(form.identifier, current=self.current, visitor=self.visitor)
         begun = pending.Pending(
             typed=form.typed,
             destination=negotiation.local_path(form.cleaned_data["next"]),
             remember=form.cleaned_data["remember"],
         )
         pending.save(self.request, challenge, begun)
-        return self.redirect(_("If there is an account, we have sent a code to it."))
+        message = _("If there is an account, we have sent a code to it.")
+        return self.redirect_to_code(challenge, message)
 
 
-class LoginVerifyView(PendingChallengeMixin, AnonymousRequiredMixin, SignInMixin, CodeView):
+class LoginVerifyView(CodeInsteadMixin, AnonymousRequiredMixin, SignInMixin, CodeView):
     """The code that signs in."""
 
     heading = gettext_lazy("Enter the code we sent you")
     purpose = Purpose.LOGIN
     start = "accounts:login-code"
     page = "accounts:login-code-verify"
-    extra_context = {
-        "unsure": True,
-        "resend_url": reverse_lazy("accounts:login-code-resend"),
-        "change_url": reverse_lazy("accounts:login-code"),
-        "back_url": reverse_lazy("accounts:login-code"),
-    }
+    back = change = start
+    extra_context = {"unsure": True, "resend_url": reverse_lazy("accounts:login-code-resend")}
 
     def perform(self, form):
         code, begun = form.cleaned_data["code"], self.pending
         try:
-            user = login.sign_in_by_code(self.challenge, code, visitor=self.visitor)
+            user = login.sign_in_by_code(
+                self.challenge,
+                code,
+                visitor=self.visitor,
+                sign_in=self.get_sign_in(by=self.challenge.kind, remember=begun.remember),
+            )
         except CodeClosed:
             if not self.is_second_click(code):
                 raise
             raise self.get_second_click_denial() from None
-        return self.sign_in_and_redirect(
-            user, begun.destination, by=self.challenge.kind, remember=begun.remember
-        )
+        return self.redirect_signed_in(user, begun.destination)
 
     def get_second_click_denial(self):
         """To where the first one went."""
         url = (self.pending and self.pending.destination) or reverse("home")
-        return AccessDenied(url, _("You are signed in."))
+        return AccessDenied(sign_in_first(url), _("Your code is already confirmed."))
 
 
 class LoginResendView(ResendCodeView, LoginVerifyView):

@@ -11,7 +11,7 @@ from django.urls import Resolver404, resolve
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.generic.base import TemplateResponseMixin
-from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.http import HttpResponseClientRedirect, replace_url
 
 from accounts import conf
 
@@ -54,7 +54,9 @@ class NegotiatedResponseMixin(TemplateResponseMixin):
     def render_or_redirect(self, url, *, message, **context):
         """Show the page with news: in place for HTMX, by way of `url` for a page, so that a reload repeats nothing."""
         if _wants_fragment(self.request):
-            return self.render_to_response(self.get_context_data(notice=message, **context))
+            response = self.render_to_response(self.get_context_data(notice=message, **context))
+            # What a reload asks for.
+            return replace_url(response, url)
         flash(self.request, message)
         return redirect_to(self.request, url, message=message)
 

@@ -11,7 +11,12 @@ from accounts.identifiers import EMAIL
 from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views.base import StepView
-from accounts.views.codes import CodeView, PendingChallengeMixin, ResendCodeView
+from accounts.views.codes import (
+    CodeView,
+    JourneyStartMixin,
+    PendingChallengeMixin,
+    ResendCodeView,
+)
 from accounts.views.links import LinkTokenView, redirect_with_token
 
 
@@ -30,9 +35,10 @@ class NewPasswordNextMixin:
         )
 
 
-class ResetView(StepView):
+class ResetView(JourneyStartMixin, StepView):
     """Where to send the link or code. The answer is the same whether or not there is an account (ENU-03)."""
 
+    purpose = Purpose.RESET
     template_name = "accounts/form.html"
     form_class = ResetForm
     heading = gettext_lazy("Choose a new password")
@@ -44,10 +50,10 @@ class ResetView(StepView):
     }
 
     def perform(self, form):
-        current = pending.get_challenge(self.request, Purpose.RESET)
-        challenge = recovery.begin(form.identifier, current=current, visitor=self.visitor)
+        challenge = recovery.begin(form.identifier, current=self.current, visitor=self.visitor)
         pending.save(self.request, challenge, pending.Pending(typed=form.typed))
-        return self.redirect(_("If there is an account, we have sent a message to it."))
+        message = _("If there is an account, we have sent a message to it.")
+        return self.redirect_to_code(challenge, message)
 
 
 class ResetVerifyView(PendingChallengeMixin, NewPasswordNextMixin, CodeView):
@@ -57,12 +63,8 @@ class ResetVerifyView(PendingChallengeMixin, NewPasswordNextMixin, CodeView):
     purpose = Purpose.RESET
     start = "accounts:password-reset"
     page = "accounts:password-reset-verify"
-    extra_context = {
-        "unsure": True,
-        "resend_url": reverse_lazy("accounts:password-reset-resend"),
-        "change_url": reverse_lazy("accounts:password-reset"),
-        "back_url": reverse_lazy("accounts:password-reset"),
-    }
+    back = change = start
+    extra_context = {"unsure": True, "resend_url": reverse_lazy("accounts:password-reset-resend")}
 
     @property
     def heading(self):

@@ -10,7 +10,7 @@ from accounts import conf, honeypot
 from accounts.errors import CodeClosed
 from accounts.flows import registration
 from accounts.forms import ButtonForm, IdentifyForm, OtherAddressForm, ProfileForm
-from accounts.models import Purpose
+from accounts.models import Challenge, Purpose
 from accounts.sessions import pending
 from accounts.views import negotiation
 from accounts.views.base import (
@@ -19,11 +19,23 @@ from accounts.views.base import (
     SignedInRequiredMixin,
     SignInMixin,
     StepView,
+    parse_request,
 )
-from accounts.views.codes import CodeView, PendingChallengeMixin, ResendCodeView
+from accounts.views.codes import (
+    CodeInsteadMixin,
+    CodeView,
+    JourneyStartMixin,
+    PendingChallengeMixin,
+    ResendCodeView,
+    name_attempt,
+    sign_in_first,
+)
 from accounts.views.links import LinkTokenView
 
 SENT = gettext_lazy("Registration successful. Please verify OTP.")
+OTHER_ACCOUNT = gettext_lazy(
+    "You have signed in with another account since you opened that page. Go on here with this one."
+)
 VERIFIED = gettext_lazy("OTP verified successfully. You are now logged in!")
 
 
@@ -32,15 +44,18 @@ class RegistrationInProgressMixin(PendingChallengeMixin, AnonymousRequiredMixin)
 
     purpose = Purpose.REGISTER
     start = "accounts:register"
+    page = "accounts:register-verify"
 
     def get_second_click_denial(self):
         """To where the first one went; its cookie is the winner's."""
-        url = reverse("accounts:register-complete")
+        url = sign_in_first(reverse("accounts:register-complete"))
         return AccessDenied(url, _("Your address is already confirmed."))
 
 
-class IdentifyView(AnonymousRequiredMixin, StepView):
+class IdentifyView(JourneyStartMixin, AnonymousRequiredMixin, StepView):
     """Step 1: one box."""
+
+    purpose = Purpose.REGISTER
 
     template_name = "accounts/registration/identify.html"
     form_class = IdentifyForm
@@ -49,9 +64,8 @@ class IdentifyView(AnonymousRequiredMixin, StepView):
     success_url = reverse_lazy("accounts:register-verify")
 
     def get_initial(self):
-        begun = pending.load(self.request)
         return {
-            "identifier": begun.typed if begun else "",
+            "identifier": self.begun.typed if self.begun else "",
             "next": negotiation.local_path(self.request.GET.get("next", "")),
         }
 
@@ -65,13 +79,13 @@ class IdentifyView(AnonymousRequiredMixin, StepView):
             username=form.cleaned_data.get("username", ""),
             password=form.cleaned_data.get("password", ""),
             is_bot=partial(honeypot.is_bot, self.request, form.data),
-            current=pending.get_challenge(self.request, Purpose.REGISTER),
+            current=self.current,
             client=self.client,
         )
-        # A program is told the same as a person, and nothing was sent (ABU-06).
         if challenge:
             self.save_pending(form, challenge)
-        return self.redirect(SENT)
+        # A program is told the same as a person, and nothing was sent (ABU-06).
+        return self.redirect_to_code(challenge or Challenge(), SENT)
 
     def save_pending(self, form, challenge):
         begun = pending.Pending(
@@ -79,7 +93,10 @@ class IdentifyView(AnonymousRequiredMixin, StepView):
             destination=negotiation.local_path(form.cleaned_data["next"]),
             profile=self.make_profile(form),
         )
-        pending.save(self.request, challenge, begun)
+        pending.save(self.request, challenge, begun, instead_of=self.former)
+
+    # The attempt that this step puts another one in the place of.
+    former = None
 
     def make_profile(self, form):
         return registration.make_profile(
@@ -97,7 +114,10 @@ class ChangeView(RegistrationInProgressMixin, IdentifyView):
 
     form_class = OtherAddressForm
     heading = gettext_lazy("Use a different address")
-    extra_context = {"back_url": IdentifyView.success_url}
+
+    @property
+    def former(self):
+        return self.challenge
 
     def get_initial(self):
         return {"identifier": self.pending.typed, "next": self.pending.destination}
@@ -110,37 +130,43 @@ class ChangeView(RegistrationInProgressMixin, IdentifyView):
     def make_profile(self, form):
         return self.pending.profile
 
+    def get_context_data(self, **kwargs):
+        back = name_attempt(reverse(self.page), self.challenge)
+        return super().get_context_data(**kwargs) | {
+            "attempt": self.challenge.reference,
+            "back_url": back,
+        }
 
-class VerifyView(RegistrationInProgressMixin, SignInMixin, CodeView):
+
+class VerifyView(CodeInsteadMixin, RegistrationInProgressMixin, SignInMixin, CodeView):
     """Step 2: the code. The right one makes the user and signs them in."""
 
     heading = gettext_lazy("Enter the code we sent you")
     step = 2
-    page = "accounts:register-verify"
     signed_in_message = VERIFIED
-    extra_context = {
-        "resend_url": reverse_lazy("accounts:register-resend"),
-        "change_url": reverse_lazy("accounts:register-change"),
-        "back_url": reverse_lazy("accounts:register"),
-    }
+    back, change = "accounts:register", "accounts:register-change"
+    extra_context = {"resend_url": reverse_lazy("accounts:register-resend")}
 
     def perform(self, form):
         if self._names_another(form):
             form.add_error("username", _("That is not the registration in progress"))
             return self.form_invalid(form)
-        code, profile = form.cleaned_data["code"], self.pending.profile
+        code, begun = form.cleaned_data["code"], self.pending
         try:
             registered = registration.confirm(
-                self.challenge, code, profile=profile, visitor=self.visitor
+                self.challenge,
+                code,
+                profile=begun.profile,
+                visitor=self.visitor,
+                sign_in=self.get_sign_in(by=self.challenge.kind),
             )
         except CodeClosed:
             if self.is_second_click(code):
                 raise self.get_second_click_denial() from None
             raise
-        return self.sign_in_and_redirect(
+        return self.redirect_signed_in(
             registered.user,
-            self.pending.destination,
-            by=self.challenge.kind,
+            begun.destination,
             extra_message=username_lost_message(registered),
         )
 
@@ -162,6 +188,10 @@ class ProfileIncompleteRequiredMixin(SignedInRequiredMixin):
         super().check_access()
         if self.request.user.completed_at:
             raise AccessDenied(reverse("home"), _("Your profile is complete."))
+        # As with attempts, the page acts for whom it shows (REC-09).
+        named = parse_request(self.request).get("attempt")
+        if named and named != self.request.user.reference:
+            raise AccessDenied(self.request.path, OTHER_ACCOUNT)
 
 
 class CompleteView(ProfileIncompleteRequiredMixin, StepView):
@@ -185,23 +215,30 @@ class CompleteView(ProfileIncompleteRequiredMixin, StepView):
 
     def perform(self, form):
         user, cleaned = self.request.user, form.cleaned_data
-        waiting = registration.complete(
+        registration.complete(
             user,
             name=cleaned["name"],
             password=cleaned.get("password", ""),
             username=cleaned["username"],
             contact=form.identifier,
             client=self.client,
+            keep_session=self.keep_session,
         )
-        pending.keep_signed_in(self.request, user)
-        if waiting:
-            self.request.session[pending.CONTACT_KEY] = str(waiting.pk)
         return self.redirect_with_message(
             _("Your account is ready."), url=negotiation.local_path(cleaned["next"])
         )
 
+    def keep_session(self, waiting):
+        """Stay signed in with the new password, in the middle of `waiting`, the attempt at a second contact if any."""
+        pending.keep_signed_in(self.request, self.request.user)
+        if waiting:
+            pending.save(self.request, waiting, pending.Pending(typed=""))
+        pending.write(self.request)
+
     def get_context_data(self, **kwargs):
-        return super().get_context_data(**kwargs) | {"identifier": self.request.user.identifier}
+        user = self.request.user
+        shown = {"identifier": user.identifier, "attempt": user.reference}
+        return super().get_context_data(**kwargs) | shown
 
 
 class LinkView(SignInMixin, LinkTokenView):
@@ -220,12 +257,15 @@ class LinkView(SignInMixin, LinkTokenView):
         """Verify the address: for the registration of this browser, or for the person who is here (REG-08)."""
         begun = self._begun_here
         profile = begun.profile if begun else registration.Profile()
-        registered = registration.confirm_by_link(self.token, profile=profile, visitor=self.visitor)
-        destination = begun.destination if begun else ""
-        return self.sign_in_and_redirect(
+        registered = registration.confirm_by_link(
+            self.token,
+            profile=profile,
+            visitor=self.visitor,
+            sign_in=self.get_sign_in(by=self.challenge.kind),
+        )
+        return self.redirect_signed_in(
             registered.user,
-            destination,
-            by=self.challenge.kind,
+            begun.destination if begun else "",
             extra_message=username_lost_message(registered),
         )
 
@@ -238,8 +278,7 @@ class LinkView(SignInMixin, LinkTokenView):
     @property
     def _begun_here(self):
         """What this browser is in the middle of, if it is this attempt."""
-        here = pending.get_challenge(self.request, Purpose.REGISTER) == self.challenge
-        return pending.load(self.request) if here else None
+        return pending.load(self.request, self.challenge.pk)
 
 
 def username_lost_message(registered):

@@ -36,7 +36,7 @@ from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from messaging.models import OutboxMessage
 from ratelimits.rates import parse_rates
-from tests.support.people import PASSWORD, RESEND, Postbox, Shopper, time_passes, wrong
+from tests.support.people import PASSWORD, RESEND, Postbox, Shopper, nowhere, time_passes, wrong
 
 pytestmark = pytest.mark.database
 
@@ -63,7 +63,9 @@ def guess(attempt, typed):
 def verify(attempt, typed, **profile):
     """Type a code and become a shopper."""
     row = Challenge.objects.get(pk=attempt.pk)
-    return registration.confirm(row, typed, profile=Profile(**profile), visitor=Visitor(HERE))
+    return registration.confirm(
+        row, typed, profile=Profile(**profile), visitor=Visitor(HERE), sign_in=nowhere
+    )
 
 
 def again(attempt):
@@ -183,7 +185,11 @@ def test_what_fails_after_the_user_takes_the_user_back():  # COD-05, promises 0.
 
     with pytest.raises(CodeClosed):  # the event cannot be written
         registration.confirm(
-            attempt, code, profile=Profile(), visitor=Visitor(ClientInfo(agent=None))
+            attempt,
+            code,
+            profile=Profile(),
+            visitor=Visitor(ClientInfo(agent=None)),
+            sign_in=nowhere,
         )
 
     assert not User.objects.exists()
@@ -195,7 +201,7 @@ def test_a_resend_that_overtakes_the_proof_wins(attempt, code):  # COD-05, COD-0
     again(attempt)
 
     with pytest.raises(CodeClosed):
-        registration.confirm(slow, code, profile=Profile(), visitor=Visitor(HERE))
+        registration.confirm(slow, code, profile=Profile(), visitor=Visitor(HERE), sign_in=nowhere)
 
     assert not User.objects.exists()
 
@@ -632,13 +638,17 @@ def test_a_proof_ends_a_contact_that_waits_with_somebody_else(
     verify(attempt, code)
 
     with pytest.raises(CodeClosed):
-        contacts.confirm(eve, waiting, hers, session=Session(), visitor=Visitor(HERE))
+        contacts.confirm(
+            eve, waiting, hers, session=Session(), visitor=Visitor(HERE), renew_session=nowhere
+        )
     assert User.objects.get(pk=eve.pk).phone is None
     assert contacts.get_pending(eve, str(contact.pk)) is None
 
 
 def test_the_link_and_the_code_are_one_proof(attempt, code):  # COD-05
-    registration.confirm_by_link(attempt.link_token, profile=Profile(), visitor=Visitor(HERE))
+    registration.confirm_by_link(
+        attempt.link_token, profile=Profile(), visitor=Visitor(HERE), sign_in=nowhere
+    )
 
     assert guess(attempt, code) is CodeClosed
 
@@ -717,7 +727,9 @@ def test_what_is_refused_leaves_no_row(db):  # ABU-01
 def test_a_password_typed_before_the_proof_survives_it(attempt, code):
     profile = registration.make_profile(name="Ana", username="", password=PASSWORD)
 
-    user = registration.confirm(attempt, code, profile=profile, visitor=Visitor(HERE)).user
+    user = registration.confirm(
+        attempt, code, profile=profile, visitor=Visitor(HERE), sign_in=nowhere
+    ).user
 
     assert user.check_password(PASSWORD)
     assert user.completed_at

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from accounts import conf
-from accounts.models import Challenge, Session, User
+from accounts.models import Challenge, User
 from messaging.models import OutboxMessage
 from tests.support.account import (
     CONTACT,
@@ -650,11 +650,7 @@ def resets_the_password(shopper):
 
 
 def changes_the_other_contact(shopper):
-    waits = Session.objects.get(pk=shopper.session_key).get_decoded()["contact"]
     adds(shopper, "phone", OTHER_PHONE)
-    session = shopper.client.session
-    session["contact"] = waits
-    session.save()
 
 
 def removes_the_other_contact(shopper):

@@ -55,6 +55,7 @@ from tests.support.people import (
     Postbox,
     Shopper,
     make_shopper,
+    nowhere,
     time_passes,
     wrong,
 )
@@ -743,13 +744,21 @@ def test_whatever_is_typed_into_a_page_that_is_open_while_the_account_goes(ana, 
 
     visitor = Visitor(client)
     refused = [
-        refusal_of(login.sign_in_by_code, sent[0], "000000", visitor=visitor),
+        refusal_of(login.sign_in_by_code, sent[0], "000000", visitor=visitor, sign_in=nowhere),
         refusal_of(recovery.exchange_code, sent[1], "000000", client=client),
         refusal_of(
-            contact_flow.confirm, user, sent[2], "000000", session=Session(), visitor=visitor
+            contact_flow.confirm,
+            user,
+            sent[2],
+            "000000",
+            session=Session(),
+            visitor=visitor,
+            renew_session=nowhere,
         ),
-        refusal_of(account.confirm_by_code, user, proof, "000000", client=client),
-        refusal_of(account.confirm_by_password, user, NEW, visitor=visitor),
+        refusal_of(
+            account.confirm_by_code, user, proof, "000000", client=client, renew_session=nowhere
+        ),
+        refusal_of(account.confirm_by_password, user, NEW, visitor=visitor, renew_session=nowhere),
     ]
 
     assert refused == ["CodeClosed"] * 4 + ["PasswordWrong"]

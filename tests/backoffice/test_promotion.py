@@ -10,7 +10,7 @@ from accounts.models import Challenge, Purpose, Session, User
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
 from backoffice import roles
-from tests.support.people import PASSWORD, Shopper, make_shopper
+from tests.support.people import PASSWORD, Shopper, make_shopper, nowhere
 from tests.support.staff import code_of, knock, make_staff, sign_in_staff
 
 CAROL = "carol@example.com"
@@ -62,7 +62,11 @@ CHANGES = {
         user, name="Eve", username=user.username, session=Session(), client=HERE
     ),
     "password": lambda user: account.set_password(
-        user, new="chosen by the thief", session_key="", visitor=Visitor(HERE)
+        user,
+        new="chosen by the thief",
+        session_key="",
+        visitor=Visitor(HERE),
+        renew_session=nowhere,
     ),
     "contact": lambda user: contacts.add(user, parse("eve@example.com"), client=HERE),
     "primary": lambda user: contacts.make_primary(user, "phone", client=HERE),

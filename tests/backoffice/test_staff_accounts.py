@@ -459,7 +459,7 @@ def test_staff_change_their_password_with_it_and_a_code(boss, member):  # ADM-10
     time_passes(minutes=2)
     key = member.session_key
 
-    assert begin_password(member).headers["Location"] == PASSWORD_CODE
+    assert begin_password(member).headers["Location"].partition("?")[0] == PASSWORD_CODE
     assert "b•••@staff.example" in words(member.client.get(PASSWORD_CODE))
     done = type_code(member.client, code_of(), PASSWORD_CODE, follow=True)
 
@@ -481,7 +481,8 @@ def test_a_new_password_waits_only_as_its_hash(member):  # REG-10
 
     kept = Session.objects.get(user__isnull=False).get_decoded()
     assert CHOSEN not in str(kept)
-    assert check_password(CHOSEN, kept["pending"]["profile"]["password"])
+    (journey,) = kept["pending"].values()
+    assert check_password(CHOSEN, journey["profile"]["password"])
     assert SECRET not in str(kept)
 
 
@@ -496,10 +497,10 @@ def test_staff_change_their_contact_with_two_codes(boss, member):  # ADM-10, REC
     let_in_staff(elsewhere.client)
     time_passes(minutes=2)
 
-    assert begin_contact(member).headers["Location"] == CONTACT_CODE
+    assert begin_contact(member).headers["Location"].partition("?")[0] == CONTACT_CODE
     assert letters(NEW) == []
     verified = type_code(member.client, code_of(), CONTACT_CODE)
-    assert verified.headers["Location"] == NEW_CONTACT
+    assert verified.headers["Location"].partition("?")[0] == NEW_CONTACT
     assert User.objects.get().email == BOSS  # until the new one is verified
     done = type_code(member.client, Postbox().code(NEW), NEW_CONTACT, follow=True)
 
@@ -558,26 +559,47 @@ def test_a_wrong_code_changes_nothing(boss, member):  # COD-06
     assert boss.check_password(SECRET)
 
 
-def test_a_page_acts_on_what_it_shows(boss, member):  # two tabs
+def test_a_page_acts_on_what_it_shows(boss, member):  # REC-09, DESIGN idea 6: two tabs
     begin_password(member)
-    first = Page(member.client.get(PASSWORD_CODE)).forms
-    attempt = next(form["fields"]["attempt"] for form in first if "code" in form["fields"])
+    tab = form_of(member.client.get(PASSWORD_CODE))
+    password_code = code_of()
     begin_contact(member)
-    code = code_of()
+    contact_code = code_of()
+    shown = Challenge.objects.filter(purpose=Purpose.STAFF_CHANGE)
 
-    # The tab with the password leads back; its attempt is no attempt at the contact.
-    assert type_code(member.client, code, PASSWORD_CODE).headers["Location"] == PASSWORD_CHANGE
-    for named in ({"attempt": attempt}, {"attempt": ""}, {}):
-        refused = member.client.post(CONTACT_CODE, {"code": code, **named})
-        assert refused.status_code == 422
-        assert "started something else" in words(refused)
-    assert (
-        Challenge.objects.filter(purpose=Purpose.STAFF_CHANGE).latest("created_at").tries_left == 5
-    )
+    # A form that names no attempt, or one that is not here, is about nothing.
+    for named in ("", "0" * 16, tab["attempt"][:-1]):
+        refused = member.client.post(CONTACT_CODE, {"code": contact_code, "attempt": named})
+        assert refused.headers["Location"].partition("?")[0] == CONTACT_CODE
+        assert "started something else" in words(member.client.get(refused.headers["Location"]))
+    # Nor is the page for the one change about the other.
+    crossed = member.client.post(CONTACT_CODE, {**tab, "code": password_code})
+    assert crossed.headers["Location"] == CONTACT_CHANGE
+    assert set(shown.values_list("tries_left", flat=True)) == {5}
 
     boss.refresh_from_db()
     assert boss.check_password(SECRET)
-    assert type_code(member.client, code, CONTACT_CODE).headers["Location"] == NEW_CONTACT
+    assert (
+        type_code(member.client, contact_code, CONTACT_CODE).headers["Location"].partition("?")[0]
+        == NEW_CONTACT
+    )
+
+
+def test_the_tab_left_behind_makes_its_own_change(boss, member):  # REC-09, DESIGN idea 6
+    begin_password(member)
+    tab, code = form_of(member.client.get(PASSWORD_CODE)), code_of()
+    begin_contact(member)
+
+    changed = member.client.post(PASSWORD_CODE, {**tab, "code": code})
+
+    assert changed.headers["Location"] == ADMIN
+    boss.refresh_from_db()
+    assert boss.check_password(CHOSEN)
+
+
+def form_of(page):
+    """The fields of the form with the code's box."""
+    return next(form["fields"] for form in Page(page).forms if "code" in form["fields"])
 
 
 def test_a_second_click_sends_no_second_code_and_ends_well(member):  # COD-11

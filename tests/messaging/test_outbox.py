@@ -31,7 +31,7 @@ from messaging.providers.mailbox import EmailMailbox, SmsMailbox
 from messaging.providers.smtp import Smtp
 from messaging.tasks import deliver, sweep
 from storefront import celery_app
-from tests.support.people import Shopper, time_passes
+from tests.support.people import Shopper, nowhere, time_passes
 
 pytestmark = pytest.mark.database
 
@@ -159,7 +159,9 @@ def test_an_expired_code_is_not_sent(message):  # OUT-04
 
 def test_a_used_code_is_not_sent(message):  # OUT-04
     attempt = Challenge.objects.get()
-    registration.confirm_by_link(attempt.link_token, profile=Profile(), visitor=Visitor(HERE))
+    registration.confirm_by_link(
+        attempt.link_token, profile=Profile(), visitor=Visitor(HERE), sign_in=nowhere
+    )
 
     sweep()
 

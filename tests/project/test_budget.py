@@ -25,7 +25,7 @@ from tests.support.people import (
 # the transaction in which a code is looked at, which the right one leaves as it was (COD-11).
 STATEMENTS = 31
 # Modules of ours, and how deep their calls go. The first design hoped for 15 and 10; DECISIONS.md says why more.
-LADDER = {REGISTER: (26, 18), VERIFY: (24, 17), COMPLETE: (23, 13)}
+LADDER = {REGISTER: (27, 18), VERIFY: (24, 17), COMPLETE: (23, 15)}
 LONGEST, MEDIAN, P95 = 40, 6, 20
 
 OURS = tuple(

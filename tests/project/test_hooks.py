@@ -179,7 +179,7 @@ def test_what_is_accepted_comes_to_form_valid_and_leads_where_the_mixin_says(som
     for answer in (begun, verified):
         assert leads_elsewhere(somebody, answer)
         assert answer.headers["X-Form"] == "valid"
-    assert led == [VERIFY, "/register/complete/"]
+    assert [url.partition("?")[0] for url in led] == [VERIFY, "/register/complete/"]
 
 
 def test_a_change_of_the_account_leads_where_the_mixin_says(ana):
@@ -226,4 +226,4 @@ def test_the_pages_of_staff_are_the_same_views(member):
     for answer in (begun, changed):
         assert answer.headers["X-Form"] == "valid"
         assert answer.headers["Location"] == ELSEWHERE
-    assert led == [CODE, "/admin/"]
+    assert [url.partition("?")[0] for url in led] == [CODE, "/admin/"]

@@ -6,6 +6,8 @@ from html import unescape
 from html.parser import HTMLParser
 
 VOID = {"br", "hr", "img", "input", "link", "meta", "path", "circle"}
+# The name of an attempt, in an address or a form.
+ATTEMPT = re.compile(r'(?<=attempt=)\w{16}|(?<=name="attempt" value=")\w{16}')
 
 
 class Page(HTMLParser):
@@ -81,9 +83,14 @@ def words(response):
 def comparable(response):
     """Everything a stranger can compare between two answers, without what differs every time."""
     body = re.sub(r'(csrfmiddlewaretoken" value=")[^"]*', r"\1", response.content.decode())
+    body = ATTEMPT.sub("<attempt>", body)
     cookies = {
         name: {**dict(cookie), "value": "", "expires": ""}
         for name, cookie in response.cookies.items()
     }
-    headers = {name: value for name, value in response.headers.items() if name != "X-Request-ID"}
+    headers = {
+        name: ATTEMPT.sub("<attempt>", value)
+        for name, value in response.headers.items()
+        if name != "X-Request-ID"
+    }
     return response.status_code, headers, cookies, body

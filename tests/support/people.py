@@ -44,7 +44,11 @@ SITE = ClientHandler(enforce_csrf_checks=False)
 
 
 class Shopper:
-    """One browser. `face` says how it asks: a page without JavaScript, an HTMX fragment, or JSON."""
+    """One browser. `face` says how it asks: a page without JavaScript, an HTMX fragment, or JSON.
+
+    It names no attempt, like a client that means the newest; an answer's `page` is where it leads, with the attempt
+    that is named there, and `to` is the same without.
+    """
 
     def __init__(self, face="page", *, ip="203.0.113.7", **headers):
         self.face = face
@@ -107,7 +111,8 @@ class Shopper:
 
     def _look(self, response):
         """Note where an answer leads, and which emailed link its page shows."""
-        response.to = response.headers.get("Location") or response.headers.get("HX-Redirect")
+        response.page = response.headers.get("Location") or response.headers.get("HX-Redirect")
+        response.to = response.page and re.sub(r"\?attempt=\w+$", "", response.page)
         named = re.search(r"[?&]link=(\w+)", response.to or "") or re.search(
             r'"link"(?:: | value=)"(\w+)"', response.content.decode(errors="replace")
         )
@@ -118,6 +123,10 @@ class Shopper:
         return {"htmx": {"HX-Request": "true"}, "json": {"Accept": "application/json"}}.get(
             self.face, {}
         )
+
+
+def nowhere(*_who):
+    """What a flow calls to write a session, where there is no browser."""
 
 
 def link_cookies(shopper):
