@@ -6,7 +6,6 @@ from datetime import timedelta
 
 from django.urls import reverse
 from django.utils.functional import Promise
-from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -77,7 +76,7 @@ def status_line(challenge: Challenge | None) -> Line | None:
     """Say what became of the newest message of an attempt, or None where nothing may be told."""
     if challenge is None or not _may_show(challenge):
         return None
-    age = now() - challenge.sent_at
+    age = challenge.read_at - challenge.sent_at
     state = _state(challenge, age)
     return Line(
         state=state,

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from django.utils.formats import date_format
 from django.utils.functional import Promise
-from django.utils.timezone import localtime, now
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -105,15 +105,18 @@ class LinkNotOpen(LinkDead):
 
 
 class TooOften(Refused):
-    """A limit was reached until `room_at`. The page shows the time, `Retry-After` whole minutes (LIM-08)."""
+    """A limit was reached until `room_at`. The page shows the time, `Retry-After` whole minutes (LIM-08).
+
+    Both run from `asked_at`, the time of the database when it said no (TIM-01).
+    """
 
     status = 429
 
-    def __init__(self, room_at: datetime) -> None:
-        seconds = (room_at - now()).total_seconds()
+    def __init__(self, room_at: datetime, *, asked_at: datetime) -> None:
+        seconds = (room_at - asked_at).total_seconds()
         self.retry_after = 60 * max(1, math.ceil(seconds / 60))
         super().__init__(
-            self.sentence() % {"time": clock(now() + timedelta(seconds=self.retry_after))}
+            self.sentence() % {"time": clock(asked_at + timedelta(seconds=self.retry_after))}
         )
 
     @property

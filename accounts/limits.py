@@ -17,6 +17,7 @@ from ratelimits.engine import Hit, Limit, LimitReached
 from ratelimits.rates import Rate
 
 ONCE_A_MINUTE = (Rate(1, 60),)
+PROVIDER_TESTS = (Rate(5, 60),)
 BY_STAFF_BROWSER = "staff logins by browser"
 # One in so many hits of a cap is never for strangers (LIM-12).
 OWNERS_SHARE = 5
@@ -206,6 +207,11 @@ def staff_lookups(account: str) -> list[Limit]:
     return _limits("staff look-ups", account, conf.STAFF_LOOKUPS)
 
 
+def provider_tests(account: str) -> list[Limit]:
+    """How many test messages one member of staff may send through providers."""
+    return _limits("provider tests", account, PROVIDER_TESTS)
+
+
 def part_of_strangers(rate: Rate) -> Rate:
     """What strangers may fill of a cap: one in OWNERS_SHARE hits is not for them (LIM-12)."""
     # Of a cap of one there is no part to keep.
@@ -241,7 +247,7 @@ def _refusing(refusal: type[TooOften]) -> Iterator[None]:
     try:
         yield
     except LimitReached as reached:
-        raise refusal(reached.available_at) from None
+        raise refusal(reached.available_at, asked_at=reached.asked_at) from None
 
 
 def _limits(name: str, subject: str, rates: tuple[Rate, ...]) -> list[Limit]:

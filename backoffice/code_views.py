@@ -5,7 +5,6 @@ from django.http import HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse, reverse_lazy
 from django.utils.decorators import method_decorator
-from django.utils.timezone import now
 from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
@@ -82,7 +81,7 @@ class BaseStaffCodeView(StaffStepMixin, PendingChallengeMixin, CodeView):
     def check_access(self):
         """Only for who typed the right password, a short while ago."""
         super().check_access()
-        if not self.matches_pending or self.began_at < now() - conf.STAFF_CODE_WITHIN:
+        if not self.matches_pending or self._is_too_late:
             self.redirect_to_start()
 
     def get_second_click_denial(self):
@@ -107,6 +106,10 @@ class BaseStaffCodeView(StaffStepMixin, PendingChallengeMixin, CodeView):
             if self.is_second_click(code):
                 return self.redirect()
             raise
+
+    @property
+    def _is_too_late(self):
+        return self.began_at < self.challenge.read_at - conf.STAFF_CODE_WITHIN
 
     @property
     def began_at(self):

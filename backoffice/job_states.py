@@ -6,12 +6,6 @@ from django.utils.translation import gettext as _
 from backoffice.badges import BAD, GOOD, OFF, WAIT
 from backoffice.badges import badge as make_badge
 from jobs.models import Result
-from jobs.registry import JOBS
-
-
-def title(job):
-    """What the job does."""
-    return str(JOBS[job.name].title) if job.name in JOBS else job.name
 
 
 def late(job):

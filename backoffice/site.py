@@ -233,7 +233,7 @@ def _jobs_in_trouble(user):
     if not user.has_perm("jobs.view_job"):
         return []
     rows = Job.objects.in_trouble().filter(name__in=JOBS).order_by("name")
-    return [(job_states.title(row), job_states.trouble(row)) for row in rows]
+    return [(str(row), job_states.trouble(row)) for row in rows]
 
 
 def _refuse_nul(view):

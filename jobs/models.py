@@ -1,15 +1,16 @@
 """One row for each periodic job: when it is due, whether it runs, how it ended. All times are the database's."""
 
 import uuid
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Case, ExpressionWrapper, F, Q, UUIDField, Value, When
+from django.db.models import Case, F, Q, UUIDField, Value, When
 from django.db.models.functions import Now, NullIf
 from django.utils.translation import gettext_lazy as _
 
-from jobs.registry import PeriodicJob
+from jobs.clock import ReadAtMixin, ReadAtQuerySet
+from jobs.registry import JOBS, PeriodicJob
 
 # A worker ends a task at its time limit, by force: whatever runs for longer than this was killed.
 LEASE = timedelta(seconds=settings.CELERY_TASK_TIME_LIMIT + 5)
@@ -30,16 +31,12 @@ class Result(models.TextChoices):
     FAILED = "failed", _("failed")
 
 
-class JobQuerySet(models.QuerySet["Job"]):
+class JobQuerySet(ReadAtQuerySet["Job"]):
     """Jobs by what the database's clock says of them."""
-
-    def with_state(self) -> "JobQuerySet":
-        """Each with the database's time as `read_at`, by which its properties judge; no process's clock is asked."""
-        return self.annotate(read_at=ExpressionWrapper(Now(), models.DateTimeField()))
 
     def in_trouble(self) -> "JobQuerySet":
         """Jobs that are late, whose last run failed, or was killed."""
-        return self.filter(LATE | WAS_KILLED | Q(result=Result.FAILED)).with_state()
+        return self.filter(LATE | WAS_KILLED | Q(result=Result.FAILED)).with_read_at()
 
     def claim(self, job: PeriodicJob) -> uuid.UUID | None:
         """Begin a run of `job`, in one statement; None when it is not due, paused, or another run is under way.
@@ -63,7 +60,7 @@ class JobQuerySet(models.QuerySet["Job"]):
         return run_id if begun else None
 
 
-class Job(models.Model):
+class Job(ReadAtMixin, models.Model):
     """One periodic job. What it does and how often stands in the code, under the same name."""
 
     name = models.CharField(_("name"), max_length=60, primary_key=True)
@@ -85,9 +82,6 @@ class Job(models.Model):
     failed_at = models.DateTimeField(_("last failure"), null=True)
     error = models.CharField(_("last error"), max_length=80, blank=True)
 
-    # The moment of the database at which the row was read: with_state() brings it.
-    read_at: datetime
-
     objects = JobQuerySet.as_manager()
 
     class Meta:
@@ -96,7 +90,7 @@ class Job(models.Model):
         default_permissions = ("view", "change")
 
     def __str__(self) -> str:
-        return self.name
+        return str(JOBS[self.name].title) if self.name in JOBS else self.name
 
     @property
     def is_running(self) -> bool:

@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.db import connection, models
 from django.db.models import Q
@@ -127,6 +127,13 @@ class OutboxMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.template} {self.pk}"
+
+    @property
+    def claimed_at(self) -> datetime:
+        """When the claim that this row came with began, by the database's clock."""
+        if self.lease_until is None:
+            raise ValueError("not claimed")
+        return self.lease_until - LEASE
 
     def settle(
         self,

@@ -20,8 +20,8 @@ from django.db.models.expressions import RawSQL
 from django.db.models.functions import Concat, Now, StrIndex, Substr
 from django.db.models.lookups import Exact
 from django.utils.crypto import salted_hmac
-from django.utils.timezone import now
 
+from jobs.clock import database_time
 from ratelimits.models import Bucket
 from ratelimits.rates import Rate
 
@@ -63,11 +63,11 @@ HELD = """(SELECT key FROM ratelimits_bucket WHERE key = ANY(%s) ORDER BY key CO
 
 
 class LimitReached(Exception):
-    """One of the limits that were asked has no room before `available_at`."""
+    """One of the limits that were asked at `asked_at` has no room before `available_at`, by the database's clock."""
 
-    def __init__(self, available_at: datetime) -> None:
+    def __init__(self, available_at: datetime, *, asked_at: datetime) -> None:
         super().__init__(available_at)
-        self.available_at = available_at
+        self.available_at, self.asked_at = available_at, asked_at
 
 
 @dataclass(frozen=True)
@@ -189,17 +189,22 @@ def exhaust(*hits: Hit) -> bool:
     return _rewrite(full, reduce(or_, unchanged, Q(pk=""))) > 0
 
 
-def available_at(*full: Limit) -> datetime:
-    """When the last of these full limits has room again."""
+def reached(*full: Limit) -> LimitReached:
+    """Say when the last of these full limits has room again."""
     kept = buckets(full)
+    asked_at = next((bucket.read_at for bucket in kept.values()), None) or database_time()
     # Where none is full any more, somebody has returned theirs since we asked.
-    return max(_available_at(limit, kept.get(limit)) or now() for limit in full)
+    until = max(_available_at(limit, kept.get(limit)) or asked_at for limit in full)
+    return LimitReached(until, asked_at=asked_at)
 
 
 def full_until(limits: Iterable[Limit]) -> dict[Limit, datetime]:
     """Those of the limits that are full now, and until when, in one query."""
-    until = {limit: _available_at(limit, bucket) for limit, bucket in buckets(limits).items()}
-    return {limit: moment for limit, moment in until.items() if moment and moment > now()}
+    kept = buckets(limits)
+    until = {limit: _available_at(limit, bucket) for limit, bucket in kept.items()}
+    return {
+        limit: moment for limit, moment in until.items() if moment and moment > kept[limit].read_at
+    }
 
 
 def used(limits: Iterable[Limit]) -> dict[Limit, int]:
@@ -210,7 +215,7 @@ def used(limits: Iterable[Limit]) -> dict[Limit, int]:
 def buckets(limits: Iterable[Limit]) -> dict[Limit, Bucket]:
     """The buckets of those limits that have one, in one query."""
     limits = list(limits)
-    kept = Bucket.objects.in_bulk([key for limit in limits for key in limit.keys])
+    kept = Bucket.objects.with_read_at().in_bulk([key for limit in limits for key in limit.keys])
     # Last the first key, whose bucket is the one that counts. Two limits may share a bucket.
     return {limit: kept[key] for limit in limits for key in reversed(limit.keys) if key in kept}
 
@@ -223,7 +228,7 @@ def _keyed(text: str, key: bytes) -> str:
 def _refuse_unless_all(limits: Iterable[Limit], consumed: dict[Limit, Hit]) -> None:
     full = [limit for limit in limits if limit not in consumed]
     if full:
-        raise LimitReached(available_at(*full))
+        raise reached(*full)
 
 
 def _consume_all_or_none(
@@ -345,6 +350,6 @@ def _available_at(limit: Limit, bucket: Bucket | None) -> datetime | None:
 
 
 def _used(limit: Limit, bucket: Bucket) -> int:
-    since = (now().timestamp() - limit.rate.seconds) * 1000
+    since = (bucket.read_at.timestamp() - limit.rate.seconds) * 1000
     stamps = range(0, len(bucket.hits), STAMP)
     return sum(int(bucket.hits[at : at + STAMP]) > since for at in stamps)

@@ -3,8 +3,10 @@
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from jobs.clock import ReadAtMixin, ReadAtQuerySet
 
-class Bucket(models.Model):
+
+class Bucket(ReadAtMixin, models.Model):
     """One limit for one subject: the moments of its newest hits, 13 digits (milliseconds) each."""
 
     key = models.CharField(max_length=64, primary_key=True)
@@ -14,6 +16,8 @@ class Bucket(models.Model):
     hits = models.TextField(blank=True)
     # When its newest hit is older than the period: from then on an empty row says the same as none.
     expires_at = models.DateTimeField(_("holds nobody up from"), db_index=True)
+
+    objects = ReadAtQuerySet["Bucket"].as_manager()
 
     class Meta:
         verbose_name = _("limit")

@@ -107,7 +107,7 @@ def needs_none(current: Challenge) -> bool:
     if not current.is_cooling:
         return False
     if not current.tries_left:
-        raise TooSoon(current.resend_at)
+        raise TooSoon(current.resend_at, asked_at=current.read_at)
     return True
 
 
@@ -240,7 +240,7 @@ def _why_not_yet(challenge: Challenge) -> Refused:
     """Say why no code could be sent again, from the state of the row."""
     if not challenge.reload() or challenge.verified_at or challenge.cancelled_at:
         return CodeClosed()
-    return TooSoon(challenge.resend_at)
+    return TooSoon(challenge.resend_at, asked_at=challenge.read_at)
 
 
 def _why_closed(challenge: Challenge, typed: str, client: ClientInfo) -> Refused:

@@ -45,7 +45,7 @@ def get_pending(user: User, pk: str | None) -> Challenge | None:
     """The contact `pk` of `user` that waits for its code, or None."""
     if pk is None:
         return None
-    return user.challenges.live().filter(pk=pk, purpose=Purpose.CONTACT).first()
+    return user.challenges.live().with_read_at().filter(pk=pk, purpose=Purpose.CONTACT).first()
 
 
 def confirm(

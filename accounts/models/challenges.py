@@ -6,12 +6,12 @@ from datetime import timedelta
 from django.db import models
 from django.db.models import ExpressionWrapper, F
 from django.db.models.functions import Now
-from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import codes, conf
 from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprint, fingerprints
 from accounts.models.users import User
+from jobs.clock import ReadAtMixin, ReadAtQuerySet
 
 
 class Purpose(models.TextChoices):
@@ -75,7 +75,7 @@ def attempt_references(pk: uuid.UUID | str) -> list[str]:
     return [each[:REFERENCE_LENGTH] for each in fingerprints(f"attempt {pk}")]
 
 
-class ChallengeQuerySet(models.QuerySet["Challenge"]):
+class ChallengeQuerySet(ReadAtQuerySet["Challenge"]):
     """Challenges by the state the database's own clock gives them."""
 
     def live(self):
@@ -97,7 +97,7 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
     def with_link_life(self):
         """Each with what is left of its link's life as `link_life`, by the database's clock."""
         left = ExpressionWrapper(F("link_expires_at") - Now(), models.DurationField())
-        return self.annotate(link_life=left)
+        return self.annotate(link_life=left)  # type: ignore[no-redef]
 
     def create_link(
         self, purpose: Purpose, to: Identifier, user: User, *, life: timedelta, **columns: object
@@ -123,7 +123,7 @@ class ChallengeQuerySet(models.QuerySet["Challenge"]):
         return row if row and codes.is_same(row.link_token, token) else None
 
 
-class Challenge(models.Model):
+class Challenge(ReadAtMixin, models.Model):
     """One attempt to verify one identifier. Its codes and its link are derived from the seed and stand nowhere."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -227,7 +227,7 @@ class Challenge(models.Model):
     @property
     def is_cooling(self) -> bool:
         """Whether the attempt stands, and its newest code was sent so short a time ago that no other may be."""
-        return not (self.verified_at or self.cancelled_at) and self.resend_at > now()
+        return not (self.verified_at or self.cancelled_at) and self.resend_at > self.read_at
 
     @property
     def is_decoy(self) -> bool:
@@ -296,10 +296,12 @@ class Challenge(models.Model):
 
     def reload(self) -> bool:
         """Read the row again; False when it went with its account, and the object stays as it was."""
-        try:
-            self.refresh_from_db()
-        except Challenge.DoesNotExist:
+        row = Challenge.objects.with_read_at().filter(pk=self.pk).first()
+        if row is None:
             return False
+        for field in self._meta.concrete_fields:
+            setattr(self, field.attname, getattr(row, field.attname))
+        self.read_at = row.read_at
         return True
 
     def cancel_others(self) -> None:

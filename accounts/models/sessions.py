@@ -8,18 +8,18 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Least, Now
-from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 
 from accounts import conf
 from accounts.sessions.client import ClientInfo
+from jobs.clock import ReadAtMixin
 
 
 def new_name() -> str:
     return secrets.token_hex(8)
 
 
-class Session(AbstractBaseSession):
+class Session(ReadAtMixin, AbstractBaseSession):
     """One browser that is signed in, or in the middle of a journey."""
 
     user = models.ForeignKey(
@@ -87,7 +87,7 @@ class Session(AbstractBaseSession):
     def is_recently_authenticated(self):
         """Whether the owner reauthenticated a short while ago (REC-08)."""
         return bool(
-            self.reauthenticated_at and self.reauthenticated_at > now() - conf.REAUTH_WINDOW
+            self.reauthenticated_at and self.reauthenticated_at > self.read_at - conf.REAUTH_WINDOW
         )
 
 

@@ -10,7 +10,6 @@ from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
-from django.utils.timezone import now
 
 from accounts import conf, outages
 from accounts.sessions import opened_links
@@ -64,7 +63,7 @@ def _is_used(request):
     return (
         row
         and row.user_id
-        and row.last_used_at < now() - TOUCH_EVERY
+        and row.last_used_at < row.read_at - TOUCH_EVERY
         and request.user.is_authenticated
     )
 

@@ -86,7 +86,7 @@ def get_challenge(request: HttpRequest, purpose: Purpose, reference: str = "") -
     newest = row.challenge if row else None
     if newest and str(newest.pk) == pk:
         return newest
-    return Challenge.objects.filter(pk=pk, purpose=purpose).first()
+    return Challenge.objects.with_read_at().filter(pk=pk, purpose=purpose).first()
 
 
 def clear(request: HttpRequest) -> None:

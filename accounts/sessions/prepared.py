@@ -13,7 +13,7 @@ Row = TypeVar("Row", bound=models.Model)
 class Compiled(Generic[Row]):
     """A query for one row, of which one value changes: `Compiled(lambda value: ...).first(value)`.
 
-    Everything else in it must be the same each time. Rows come with what `select_related` names.
+    Everything else in it must be the same each time. Rows come with what `select_related` and `annotate` name.
     """
 
     def __init__(self, query: Callable[[str], models.QuerySet[Row]]) -> None:
@@ -46,6 +46,7 @@ class _Reader:
         self._names = [column[0].target.attname for column in chosen[self._own]]
         # The stubs are of a later Django.
         self._related = get_related_populators(info, chosen, query.db)  # type: ignore[call-arg]
+        self._annotated = compiler.annotation_col_map
         self._converters = compiler.get_converters([column[0] for column in chosen])
 
     def row(self, found: tuple[Any, ...]) -> Any:
@@ -53,4 +54,6 @@ class _Reader:
         row = self._model.from_db(self._database, self._names, values[self._own])
         for related in self._related:
             related.populate(values, row)
+        for name, at in self._annotated.items():
+            setattr(row, name, values[at])
         return row

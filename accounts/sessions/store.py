@@ -34,8 +34,10 @@ OUR_KEY = re.compile(r"[0-9a-f]{40}")
 
 
 BY_KEY = Compiled(
-    lambda key: Session.objects.filter(session_key=key, expire_date__gt=Now()).select_related(
-        "user", "challenge"
+    lambda key: (
+        Session.objects.filter(session_key=key, expire_date__gt=Now())  # type: ignore[no-redef]
+        .select_related("user", "challenge")
+        .annotate(read_at=Now())
     )
 )
 
@@ -71,6 +73,9 @@ class SessionStore(DatabaseStore):
         if self.row is None:
             self._lost_key, self._session_key = self.session_key, None
             return {}
+        if self.row.challenge:
+            # Of the same statement.
+            self.row.challenge.read_at = self.row.read_at
         self.staff = bool(self.row.user and self.row.user.is_staff)
         return self.decode(self.row.session_data)
 

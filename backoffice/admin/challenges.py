@@ -57,6 +57,10 @@ class ChallengeAdmin(ReadOnlyModelAdmin):
         """Read an id: of one attempt, or of the user whose attempts are wanted."""
         return id_condition(text, "pk", "user_id")
 
+    def get_queryset(self, request):
+        """Attempts that know when they were read, by the database's clock."""
+        return super().get_queryset(request).with_read_at()
+
     @admin.display(description=_("recipient"))
     def masked(self, challenge):
         return challenge.identifier.masked
@@ -71,4 +75,4 @@ class ChallengeAdmin(ReadOnlyModelAdmin):
 
     @admin.display(description=_("age"))
     def age(self, challenge):
-        return challenge_status.age(challenge.created_at)
+        return challenge_status.age(challenge.read_at - challenge.created_at)

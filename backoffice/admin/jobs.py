@@ -32,13 +32,12 @@ BUTTON = '<button class="button" name="{}" value="{}" aria-label="{}: {}">{}</bu
 class JobAdmin(ReadOnlyModelAdmin):
     """The periodic jobs: rows that the site makes and nobody adds, changes or deletes."""
 
-    list_display = ("what", "state", "last_run", "duration", "outcome", "next_run", "last_failure")
+    list_display = ("what", "state", "last_run", "outcome", "next_run", "last_failure")
     fields = (
         "what",
         "name",
         "state",
         "last_run",
-        "duration",
         "outcome",
         "succeeded_at",
         "next_run",
@@ -50,7 +49,7 @@ class JobAdmin(ReadOnlyModelAdmin):
 
     def get_queryset(self, request):
         """The jobs there are, with the moment at which they are read."""
-        return super().get_queryset(request).filter(name__in=JOBS).with_state()
+        return super().get_queryset(request).filter(name__in=JOBS).with_read_at()
 
     def get_list_display(self, request):
         """Whoever may change a job has buttons for it."""
@@ -77,7 +76,7 @@ class JobAdmin(ReadOnlyModelAdmin):
             messages.add_message(
                 request,
                 messages.SUCCESS if is_done else messages.INFO,
-                f"{job_states.title(row)}: {told}",
+                f"{row}: {told}",
             )
         return HttpResponseRedirect(request.get_full_path())
 
@@ -85,7 +84,7 @@ class JobAdmin(ReadOnlyModelAdmin):
     def what(self, job):
         """What it does, and how often."""
         known = JOBS.get(job.name)
-        return badges.with_subtext(job_states.title(job), _often(known.every) if known else "")
+        return badges.with_subtext(str(job), _often(known.every) if known else "")
 
     @admin.display(description=gettext_lazy("state"))
     def state(self, job):
@@ -97,24 +96,23 @@ class JobAdmin(ReadOnlyModelAdmin):
         """One click each."""
         turn = ("resume", _("Resume")) if job.is_paused else ("pause", _("Pause"))
         run = [] if job.wanted_at else [("run", _("Run now"))]
-        title = job_states.title(job)
         rows = (
-            (name, job.pk, label, title, label.replace(" ", "\N{NO-BREAK SPACE}"))
+            (name, job.pk, label, job, label.replace(" ", "\N{NO-BREAK SPACE}"))
             for name, label in (*run, turn)
         )
         return format_html_join(" ", BUTTON, rows)
 
     @admin.display(description=gettext_lazy("last run"))
     def last_run(self, job):
-        """When it began."""
-        return _moment(job.began_at)
-
-    @admin.display(description=gettext_lazy("took"))
-    def duration(self, job):
-        """How long the last run that ended took."""
-        return (
-            None if job.took is None else _("%(n)s sec") % {"n": f"{job.took.total_seconds():.2f}"}
+        """When it began, and how long the last one that ended took."""
+        if job.began_at is None:
+            return None
+        took = (
+            ""
+            if job.took is None
+            else _("took %(n)s sec") % {"n": f"{job.took.total_seconds():.2f}"}
         )
+        return badges.with_subtext(_moment(job.began_at), took)
 
     @admin.display(description=gettext_lazy("result"))
     def outcome(self, job):

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db.models import Count, OuterRef, Q, Subquery
 from django.db.models.functions import Now
 from django.utils.formats import time_format
-from django.utils.timezone import localtime, now
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -26,11 +26,11 @@ HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
 def with_breaker(rows):
-    """Add how often each provider failed in a row, and until when it is paused."""
+    """Add how often each provider failed in a row, and until when it is paused now, by the database's clock."""
     breaker = Breaker.objects.filter(provider_id=OuterRef("pk"), failures__gt=0)
     return rows.annotate(
         fails=Subquery(breaker.values("failures")),
-        paused_until=Subquery(breaker.values("open_until")),
+        paused_until=Subquery(breaker.filter(open_until__gt=Now()).values("open_until")),
     )
 
 
@@ -58,7 +58,7 @@ def state(row, *, has_sent):
     trouble = _problem(row)
     if trouble:
         return trouble
-    if row.paused_until and row.paused_until > now():
+    if row.paused_until:
         until = time_format(localtime(row.paused_until), "H:i")
         return _("paused until %(time)s") % {"time": until}
     if row.fails:

@@ -2,15 +2,13 @@
 
 import uuid
 from dataclasses import dataclass
-from datetime import timedelta
 
 from django import forms
-from django.contrib.admin.models import LogEntry
 from django.contrib.admin.widgets import AdminRadioSelect
-from django.utils.timezone import now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from accounts import limits
 from messaging import providers
 from messaging.models import EMAIL, OutboxMessage
 from messaging.outbox import composing
@@ -22,10 +20,10 @@ from messaging.providers.base import (
     ResponseSummary,
     TemporaryFailure,
 )
+from ratelimits.engine import try_consume
 
-# The first words of such an entry in the history; entries are what is counted.
+# The first words of such an entry in the history.
 MARK = "Test message"
-MOST_TESTS, WITHIN = 5, timedelta(minutes=1)
 
 # Faults that whoever runs the site can repair: what to do.
 HINTS = {
@@ -69,12 +67,9 @@ def own_contact(user, channel):
     return (user.email if channel == EMAIL else user.phone) or ""
 
 
-def too_often(user):
-    """Whether this member of staff has had all test messages of the last minute."""
-    lately = LogEntry.objects.filter(
-        user_id=user.pk, change_message__startswith=MARK, action_time__gt=now() - WITHIN
-    )
-    return lately.count() >= MOST_TESTS
+def may_send(user):
+    """Count one test message of this member of staff; False when they have had all of the last minute."""
+    return try_consume(*limits.provider_tests(str(user.pk)))
 
 
 def attempt(row, to):

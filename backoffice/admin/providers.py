@@ -285,7 +285,7 @@ class ProviderAdmin(LargeTableModelAdmin):
         if "waive" in request.POST:
             return self._waive_test(request, row)
         if form.is_valid():
-            limited = provider_test.too_often(request.user)
+            limited = not provider_test.may_send(request.user)
             result = None if limited else self._send_test(request, row, form.cleaned_data["to"])
         return self._render(
             request,

@@ -3,7 +3,6 @@
 from itertools import chain
 
 from django.db.models import Case, When
-from django.utils.timezone import now
 from django.utils.translation import gettext as _
 
 from accounts import limits
@@ -62,7 +61,7 @@ def _line(name, channel, row, counts):
 def _badge(row, state):
     if row is None or not row.is_active:
         return "off"
-    if row.paused_until and row.paused_until > now():
+    if row.paused_until:
         return "bad"
     if state == _("working"):
         return "good"

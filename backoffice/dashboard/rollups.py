@@ -14,7 +14,7 @@ from uuid import UUID
 from django.db import models, transaction
 from django.db.models import Case, Count, F, Sum, Value, When
 from django.db.models.functions import Now, TruncHour
-from django.utils.timezone import localtime, now
+from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
 from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 
@@ -22,6 +22,7 @@ from accounts.flows.challenge import message_channel
 from accounts.identifiers import PHONE, Identifier
 from accounts.models import Challenge, Purpose, RefusalCount, SecurityEvent
 from backoffice.models import KEY, STEPS, Granularity, Key, Measure, SignupRollup
+from jobs.clock import database_time
 from messaging.models import ACCEPTED, ARRIVED, EMAIL, SMS, OutboxMessage
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -68,7 +69,7 @@ def roll_up_day(moment: datetime) -> None:
     """Count the hours of the day of `moment` anew, as far as they have begun, and the day once after them."""
     day = start_of_day(moment)
     # In UTC: where clocks change a day has 23 hours, or 25.
-    hour, end = _start_of_hour(day), min(day + DAY, now())
+    hour, end = _start_of_hour(day), min(day + DAY, database_time())
     while hour < end:
         with transaction.atomic():
             _roll_up_hour(hour)
@@ -80,12 +81,12 @@ def roll_up_day(moment: datetime) -> None:
 def roll_up_due() -> int:
     """Count every hour that is due, the newest first, for as long as a run may take; returns how many."""
     end, counted = time.monotonic() + RUN_SECONDS, 0
-    for hour in _due(now()):
+    for hour in _due(database_time()):
         if time.monotonic() > end:
             break
         roll_up_hour(hour)
         counted += 1
-    _hours().filter(starts_at__lt=now() - HOURS_KEPT).delete()
+    _hours().filter(starts_at__lt=Now() - HOURS_KEPT).delete()
     return counted
 
 
@@ -134,19 +135,20 @@ def _hours() -> models.QuerySet[SignupRollup]:
 
 def _roll_up_hour(hour: datetime) -> None:
     # First the lock, then the look: whoever counts last has seen the most.
-    _lock(Granularity.HOUR, hour)
+    locked_at = _lock(Granularity.HOUR, hour)
     counts = _people(hour)
     counts.update(_messages(hour))
     counts.update(_events(hour))
-    is_final = hour <= now() - (CHANGING_HOURS + 1) * HOUR
+    is_final = hour <= locked_at - (CHANGING_HOURS + 1) * HOUR
     _save(Granularity.HOUR, hour, counts, FINAL if is_final else OPEN)
 
 
-def _lock(granularity: Granularity, starts_at: datetime) -> None:
-    """Lock this hour or day for others who count it, until the transaction ends."""
+def _lock(granularity: Granularity, starts_at: datetime) -> datetime:
+    """Lock this hour or day for others who count it, until the transaction ends; returns since when."""
     mark = {"granularity": granularity, "starts_at": starts_at, "measure": Measure.COUNTED}
     SignupRollup.objects.bulk_create([SignupRollup(**mark, count=0)], ignore_conflicts=True)
-    SignupRollup.objects.select_for_update().get(**mark)
+    locked = SignupRollup.objects.select_for_update().filter(**mark).annotate(locked_at=Now())
+    return locked.get().locked_at
 
 
 def _save(granularity: Granularity, starts_at: datetime, counts: Counts, state: int) -> None:

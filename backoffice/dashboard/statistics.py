@@ -1,13 +1,14 @@
 """What the sign-up dashboard says: rollups of a period, of a channel and a country. No raw row is read here."""
 
 from collections import Counter
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from functools import cached_property
 
-from django.db.models import Sum
+from django.db.models import Subquery, Sum
+from django.db.models.functions import Now
 from django.utils.formats import date_format, time_format
-from django.utils.timezone import localtime, now
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
 from backoffice.dashboard.rollups import (
@@ -20,11 +21,15 @@ from backoffice.dashboard.rollups import (
     start_of_day,
 )
 from backoffice.models import KEY, STEPS, Granularity, Measure, SignupRollup
+from jobs.clock import database_time
+from jobs.models import Job
 from messaging.models import ACCEPTED, UNDELIVERED
 
 MAX_REASONS = 10
 # Counting is late when the newest counted hour is older than this one and the one before.
 STALE_AFTER = 2 * HOUR
+# The periodic job that counts.
+ROLL_UP = "backoffice.roll_up_signups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +39,12 @@ class Choice:
     days: int
     channel: str = ""
     country: str = ""
+    today: datetime = field(default_factory=lambda: start_of_day(database_time()))
 
     @property
     def since(self):
         """The beginning of the first day."""
-        return start_of_day(now()) - timedelta(days=self.days - 1)
+        return self.today - timedelta(days=self.days - 1)
 
     @property
     def granularity(self):
@@ -155,7 +161,7 @@ class SignupStatistics:
 
     def _times(self):
         step = HOUR if self.choice.granularity == Granularity.HOUR else DAY
-        end, starts_at = start_of_day(now()) + DAY, self.choice.since
+        end, starts_at = self.choice.today + DAY, self.choice.since
         while starts_at < end:
             yield starts_at
             starts_at += step
@@ -169,13 +175,22 @@ def time_label(starts_at, granularity):
     )
 
 
-def counted_until():
-    """The newest hour that was counted, where that is too long ago; else None. "" when none ever was."""
+def freshness():
+    """How fresh the numbers are, from one query.
+
+    `counted_at` is when beat last had them counted; `stale_since` the newest hour that was counted, where that is too
+    long ago. It is "" when none ever was, and None when all is well.
+    """
     counted = SignupRollup.objects.filter(granularity=Granularity.HOUR, measure=Measure.COUNTED)
-    newest = counted.order_by("-starts_at").values_list("starts_at", flat=True).first()
+    done = Subquery(Job.objects.filter(pk=ROLL_UP).values("succeeded_at"))
+    newest = counted.order_by("-starts_at").annotate(read_at=Now(), done_at=done).first()
     if newest is None:
-        return ""
-    return date_format(localtime(newest), "j M, H:i") if newest < now() - STALE_AFTER else None
+        return {"counted_at": "", "stale_since": ""}
+    is_stale = newest.starts_at < newest.read_at - STALE_AFTER
+    return {
+        "counted_at": date_format(localtime(newest.done_at), "j M, H:i") if newest.done_at else "",
+        "stale_since": date_format(localtime(newest.starts_at), "j M, H:i") if is_stale else None,
+    }
 
 
 def bucket_label(end):

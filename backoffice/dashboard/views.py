@@ -25,7 +25,7 @@ from backoffice.dashboard.statistics import (
     Choice,
     SignupStatistics,
     bucket_label,
-    counted_until,
+    freshness,
     time_label,
 )
 from backoffice.models import Measure
@@ -106,7 +106,7 @@ def _page_context(request, statistics):
         "channel_states": live.channels(),
         "providers": live.providers(statistics),
         "budgets": live.budgets(),
-        "counted_until": counted_until(),
+        **freshness(),
     }
 
 

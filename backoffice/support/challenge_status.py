@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils.formats import date_format
-from django.utils.timezone import localtime, now
+from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -54,7 +54,7 @@ def get_state(challenge):
         return REPLACED
     if not challenge.tries_left and not _is_link_only(challenge):
         return USED_UP
-    return VALID if ends_at(challenge) > now() else EXPIRED
+    return VALID if ends_at(challenge) > challenge.read_at else EXPIRED
 
 
 def state_badge(challenge):
@@ -70,7 +70,7 @@ def ends_at(challenge):
 
 def time_left(challenge):
     """How long it still works, like 9m 58s; nothing when it works no longer."""
-    return duration(ends_at(challenge) - now()) if get_state(challenge) == VALID else ""
+    return duration(ends_at(challenge) - challenge.read_at) if get_state(challenge) == VALID else ""
 
 
 def duration(remaining):
@@ -80,9 +80,8 @@ def duration(remaining):
     return f"{hours}h {rest}m" if hours else f"{minutes}m {seconds}s"
 
 
-def age(moment):
-    """How long ago it was, in the largest unit that fits."""
-    gone = now() - moment
+def age(gone):
+    """How long ago something was, in the largest unit that fits."""
     for unit, word in (
         (timedelta(days=1), _("%(n)sd ago")),
         (timedelta(hours=1), _("%(n)sh ago")),

@@ -89,9 +89,11 @@ class LookupView(PermissionRequiredMixin, FormView):
 
 def find(identifier):
     """Return all that is known of one identifier, as a dictionary for the page."""
-    rows = Challenge.objects.filter(
-        recipient=identifier.key, created_at__gt=Now() - LOOKBACK
-    ).order_by("-created_at")
+    rows = (
+        Challenge.objects.with_read_at()
+        .filter(recipient=identifier.key, created_at__gt=Now() - LOOKBACK)
+        .order_by("-created_at")
+    )
     challenges = list(rows[:MAX_ATTEMPTS])
     messages = list(timeline.messages(challenges))
     account = User.objects.for_identifier(identifier).first()
@@ -121,7 +123,7 @@ def _attempts(challenges, messages):
         {
             "challenge": challenge,
             "badge": challenge_status.state_badge(challenge),
-            "age": challenge_status.age(challenge.created_at),
+            "age": challenge_status.age(challenge.read_at - challenge.created_at),
             "spent": challenge_status.spent(challenge),
             "time_left": challenge_status.time_left(challenge),
             "entries": [

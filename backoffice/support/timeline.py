@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from django.db.models import Prefetch
-from django.utils.timezone import now
+from django.db.models.functions import Now
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -79,7 +79,7 @@ class Timeline:
 
 def build(user, before=None):
     """Return what happened to `user` and to their contacts, from `before` back."""
-    until = before or now()
+    until = before or Now()
     challenges, names = list(_challenges(user, until)), ProviderNames()
     sent = messages(challenges).filter(created_at__lt=until)[: PAGE_SIZE + 1]
     entries = [
@@ -89,7 +89,7 @@ def build(user, before=None):
         *map(_challenge_entry, challenges),
         *map(
             _session_entry,
-            user.sessions.filter(expire_date__gt=now(), last_used_at__lt=until)[:PAGE_SIZE],
+            user.sessions.filter(expire_date__gt=Now(), last_used_at__lt=until)[:PAGE_SIZE],
         ),
     ]
     return _page(sorted(entries, key=lambda entry: entry.at, reverse=True))
@@ -158,7 +158,7 @@ def _events(user, until):
 
 def _challenges(user, until):
     keys = [contact.key for contact in user.contacts]
-    past = Challenge.objects.filter(created_at__lt=until).order_by("-created_at")
+    past = Challenge.objects.with_read_at().filter(created_at__lt=until).order_by("-created_at")
     own, others = past.filter(user=user), past.filter(user=None, recipient__in=keys)
     return chain(own[: PAGE_SIZE + 1], others[: PAGE_SIZE + 1])
 

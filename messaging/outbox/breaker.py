@@ -5,11 +5,11 @@ The state is a row, so that all workers know at once what one has found out.
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import NamedTuple
 from uuid import UUID
 
-from django.db.models import Case, F, Q, When
+from django.db.models import BooleanField, Case, ExpressionWrapper, F, Q, When
 from django.db.models.functions import Greatest, Now
-from django.utils.timezone import now
 
 from messaging import providers
 from messaging.models import EMAIL, SMS, Breaker
@@ -18,12 +18,23 @@ FAILURE_THRESHOLD = 3
 FAILURE_WINDOW = timedelta(seconds=15)
 PAUSE = timedelta(seconds=15)
 
-Failing = dict[UUID, datetime | None]
+
+class Pause(NamedTuple):
+    """Whether a provider that failed was paused, and whether that was over when the row was read."""
+
+    began: bool
+    is_over: bool
+
+
+Failing = dict[UUID, Pause]
 
 
 def failing() -> Failing:
-    """The ids of the providers that failed last time, and until when each is paused, if it is."""
-    return dict(Breaker.objects.filter(failures__gt=0).values_list("provider_id", "open_until"))
+    """The ids of the providers that failed last time, with their pauses, by the database's clock (TIM-01)."""
+    failed = Breaker.objects.filter(failures__gt=0).values_list(
+        "provider_id", _is(open_until__isnull=False), _is(open_until__lte=Now())
+    )
+    return {provider_id: Pause(began, bool(is_over)) for provider_id, began, is_over in failed}
 
 
 def paused(channels: Iterable[str] = (EMAIL, SMS)) -> dict[str, datetime]:
@@ -41,10 +52,10 @@ def paused(channels: Iterable[str] = (EMAIL, SMS)) -> dict[str, datetime]:
 
 def allows(provider_id: UUID, failing: Failing) -> bool:
     """Whether this provider may be tried now: after a pause, by one worker at a time."""
-    until = failing.get(provider_id)
-    if until is None:
+    pause = failing.get(provider_id)
+    if pause is None or not pause.began:
         return True
-    if until > now():
+    if not pause.is_over:
         return False
     probe = Breaker.objects.filter(provider_id=provider_id, open_until__lte=Now())
     return probe.update(open_until=Now() + PAUSE) == 1
@@ -77,3 +88,7 @@ def extend_pause(provider_id: UUID) -> None:
 def record_success(provider_id: UUID) -> None:
     """Forget the failures of a provider that works again."""
     Breaker.objects.filter(provider_id=provider_id).update(failures=0, open_until=None)
+
+
+def _is(**condition: object) -> ExpressionWrapper:
+    return ExpressionWrapper(Q(**condition), output_field=BooleanField())

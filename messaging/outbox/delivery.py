@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
 
-from django.utils.timezone import now
-
 from messaging import alerts, providers
 from messaging.models import MAX_TRIES, OutboxMessage, Status
 from messaging.outbox import breaker, composing
@@ -60,7 +58,7 @@ def sweep() -> None:
 
 
 def _deliver(message: OutboxMessage) -> None:
-    if message.expires_at <= now():
+    if message.expires_at <= message.claimed_at:
         message.settle(Status.EXPIRED)
         return
     rendered = composing.compose(message)
@@ -128,6 +126,6 @@ def _retry_later(message: OutboxMessage, problem: str, retry_after: timedelta | 
     if message.tries >= MAX_TRIES:
         message.settle(Status.FAILED, error=problem)
         return
-    pause = min(MAX_PAUSE, max(MIN_PAUSE, (now() - message.created_at) / SHARE_OF_AGE))
+    pause = min(MAX_PAUSE, max(MIN_PAUSE, (message.claimed_at - message.created_at) / SHARE_OF_AGE))
     jitter = random.uniform(0.8, 1.2)  # noqa: S311  not a secret
     message.postpone(max(pause * jitter, retry_after or pause), error=problem)

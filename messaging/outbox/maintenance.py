@@ -20,7 +20,8 @@ def probe() -> None:
     failing = breaker.failing()
     for channel, _label in CHANNELS:
         for provider in providers.providers_for(channel):
-            if failing.get(provider.id) and not _answers(provider):
+            pause = failing.get(provider.id)
+            if pause and pause.began and not _answers(provider):
                 breaker.extend_pause(provider.id)
 
 

@@ -3,7 +3,7 @@
 import re
 from abc import abstractmethod
 from collections.abc import Mapping
-from datetime import UTC, timedelta
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any, ClassVar
 
@@ -161,4 +161,13 @@ def _retry_after(response: requests.Response) -> timedelta | None:
     except ValueError:
         return None
     until = date if date.tzinfo else date.replace(tzinfo=UTC)
-    return min(max(until - now(), timedelta(0)), MAX_RETRY_AFTER)
+    return min(max(until - _sent_at(response), timedelta(0)), MAX_RETRY_AFTER)
+
+
+def _sent_at(response: requests.Response) -> datetime:
+    """When the provider sent its response, by the clock that its other dates are of, too (TIM-01)."""
+    try:
+        date = parsedate_to_datetime(response.headers.get("Date", ""))
+    except ValueError:
+        return now()
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

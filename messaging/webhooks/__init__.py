@@ -10,9 +10,10 @@ from anymail.exceptions import AnymailError
 from django.core.exceptions import BadRequest, ImproperlyConfigured, SuspiciousOperation
 from django.db import transaction
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.http import HttpRequest
 from django.http.multipartparser import MultiPartParserError
-from django.utils.timezone import is_naive, now
+from django.utils.timezone import is_naive
 
 from messaging.credentials import vault
 from messaging.models import OutboxMessage, Provider, Receipt, Status
@@ -154,14 +155,14 @@ def _make_receipt(row: Provider, event: DeliveryEvent, message: OutboxMessage) -
     return is_new
 
 
-def _time_of(event: DeliveryEvent) -> datetime:
+def _time_of(event: DeliveryEvent) -> datetime | Now:
     """When it happened, as the provider says; now, if it says nothing that is a time anywhere."""
     if event.at is None or is_naive(event.at):
-        return now()
+        return Now()
     try:
         return event.at.astimezone(UTC)
     except OverflowError:
-        return now()
+        return Now()
 
 
 def _overridden(status: Status) -> set[Status]:

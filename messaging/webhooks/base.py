@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils.timezone import now
 
+from jobs.clock import database_time
 from messaging.models import Status
 
 # Signatures carry the time they were made. Events are hours old when a provider tries again, signatures are not.
@@ -51,7 +51,7 @@ class WebhookScheme:
 
 def is_recent(seconds: str | float) -> bool:
     """Whether a signature was made at this Unix time in the last minutes. Raises ValueError when it is no number."""
-    return abs(now().timestamp() - float(seconds)) <= SIGNATURE_TOLERANCE.total_seconds()
+    return abs(database_time().timestamp() - float(seconds)) <= SIGNATURE_TOLERANCE.total_seconds()
 
 
 def hmac_digest(secret: str | bytes, signed: str | bytes, algorithm: str) -> bytes:

@@ -129,7 +129,7 @@ def _jobs() -> Iterator[Metric]:
     failures = _gauge(
         "job_failures", "Runs that failed or were killed since the last success", "job"
     )
-    for job in Job.objects.filter(name__in=JOBS).with_state().order_by("name"):
+    for job in Job.objects.filter(name__in=JOBS).with_read_at().order_by("name"):
         late.add_metric([job.name], job.late_by.total_seconds())
         failures.add_metric([job.name], job.failures + job.was_killed)
     yield from (late, failures)

@@ -6,7 +6,6 @@ from datetime import timedelta
 from urllib.parse import urlencode
 
 import pytest
-import time_machine
 from django.db import connection
 from django.db.models import F
 from django.db.models.functions import Now
@@ -288,17 +287,14 @@ def test_a_page_that_opens_with_the_end_asks_nothing(db, status):  # ux 51
 
 
 @pytest.mark.parametrize("status", MAY_CHANGE)
-@pytest.mark.parametrize(("seconds", "goes_on"), [(59.9, True), (60, False), (61, False)], ids=str)
+@pytest.mark.parametrize(("seconds", "goes_on"), [(55, True), (60, False), (61, False)], ids=str)
 def test_after_a_minute_nobody_asks(db, status, seconds, goes_on):  # ux 51
     ana, bea = asks(EMAIL, face="htmx"), Shopper()
     bea.identify(NEW_EMAIL)
     becomes(status)
-    sent_at = dict(Challenge.objects.values_list("recipient", "sent_at"))
+    Challenge.objects.update(sent_at=Now() - timedelta(seconds=seconds))
 
-    with time_machine.travel(sent_at[EMAIL] + timedelta(seconds=seconds), tick=False):
-        answer = news(ana)
-    with time_machine.travel(sent_at[NEW_EMAIL] + timedelta(seconds=seconds), tick=False):
-        page = bea.get(VERIFY)
+    answer, page = news(ana), bea.get(VERIFY)
 
     assert answer.status_code == (200 if goes_on else STOP)
     assert polls(answer) is polls(page) is goes_on

@@ -44,7 +44,7 @@ def job(db, monkeypatch, runs):
 
 
 def row(job):
-    return Job.objects.with_state().get(pk=job.name)
+    return Job.objects.with_read_at().get(pk=job.name)
 
 
 def time_passes(job, **span):

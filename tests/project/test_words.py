@@ -25,7 +25,8 @@ CONTRACT = {
     "OTP verified successfully. You are now logged in!",
 }
 
-SOON = now() + timedelta(minutes=5)
+NOW = now()
+SOON = NOW + timedelta(minutes=5)
 REFUSALS = {
     "anything": errors.Refused(),
     "wrong": errors.CodeWrong(4),
@@ -39,8 +40,8 @@ REFUSALS = {
     "texts stopped": errors.SmsStopped("GB", parse("+447400123456")),
     "link": errors.LinkDead(),
     "link elsewhere": errors.LinkNotOpen(),
-    "too often": errors.TooOften(SOON),
-    "too soon": errors.TooSoon(SOON),
+    "too often": errors.TooOften(SOON, asked_at=NOW),
+    "too soon": errors.TooSoon(SOON, asked_at=NOW),
     "registered, email": errors.AlreadyRegistered("email"),
     "registered, phone": errors.AlreadyRegistered("phone"),
     "username": errors.UsernameTaken(),
@@ -48,8 +49,8 @@ REFUSALS = {
     "password": errors.PasswordWrong(),
     "password from a breach": errors.PasswordBreached(),
     "proof needed": errors.ReauthenticationNeeded(),
-    "staff password, too often": errors.StaffPasswordLocked(SOON),
-    "password, too often": errors.PasswordLocked(SOON),
+    "staff password, too often": errors.StaffPasswordLocked(SOON, asked_at=NOW),
+    "password, too often": errors.PasswordLocked(SOON, asked_at=NOW),
     "signed out": errors.SignedOut(),
     "only contact": errors.ContactKept(),
     "same email": errors.ContactKept(str(contacts.ALREADY["email"])),
