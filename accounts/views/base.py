@@ -275,6 +275,16 @@ def parse_request(request):
     return parse_body(request) if request.method == "POST" else request.GET
 
 
+def named_attempt(request):
+    """The reference of the attempt, or of the account, that a page names; "" where it names none."""
+    try:
+        sent = parse_request(request)
+    except BodyUnreadable:
+        # Said later, to whoever may be here at all.
+        return ""
+    return str(sent.get("attempt") or "")
+
+
 def parse_body(request):
     """What was sent, as a mapping of field to value, from a form or a JSON object. Raises BodyUnreadable."""
     if request.content_type in FORM_TYPES:

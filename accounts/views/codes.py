@@ -14,7 +14,7 @@ from accounts.forms import CodeForm, SendCodeForm
 from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views import negotiation
-from accounts.views.base import AccessDenied, BaseView, StepView, parse_request
+from accounts.views.base import AccessDenied, BaseView, StepView, named_attempt, parse_request
 
 OTHER_PAGE = gettext_lazy(
     "You have started something else since you opened that page, and it no longer works. Go on here, or start again."
@@ -41,7 +41,7 @@ class AttemptMixin(BaseView):
     @cached_property
     def reference(self):
         """The name of the attempt that the page shows, or "" from a client that means the newest one."""
-        return str(parse_request(self.request).get("attempt") or "")
+        return named_attempt(self.request)
 
     @cached_property
     def challenge(self):

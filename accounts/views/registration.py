@@ -19,7 +19,7 @@ from accounts.views.base import (
     SignedInRequiredMixin,
     SignInMixin,
     StepView,
-    parse_request,
+    named_attempt,
 )
 from accounts.views.codes import (
     CodeInsteadMixin,
@@ -189,7 +189,7 @@ class ProfileIncompleteRequiredMixin(SignedInRequiredMixin):
         if self.request.user.completed_at:
             raise AccessDenied(reverse("home"), _("Your profile is complete."))
         # As with attempts, the page acts for whom it shows (REC-09).
-        named = parse_request(self.request).get("attempt")
+        named = named_attempt(self.request)
         if named and named != self.request.user.reference:
             raise AccessDenied(self.request.path, OTHER_ACCOUNT)
 

@@ -626,7 +626,7 @@ def test_a_page_that_was_open_for_too_long_keeps_what_was_typed(db, face):  # ux
     form = Page(refused).forms[0]
     assert (form["fields"]["identifier"], form["fields"]["next"]) == (EMAIL, ACCOUNT)
     again = client.post(form["action"], form["fields"])
-    assert again.headers["Location"] == VERIFY
+    assert again.headers["Location"].partition("?")[0] == VERIFY
 
 
 @pytest.mark.sample(4)
@@ -1260,8 +1260,9 @@ def test_optional_fields_say_so(ana, postbox):  # ux 52
 
 
 def test_steps_two_and_change_lead_back(ana, postbox):  # ux 3
-    assert Page(seen_verify(ana, postbox)).all("a", id="back", href=REGISTER)
-    assert Page(ana.get(CHANGE)).all("a", id="back", href=VERIFY)
+    for page, back in ((seen_verify(ana, postbox), REGISTER), (ana.get(CHANGE), VERIFY)):
+        (link,) = Page(page).all("a", id="back")
+        assert link["href"].partition("?")[0] == back
 
 
 @pytest.mark.sample(4)
