@@ -6,9 +6,11 @@ from tests.browser.pages import settle
 
 SCRIPT = Axe().axe_script
 COLOURS = ["color-contrast", "link-in-text-block"]
+# Of a long list of staff the first twenty rows: the others are made alike.
 RUN = """async (rules) => {
+  const where = { include: ["html"], exclude: ["#result_list tbody tr:nth-child(n+21)"] };
   const only = rules ? { runOnly: { type: "rule", values: rules } } : {};
-  const { violations } = await axe.run(document, { resultTypes: ["violations"], ...only });
+  const { violations } = await axe.run(where, { resultTypes: ["violations"], ...only });
   return violations.map((fault) => [fault.id, fault.impact, fault.nodes[0].html.slice(0, 120)]);
 }"""
 

@@ -1,6 +1,7 @@
 """A whole site in its production shape: the web, a Celery worker, beat, PostgreSQL, Redis and a mail server.
 
 PostgreSQL and Redis come from script/services: script/test --faults
+Each fault is brought about a few times; script/test --faults --release does it as often as a release deserves.
 """
 
 import os
@@ -17,7 +18,7 @@ import redis
 from cryptography.fernet import Fernet
 
 from storefront import BASE_DIR
-from tests.faults.parts import HOST, Line, PostOffice, Process, Shopper, free_port, wait_for
+from tests.faults.parts import HOST, Line, PostOffice, Process, Shell, Shopper, free_port, wait_for
 from tests.support.provider_server import ProviderServer
 
 HERE = Path(__file__).parent
@@ -28,6 +29,18 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if HERE in item.path.parents:
             item.add_marker(pytest.mark.faults)
+
+
+@pytest.fixture(autouse=True)
+def _only_before_a_release(request):
+    if request.node.get_closest_marker("release") and not request.config.getoption("release"):
+        pytest.skip("takes long: script/test --faults --release")
+
+
+@pytest.fixture
+def rounds(request):
+    """How often a fault is brought about: `rounds(3, 15)` is 15 before a release, else 3."""
+    return lambda few, all_of_them: all_of_them if request.config.getoption("release") else few
 
 
 @pytest.fixture(scope="session")
@@ -153,19 +166,23 @@ def _answers(address):
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def start_worker(start):
-    """Starts a worker and waits until it listens."""
+    """Starts a worker and waits until it listens; none outlives the test, however that ends."""
+    started = []
 
     def start_worker(processes=2, level="debug"):
         worker = start(
             "worker", "celery", "-A", "storefront", "worker", "--loglevel", level,
             "--concurrency", str(processes), "--without-gossip", "--without-mingle",
         )  # fmt: skip
+        started.append(worker)
         worker.wait_until_it_says(" ready.")
         return worker
 
-    return start_worker
+    yield start_worker
+    for worker in started:
+        worker.kill()
 
 
 @pytest.fixture(scope="session")
@@ -181,27 +198,15 @@ def beat(start, tmp_path_factory):
 @pytest.fixture
 def worker(start_worker):
     """One worker, for one test."""
-    worker = start_worker()
-    yield worker
-    worker.kill()
+    return start_worker()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def ask(environment, home):
-    """Runs Python inside the site, as `manage.py shell` does; returns what it prints."""
-
-    def ask(code, **values):
-        lines = [*(f"{name} = {value!r}" for name, value in values.items()), code]
-        return subprocess.run(
-            [sys.executable, "manage.py", "shell", "--no-imports", "-c", "\n".join(lines)],
-            cwd=home,
-            env=environment,
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-
-    return ask
+    """Runs Python inside the site, as `manage.py shell` does."""
+    shell = Shell(environment, home)
+    yield shell.run
+    shell.close()
 
 
 @pytest.fixture

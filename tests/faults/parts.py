@@ -1,6 +1,7 @@
 """The real parts of a site, each a process or a socket of its own, that a test may stop, kill or cut off."""
 
 import asyncio
+import json
 import os
 import re
 import signal
@@ -29,8 +30,8 @@ def free_port():
         return probe.getsockname()[1]
 
 
-def wait_for(what, seconds=20, pause=0.05):
-    """Return what `what()` gives as soon as it is true; fail when it never is."""
+def wait_for(what, seconds=60, pause=0.05):
+    """Return what `what()` gives as soon as it is true; fail when it never is. Nobody waits longer than need be."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = what()
@@ -67,7 +68,7 @@ class Process:
 
     def wait_until_it_says(self, words):
         """Wait for a line that this process, not one before it, writes."""
-        wait_for(lambda: not self.is_alive or words in self.said[self.before :], 30)
+        wait_for(lambda: not self.is_alive or words in self.said[self.before :])
         assert self.is_alive, self.said[-3000:]
 
     @property
@@ -95,6 +96,49 @@ class Process:
     def kill(self):
         """End it as a power cut would."""
         self.stop(signal.SIGKILL)
+
+
+class Shell:
+    """A Python inside the site that does one thing after another, as `manage.py shell` would each."""
+
+    def __init__(self, env, home):
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", LISTEN],
+            cwd=home,
+            env={**env, "DJANGO_SETTINGS_MODULE": "storefront.settings"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, code, **values):
+        """Run some code that knows `values`; it fails here if it failed there."""
+        print(json.dumps([code, values]), file=self.process.stdin, flush=True)
+        trouble = json.loads(self.process.stdout.readline())
+        assert not trouble, trouble
+
+    def close(self):
+        """End it."""
+        self.process.stdin.close()
+        self.process.wait(10)
+
+
+LISTEN = """
+import json, sys, traceback
+import django
+django.setup()
+from django.db import connections
+answers, sys.stdout = sys.stdout, sys.stderr
+for line in sys.stdin:
+    code, values = json.loads(line)
+    connections.close_all()
+    try:
+        exec(code, values)
+        trouble = ""
+    except Exception:
+        trouble = traceback.format_exc()
+    print(json.dumps(trouble), file=answers, flush=True)
+"""
 
 
 def _pss(pid):

@@ -15,6 +15,7 @@ def unsettled(sql):
     ).fetchone()[0]
 
 
+@pytest.mark.clocked
 @pytest.mark.parametrize("trouble", ["refuse", "hang"])
 def test_a_broker_in_trouble_slows_nobody_and_loses_nothing(  # OUT-01, FI-08, FI-09
     new_shopper, line, sql, post_office, worker, beat, trouble, record_property
@@ -34,7 +35,7 @@ def test_a_broker_in_trouble_slows_nobody_and_loses_nothing(  # OUT-01, FI-08, F
 
     line.open()
     back = time.monotonic()
-    wait_for(lambda: not unsettled(sql), 30)
+    wait_for(lambda: not unsettled(sql))
     record_property("slowest POST, seconds to drain", (max(waited), time.monotonic() - back))
     assert sorted(letter.to for letter in post_office.letters) == sorted(
         person.email for person in people
@@ -52,7 +53,7 @@ def test_without_any_nudge_the_sweeper_sends(  # OUT-01, OUT-02
 
     worker = start_worker()
 
-    wait_for(lambda: post_office.to(ana.email), 15)
+    wait_for(lambda: post_office.to(ana.email))
     worker.kill()
 
 

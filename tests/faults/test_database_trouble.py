@@ -263,7 +263,8 @@ def test_a_table_is_locked(shop, people, record_property):  # AVL-01
     assert "55P03" in shop.web.said[before:]
     assert seen.slowest < 4
     assert set(alive.statuses) == {200}
-    assert alive.slowest < 1
+    # Whoever waited for the table would wait for three seconds.
+    assert alive.slowest < 2
 
 
 def test_the_database_falls_silent(shop, people, record_property):  # AVL-01

@@ -111,6 +111,7 @@ def front(start):
 # Dawdlers
 
 
+@pytest.mark.clocked
 @pytest.mark.parametrize("how", DAWDLERS)
 def test_dawdlers_hold_up_nobody(site, how):  # AVL-02
     shopper = Shopper(site)
@@ -124,7 +125,6 @@ def test_dawdlers_hold_up_nobody(site, how):  # AVL-02
         dawdler.close()
 
 
-@pytest.mark.patient
 def test_a_dawdler_is_let_go_in_the_end(site):
     dawdlers = {how: dawdle(site, how) for how in DAWDLERS}
 
@@ -216,7 +216,8 @@ def in_background(work):
     return result, thread
 
 
-def test_a_crowd_of_wrong_passwords_holds_up_no_other_page(front, sql):  # AVL-02, LIM-09
+@pytest.mark.clocked
+def test_a_crowd_of_wrong_passwords_holds_up_no_other_page(front, sql, rounds):  # AVL-02, LIM-09
     web, site = front()
     shopper = Shopper(site)
     for _ in range(20):
@@ -224,8 +225,8 @@ def test_a_crowd_of_wrong_passwords_holds_up_no_other_page(front, sql):  # AVL-0
     before, failed = web.megabytes, _failures(sql)
 
     answers, took, most = [], [], before
-    for _round in range(2):
-        callers = sign_in(site, CROWD)
+    for _round in range(rounds(1, 2)):
+        callers = sign_in(site, rounds(80, CROWD))
         result, reading = in_background(lambda callers=callers: [each.answer() for each in callers])
         while reading.is_alive():
             status, seconds = timed(shopper, "/register/")

@@ -16,7 +16,7 @@ import pytest
 from storefront import BASE_DIR
 from tests.faults.parts import Shopper, free_port, wait_for
 
-STARTS, STOPS = 120, 10
+STARTS, STOPS = 180, 20
 PREFIX = re.compile(r"^\S+ (web|worker|beat)\.\d+ *\| (.*)$", re.MULTILINE)
 
 
@@ -97,12 +97,6 @@ def start_stack(environment, tmp_path):
 
 
 @pytest.fixture
-def stack(start_stack):
-    """What an operator started who had set everything."""
-    return start_stack()
-
-
-@pytest.fixture
 def server(environment, tmp_path):
     """script/server as on a developer's machine: SQLite, and neither a broker nor a worker."""
     own = {
@@ -122,19 +116,12 @@ def sign_up(stack, post_office):
     """Walk the whole journey, and return the id of the request that asked for the code."""
     ana = stack.visitor()
     answer = ana.identify()
-    ana.finish(wait_for(lambda: post_office.to(ana.email), 15)[0].code)
+    ana.finish(wait_for(lambda: post_office.to(ana.email))[0].code)
     return answer.headers["X-Request-ID"]
 
 
-@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM"])
-def test_the_stack_starts_serves_and_ends(stack, post_office, how):
-    asked = sign_up(stack, post_office)
-
-    # One id from the click to the task that it caused.
-    wait_for(lambda: any(line["request_id"] == asked for line in stack.lines("worker")), 5)
-    (line,) = [line for line in stack.lines("web") if line["request_id"] == asked]
-    assert (line["path"], line["status"]) == ("/register/", 303)
-
+def ends(stack, how):
+    """End it, and see that nothing of it is left."""
     if how == "Ctrl-C":
         os.killpg(stack.process.pid, signal.SIGINT)  # a terminal tells the whole group
     else:
@@ -144,23 +131,32 @@ def test_the_stack_starts_serves_and_ends(stack, post_office, how):
     assert "Traceback (most recent call last)" not in stack.said
 
 
-def test_the_lines_of_the_stack_name_nobody(stack, post_office):  # LOG-03
-    sign_up(stack, post_office)
+def test_the_stack_of_an_operator_serves_names_nobody_and_ends(start_stack, post_office):  # LOG-03
+    stack = start_stack()
+    asked = sign_up(stack, post_office)
+
+    # One id from the click to the task that it caused.
+    wait_for(lambda: any(line["request_id"] == asked for line in stack.lines("worker")))
+    (line,) = [line for line in stack.lines("web") if line["request_id"] == asked]
+    assert (line["path"], line["status"]) == ("/register/", 303)
 
     said = stack.said
     assert not [letter for letter in post_office.letters if letter.to in said]
     assert not [letter for letter in post_office.letters if letter.code in said]
     assert len(stack.lines("web")) > 5
 
+    ends(stack, "SIGTERM")
 
-def test_a_stack_of_which_nothing_was_set_is_closed_and_keeps_its_mail(
+
+def test_a_stack_of_which_nothing_was_set_is_closed_and_keeps_mail_keys_and_certificate(
     start_stack,
 ):  # COD-03, LIM-07
-    stack = start_stack(("PATH", "DATABASE_URL", "PYTHONWARNINGS"))
+    names = ("PATH", "DATABASE_URL", "PYTHONWARNINGS")
+    stack = start_stack(names)
     ana = stack.visitor(host=f"127.0.0.1:{stack.port}")
 
     ana.identify()
-    (letter,) = wait_for(lambda: list(stack.home.glob("mail/new/*")), 15)
+    (letter,) = wait_for(lambda: list(stack.home.glob("mail/new/*")))
     ana.finish(re.search(r"^Subject: (\d{6})", letter.read_text(), re.MULTILINE)[1])
 
     assert ana.get("/mailbox/").status_code == 404
@@ -171,20 +167,13 @@ def test_a_stack_of_which_nothing_was_set_is_closed_and_keeps_its_mail(
         assert stat.S_IMODE((stack.home / name).stat().st_mode) == 0o600
     assert str(stack.home / "mail/new") in stack.said
 
-
-def test_a_stack_keeps_its_keys_and_its_certificate(start_stack):
-    names = ("PATH", "DATABASE_URL", "PYTHONWARNINGS")
-    first = start_stack(names)
-    kept = {name: (first.home / name).read_bytes() for name in ("keys.env", "certificate.pem")}
-    os.kill(first.process.pid, signal.SIGTERM)
-    first.process.wait(STOPS)
-
+    kept = {name: (stack.home / name).read_bytes() for name in ("keys.env", "certificate.pem")}
+    ends(stack, "Ctrl-C")
     again = start_stack(names)
-
     assert kept == {name: (again.home / name).read_bytes() for name in kept}
 
 
-def test_a_site_without_a_worker_keeps_time_by_itself(server, post_office, tmp_path):
+def test_a_site_without_a_worker_keeps_time_by_itself_until_it_ends(server, post_office, tmp_path):
     ana = Shopper(f"http://127.0.0.1:{server.port}")
     wait_for(lambda: _answers(ana))
     ana.identify()
@@ -194,16 +183,13 @@ def test_a_site_without_a_worker_keeps_time_by_itself(server, post_office, tmp_p
     with sqlite3.connect(tmp_path / "db.sqlite3", timeout=10) as rows:
         rows.execute("UPDATE messaging_outboxmessage SET status = 'queued', settled_at = NULL")
 
-    wait_for(lambda: len(post_office.to(ana.email)) == 2, 15)
-
-
-def test_the_clock_ends_with_the_server(server):
-    wait_for(lambda: "celery" in _commands(server))
+    wait_for(lambda: len(post_office.to(ana.email)) == 2)
+    assert "celery" in _commands(server)
 
     os.kill(server.process.pid, signal.SIGTERM)
 
     server.process.wait(STOPS)
-    wait_for(lambda: not server.left, 10)
+    wait_for(lambda: not server.left)
 
 
 def _answers(shopper):

@@ -6,6 +6,8 @@ import pickle
 import time
 import uuid
 
+import pytest
+
 from tests.faults.parts import wait_for
 
 HAND_OVER = 2.0
@@ -37,17 +39,20 @@ def nudges(broker):
     return [message for message in queued if message["headers"]["task"].endswith(".deliver")]
 
 
-def test_a_message_is_handed_over_at_once(new_shopper, worker, post_office, record_property):
+@pytest.mark.clocked
+def test_a_message_is_handed_over_at_once(
+    new_shopper, worker, post_office, record_property, rounds
+):
     new_shopper().identify()  # the first nudge makes the connection
     wait_for(lambda: post_office.letters)
     waited = []
 
-    for _number in range(10):
+    for _number in range(rounds(4, 10)):
         ana = new_shopper()
         ana.get("/register/")
         asked = time.monotonic()
         ana.post("/register/", identifier=ana.email)
-        waited.append(wait_for(lambda ana=ana: post_office.to(ana.email), 5, 0.002)[0].at - asked)
+        waited.append(wait_for(lambda ana=ana: post_office.to(ana.email), 60, 0.002)[0].at - asked)
 
     record_property("seconds from POST to hand-over", sorted(waited))
     assert max(waited) < HAND_OVER

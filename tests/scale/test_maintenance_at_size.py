@@ -13,7 +13,7 @@ from ratelimits.rates import parse_rates
 from tests.scale import plans
 from tests.support.people import Shopper, sign_up
 
-SECONDS, P95_MS = 20, 500
+P95_MS = 500
 # pytest-django runs what commits last: afterwards the year is gone.
 pytestmark = [
     pytest.mark.scale,
@@ -28,7 +28,7 @@ def test_nobody_waits_while_old_rows_go(figures, monkeypatch):  # LOG-06
     monkeypatch.setattr(conf, "EVENTS_KEPT", timedelta(days=20))
     monkeypatch.setattr(conf, "REGISTER_PER_IP", parse_rates("1000/h"))
     gone, waited = {}, []
-    upkeep = threading.Thread(target=_purge, args=(gone,))
+    upkeep = threading.Thread(target=_purge, args=(gone, 20 if is_timed else 4))
 
     upkeep.start()
     for number in count():
@@ -49,10 +49,10 @@ def test_nobody_waits_while_old_rows_go(figures, monkeypatch):  # LOG-06
     assert not is_timed or p95 < P95_MS
 
 
-def _purge(gone):
+def _purge(gone, seconds):
     start = time.perf_counter()
     try:
-        gone.update(retention.purge(SECONDS))
+        gone.update(retention.purge(seconds))
     finally:
         gone["seconds"] = round(time.perf_counter() - start)
         connection.close()
