@@ -36,7 +36,11 @@ class SessionMiddleware(DjangoSessionMiddleware):
         session = request.session
         if session.accessed:
             patch_vary_headers(response, ("Cookie",))
-        _hand_over(request, response)
+        if response.status_code >= SERVER_ERROR:
+            # What it began was rolled back: a cookie of it would name what is not there, or end the page's own form.
+            response.cookies.clear()
+        else:
+            _hand_over(request, response)
         if session.ended and session.is_empty():
             response.delete_cookie(
                 settings.SESSION_COOKIE_NAME, samesite=settings.SESSION_COOKIE_SAMESITE

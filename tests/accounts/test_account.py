@@ -882,6 +882,7 @@ NOT_SHOWN = {
     "number_refused",
     "sms_stopped",
     "keys_rotated",
+    "staff_changed",  # of a provider, by the operator's command
 }
 WRITERS = ("audit.record", "refusals.record")
 # Kinds that reach events.record() as a value, by the expression that stands there.

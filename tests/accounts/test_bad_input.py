@@ -243,7 +243,7 @@ def test_a_broken_cookie_is_no_cookie(db, name, value):  # IDN-08, SES-02
 
     assert client.get(HOME).status_code == 200
     assert client.get(VERIFY).headers["Location"] == REGISTER
-    assert client.post(REGISTER, {"identifier": EMAIL}).headers["Location"] == VERIFY
+    assert client.post(REGISTER, {"identifier": EMAIL}).headers["Location"].startswith(VERIFY)
     assert not Session.objects.filter(pk__contains="x").filter(pk=value).exists()
 
 
