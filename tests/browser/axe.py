@@ -2,7 +2,7 @@
 
 from axe_playwright_python.sync_playwright import Axe
 
-from tests.browser.pages import settle
+from tests.browser.pages import still
 
 SCRIPT = Axe().axe_script
 COLOURS = ["color-contrast", "link-in-text-block"]
@@ -16,14 +16,12 @@ RUN = """async (rules) => {
 
 
 def faults(page, impacts=()):
-    """All that is wrong with a page as it is now, or what is as bad as `impacts`; one without endless movement."""
+    """All that is wrong with a page as it is now, or what is as bad as `impacts`."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(SCRIPT)
-    settle(page)
+    still(page)
     found = page.evaluate(RUN, None)
     page.emulate_media(color_scheme="dark")
-    settle(page)
     found += [["after dark", *fault] for fault in page.evaluate(RUN, COLOURS)]
     page.emulate_media(color_scheme="light")
-    settle(page)
     return [fault for fault in found if not impacts or set(impacts).intersection(fault)]

@@ -139,7 +139,7 @@ def take_profile(request, pytestconfig, witness):
     if any(pytestconfig.getoption(kept) != "off" for kept in ("tracing", "video", "screenshot")):
         new_context = request.getfixturevalue("new_context")
 
-        def take(**options):
+        def take(*, again=True, **options):
             context = new_context(**options)
             witness.watch(context)
             return context
@@ -155,17 +155,20 @@ def take_profile(request, pytestconfig, witness):
 def shopper(take_profile, mailbox):
     """A maker of shoppers, each with a browser of their own: `shopper(javascript=False, width=320)`.
 
-    `media` is what the page may ask the device: `color_scheme="dark"`, `reduced_motion="reduce"`.
+    `media` is what the page may ask the device: `color_scheme="dark"`, `reduced_motion="reduce"`. With `clock` the time
+    of the pages is in our hands, for as long as there is this browser: nobody else gets it.
     """
 
-    def make(*, javascript=True, width=DESKTOP, bypass_csp=False, **media):
+    def make(*, javascript=True, width=DESKTOP, clock=False, **media):
         context = take_profile(
+            again=not clock,
             java_script_enabled=javascript,
-            bypass_csp=bypass_csp,
             ignore_https_errors=True,
             viewport={"width": DESKTOP, "height": HEIGHT},
         )
         context.set_default_timeout(PATIENCE)
+        if clock:
+            context.clock.install()
         page = context.new_page()
         if width != DESKTOP:
             page.set_viewport_size({"width": width, "height": HEIGHT})

@@ -34,23 +34,23 @@ def wrong(code):
     return f"{(int(code) + 1) % 1_000_000:06d}"
 
 
-# In a closed <details> nothing moves on.
-SETTLE = """() => Promise.race([
-  Promise.all(document.getAnimations().filter((one) => one.effect.target.checkVisibility())
-    .map((one) => one.finished.catch(() => {}))),
-  new Promise((done) => setTimeout(done, 2000)),
-])"""
+# A sheet that is made by a script is not a style that a page's policy may forbid.
+STILL = """() => { if (!document.adoptedStyleSheets.length) {
+  const sheet = new CSSStyleSheet();
+  sheet.replaceSync("*, ::before, ::after { transition: none !important; animation: none !important }");
+  document.adoptedStyleSheets = [sheet];
+} }"""
 
 
-def settle(page):
-    """Wait for the end of what moves: a new width or scheme is there only then, even where motion is reduced."""
-    page.evaluate(SETTLE)
+def still(page):
+    """Let nothing move: another width or scheme is there at once."""
+    page.evaluate(STILL)
 
 
 def resize(page, width):
-    """Make the window so wide."""
+    """Make the window so wide, and let nothing move on the way."""
+    still(page)
     page.set_viewport_size({"width": width, "height": 800})
-    settle(page)
 
 
 class Mailbox:

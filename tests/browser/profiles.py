@@ -9,12 +9,15 @@ class Profiles:
     def __init__(self, browser, base_url, defaults, watch):
         self._browser, self._base_url, self._defaults = browser, base_url, defaults
         self._watch = watch
-        self._free, self._taken = defaultdict(list), []
+        self._free, self._taken, self._once = defaultdict(list), [], []
 
-    def take(self, **options):
-        """An empty one with these options."""
+    def take(self, *, again=True, **options):
+        """An empty one with these options. One that is not to be used `again` ends with its test."""
+        if not again:
+            self._once.append(self._open(options))
+            return self._once[-1]
         key = repr(sorted(options.items()))
-        profile = self._free[key].pop() if self._free[key] else self._make(options)
+        profile = self._free[key].pop() if self._free[key] else Profile(self._open(options))
         self._taken.append((key, profile))
         return profile.context
 
@@ -23,17 +26,19 @@ class Profiles:
         for key, profile in self._taken:
             profile.empty(self._base_url)
             self._free[key].append(profile)
-        self._taken = []
+        for context in self._once:
+            context.close()
+        self._taken, self._once = [], []
 
     def close(self):
         """End them all."""
         for profile in [profile for kept in self._free.values() for profile in kept]:
             profile.context.close()
 
-    def _make(self, options):
+    def _open(self, options):
         context = self._browser.new_context(**{**self._defaults, **options})
         self._watch(context)
-        return Profile(context)
+        return context
 
 
 class Profile:

@@ -56,9 +56,9 @@ def asks_for_news(shopper):
 
 
 @pytest.fixture
-def waiting(ana, database, who):
+def waiting(shopper, database, who):
     """Somebody on the page of the code whose message was handed over; the clock of the page is in our hands."""
-    ana.page.clock.install()
+    ana = shopper(clock=True)
     ana.asks_for_code(who)
     database.ages(JUST_NOW, who)
     ana.page.clock.run_for(OFTEN)
@@ -66,9 +66,9 @@ def waiting(ana, database, who):
     return ana
 
 
-def test_the_words_change_by_themselves_and_the_questions_end(ana, database, who):  # ux 51
+def test_the_words_change_by_themselves_and_the_questions_end(shopper, database, who):  # ux 51
+    ana = shopper(clock=True)
     asked = questions_of(ana)
-    ana.page.clock.install()
     ana.asks_for_code(who)
     expect(line(ana)).to_have_text("Your email is on its way.")
     # Nobody moves the clock here: two seconds are two seconds.

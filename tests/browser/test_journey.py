@@ -88,12 +88,10 @@ def _is_ours(request):
     return asks and "/delivery/" not in request.url
 
 
-def test_six_digits_send_nothing_by_themselves(ana):  # ux 32
-    who, sent = email(), []
+def test_six_digits_send_nothing_by_themselves(shopper):  # ux 32
+    ana, who, sent = shopper(clock=True), email(), []
     ana.asks_for_code(who)
     ana.page.on("request", lambda request: sent.append(request.url) if _is_ours(request) else None)
-
-    ana.page.clock.install()
 
     ana.code.box.press_sequentially("123456")
     ana.page.clock.run_for(5_000)
@@ -145,8 +143,8 @@ def test_who_types_the_code_is_not_waited_for_by_a_message(ana):  # ux 33
     assert ana.page.evaluate("window.seen.aborted")
 
 
-def test_advice_on_a_password_comes_after_a_pause_and_stops_nobody(ana):  # ux 56
-    ana.page.clock.install()
+def test_advice_on_a_password_comes_after_a_pause_and_stops_nobody(shopper):  # ux 56
+    ana = shopper(clock=True)
     ana.verifies(email())
     advice = ana.complete.main.get_by_role("status").filter(has_text=re.compile("."))
     ana.page.clock.pause_at(ana.page.evaluate("Date.now() + 1000"))
@@ -178,8 +176,7 @@ def test_a_typing_error_is_pointed_out_and_never_blocks(shopper, javascript):  #
 
 @pytest.mark.parametrize("javascript", WAYS.values(), ids=WAYS)
 def test_a_new_code_replaces_the_older_one(shopper, database, javascript):  # ux 40, 43, 44, 47
-    ana, who = shopper(javascript=javascript), email()
-    ana.page.clock.install()
+    ana, who = shopper(javascript=javascript, clock=True), email()
     ana.asks_for_code(who)
     older = ana.mailbox.code(who)
     ana.code.not_received.click()
