@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 
 # A head has so many seconds and bytes. An idle connection is kept for longer than a proxy in front keeps its own.
 HEAD_SECONDS, HEAD_BYTES, IDLE_SECONDS = 10, 64 * 1024, 75
+# A process that ends waits so long for the request of a connection that is idle.
+LAST_SECONDS = 1.0
 # A client that reads nothing of its answer for so long loses it.
 READING_SECONDS = 30
 # A process that stops lets its requests finish for so long. One that starts, or does not answer, has so long.
@@ -46,6 +48,7 @@ class PatientProtocol(HttpToolsProtocol):
     deadline: asyncio.TimerHandle | None = None
     unread: asyncio.TimerHandle | None = None
     head_bytes = 0
+    ending = False
 
     def connection_made(self, transport: Any) -> None:
         """Expect the first head."""
@@ -72,6 +75,14 @@ class PatientProtocol(HttpToolsProtocol):
         _cancel(self.deadline)
         self.deadline, self.head_bytes = None, 0
         super().on_headers_complete()
+        if self.ending and self.cycle is not None:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Answer once more on a connection that is idle: its request may be on the way when the process ends."""
+        self.ending = True
+        is_idle = self.cycle is None or self.cycle.response_complete
+        self.loop.call_later(LAST_SECONDS if is_idle else 0, super().shutdown)
 
     def pause_writing(self) -> None:
         """The client has stopped reading."""

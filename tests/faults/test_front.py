@@ -168,7 +168,8 @@ def test_a_body_may_come_in_chunks(site):  # AVL-02
     )
 
     status, headers, _content = caller.answer()
-    assert (status, headers["Location"]) == (303, "/register/verify/")
+    assert status == 303
+    assert headers["Location"].startswith("/register/verify/")
 
 
 @pytest.mark.parametrize("told", ["in its head", "in no head"])
