@@ -102,12 +102,21 @@ function enhance(root) {
   within(root, "input[autocomplete=one-time-code]").forEach(readCodeFromMessage);
 }
 
+// The second of two clicks asks nothing while the page it is on gives way to the one the first led to (ux 48). If that
+// page does not come, the forms work again.
+let leavingUntil = 0;
+window.addEventListener("pageshow", () => { leavingUntil = 0; });
+
 document.addEventListener("submit", (event) => hidePasswords(event.target), true);
 document.addEventListener("htmx:beforeRequest", (event) => {
   const asking = event.detail.elt;
-  if (asking.matches("form, button")) asking.setAttribute("aria-busy", "true");
+  if (Date.now() < leavingUntil) event.preventDefault();
+  else if (asking.matches("form, button")) asking.setAttribute("aria-busy", "true");
   // A line that nobody sees needs no news.
   else if (asking.closest("#delivery") && document.hidden) event.preventDefault();
+});
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+  if (event.detail.xhr.getResponseHeader("HX-Redirect")) leavingUntil = Date.now() + 3000;
 });
 document.addEventListener("htmx:afterRequest", (event) => event.detail.elt.removeAttribute("aria-busy"));
 // No room, or a database in trouble: as when nothing came back, what was typed stays.

@@ -99,7 +99,7 @@ class BaseView(View):
 
 
 class AnonymousRequiredMixin(BaseView):
-    """For people without an account: whoever is signed in goes home."""
+    """For people without an account: whoever is signed in goes on as after a sign-in."""
 
     def check_access(self):
         super().check_access()
@@ -107,9 +107,9 @@ class AnonymousRequiredMixin(BaseView):
             raise self.get_denial()
 
     def get_denial(self):
-        """Where whoever is signed in goes on: where they came for, or home."""
+        """Where whoever is signed in goes on, which is where their sign-in led, too (ux 42, COD-11)."""
         came_for = self.request.POST.get("next") or self.request.GET.get("next", "")
-        url = negotiation.local_path(came_for) or reverse("home")
+        url = get_signed_in_url(self.request.user, came_for)
         return AccessDenied(url, _("You are already signed in."))
 
 
@@ -250,24 +250,25 @@ class SignInMixin:
         return partial(pending.sign_in, self.request, by=by, remember=remember)
 
     def redirect_signed_in(self, user, destination, *, extra_message=""):
-        """Lead on: to step 3 whoever never finished it, else to `destination`, or home.
-
-        `extra_message` is a sentence for the next page.
-        """
+        """Lead on, as `get_signed_in_url` does. `extra_message` is a sentence for the next page."""
         undone = user.deletion_due_at
         welcome = _("Welcome back. Your account will not be deleted.") if undone else ""
         for news in filter(None, [welcome, extra_message]):
             negotiation.flash(self.request, news)
         message = " ".join(filter(None, [welcome or str(self.signed_in_message), extra_message]))
-        return self.redirect(message, url=self._after_sign_in(user, destination))
+        return self.redirect(message, url=get_signed_in_url(user, destination))
 
-    @staticmethod
-    def _after_sign_in(user, destination):
-        came_for = negotiation.local_path(destination)
-        if user.completed_at:
-            return came_for or reverse("home")
-        query = f"?{urlencode({'next': came_for})}" if came_for else ""
-        return reverse("accounts:register-complete") + query
+
+def get_signed_in_url(user, destination):
+    """Where somebody who is signed in goes on: to step 3 if they never finished it, else to `destination`, or home.
+
+    `destination` is what a client named, or ""; only a path of this site is followed.
+    """
+    came_for = negotiation.local_path(destination)
+    if user.completed_at:
+        return came_for or reverse("home")
+    query = f"?{urlencode({'next': came_for})}" if came_for else ""
+    return reverse("accounts:register-complete") + query
 
 
 def parse_request(request):

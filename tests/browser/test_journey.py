@@ -281,7 +281,7 @@ def test_two_tabs_end_in_one_account(ana):  # ux 41
 
     other.code.give(code)  # ux 42: its form is older than the sign-in
 
-    other.home.says("My account")
+    other.complete.is_shown().says("You are already signed in.")
 
 
 def test_a_double_click_asks_once_and_signs_in(ana):  # ux 48, COD-11
@@ -293,6 +293,23 @@ def test_a_double_click_asks_once_and_signs_in(ana):  # ux 48, COD-11
 
     ana.complete.is_shown()
     assert len(ana.mailbox.letters(who)) == 1
+
+
+def test_a_click_while_the_next_page_is_on_its_way_asks_nothing(ana):  # ux 48, COD-11
+    who, held, asked = email(), [], []
+    ana.asks_for_code(who)
+    ana.code.box.fill(ana.mailbox.code(who))
+    ana.page.route("**/register/complete/", lambda route: held.append(route))
+    ana.page.on("request", lambda request: asked.append(request.method))
+
+    spot = ana.code.confirm.bounding_box()
+    with ana.page.expect_request("**/register/complete/"):
+        ana.code.confirm.click(no_wait_after=True)
+    ana.page.mouse.click(spot["x"] + spot["width"] / 2, spot["y"] + spot["height"] / 2)
+    held[0].continue_()
+
+    ana.complete.is_shown()
+    assert asked.count("POST") == 1
 
 
 def test_a_double_click_without_javascript_loses_a_code_at_most(shopper):  # COD-11, COD-05

@@ -26,6 +26,6 @@ def test_each_of_two_tabs_takes_the_code_it_asked_for(shopper, javascript):  # R
 
     # The tab left behind is led on, and nothing is lost.
     other.code.give(other.mailbox.code(second))
-    other.home.says("You are already signed in.")
+    other.complete.is_shown().says("You are already signed in.")
     ana.complete.give("Ana")
     ana.home.welcomes("Ana")
