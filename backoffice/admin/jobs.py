@@ -14,7 +14,7 @@ from backoffice.modeladmin import ReadOnlyModelAdmin
 from jobs.models import Job
 from jobs.registry import JOBS
 
-# What the buttons of a row post, what each does, what is written into the row's history, and told when it changed
+# What the buttons of a row post, what each does, what is written into the row's history, and shown when it changed
 # nothing: another member of staff was faster.
 ACTIONS = {
     "run": (
@@ -70,14 +70,10 @@ class JobAdmin(ReadOnlyModelAdmin):
         row = self.get_object(request, pk)
         if row:
             is_done = act(row)
-            told = str(done if is_done else nothing)
+            level, result = (messages.SUCCESS, done) if is_done else (messages.INFO, nothing)
             if is_done:
-                self.log_change(request, row, told)
-            messages.add_message(
-                request,
-                messages.SUCCESS if is_done else messages.INFO,
-                f"{row}: {told}",
-            )
+                self.log_change(request, row, str(result))
+            messages.add_message(request, level, f"{row}: {result}")
         return HttpResponseRedirect(request.get_full_path())
 
     @admin.display(description=gettext_lazy("job"))
