@@ -15,7 +15,7 @@ from accounts.models import Purpose
 from accounts.sessions import pending
 from accounts.views.base import StepView
 from accounts.views.codes import ResendCodeView, name_attempt
-from backoffice import roles
+from backoffice import staff_auth
 from backoffice.code_views import BaseStaffCodeView, StaffStepMixin
 
 
@@ -36,7 +36,7 @@ class ChangeView(StaffStepMixin, StepView):
 
     def perform(self, form):
         """Check the password, send the code, and ask for it."""
-        challenge = roles.begin_change(
+        challenge = staff_auth.begin_change(
             self.request.user,
             form.cleaned_data["current"],
             new=form.cleaned_data.get("password", ""),
@@ -131,7 +131,7 @@ class PasswordCodeView(FinalCodeView):
     def use_code(self, code):
         """Change the password; this browser stays signed in, under a new session id (PWD-07)."""
         request = self.request
-        roles.change_password(
+        staff_auth.change_password(
             request.user,
             self.challenge,
             code,
@@ -146,7 +146,7 @@ class PasswordCodeView(FinalCodeView):
 
     def renew_session(self):
         user = self.request.user
-        pending.keep_signed_in(self.request, user, roles.staff_account_key(user))
+        pending.keep_signed_in(self.request, user, staff_auth.staff_account_key(user))
         super().renew_session()
 
 
@@ -172,7 +172,7 @@ class ContactCodeView(BaseStaffCodeView):
     def use_code(self, code):
         """Send the code to the new contact."""
         request, begun = self.request, self.pending
-        challenge = roles.begin_contact(
+        challenge = staff_auth.begin_contact(
             request.user,
             self.challenge,
             code,
@@ -207,7 +207,7 @@ class NewContactCodeView(FinalCodeView):
     def use_code(self, code):
         """Change the contact; this browser stays signed in, under a new session id."""
         request = self.request
-        roles.change_contact(
+        staff_auth.change_contact(
             request.user,
             self.challenge,
             code,

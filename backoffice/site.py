@@ -33,7 +33,7 @@ from accounts.sessions.store import STAFF_BACKEND
 from accounts.views import negotiation
 from accounts.views.base import AccessDenied
 from accounts.views.codes import ResendCodeView
-from backoffice import burst_alerts, job_states, own_account, roles
+from backoffice import burst_alerts, job_states, own_account, staff_auth
 from backoffice.code_views import BaseStaffCodeView, sentence
 from jobs.models import Job
 from jobs.registry import JOBS
@@ -70,7 +70,7 @@ class StaffSignInForm(AdminAuthenticationForm):
         """Count a try, then let Django check; the right password gives the try back."""
         visitor, name = pending.get_visitor(self.request), self.cleaned_data.get("username", "")
         try:
-            hits = roles.try_password(name, visitor=visitor)
+            hits = staff_auth.try_password(name, visitor=visitor)
         except TooOften as refusal:
             raise ValidationError(str(refusal.message)) from None
         try:
@@ -81,7 +81,7 @@ class StaffSignInForm(AdminAuthenticationForm):
                 "staff_sign_in_failed",
                 client=visitor.client,
                 identifier=identifier,
-                about=roles.browser_tried(hits),
+                about=staff_auth.browser_tried(hits),
             )
             raise
         refund(*hits)
@@ -104,7 +104,7 @@ class StaffPasswordView(LoginView):
         request, user = self.request, form.get_user()
         current = pending.get_challenge(request, Purpose.STAFF)
         try:
-            challenge = roles.send_code(user, current=current, client=request.session.client)
+            challenge = staff_auth.send_code(user, current=current, client=request.session.client)
         except (TooOften, ChannelDown) as refusal:
             client, contact = request.session.client, user.contacts[0]
             refusals.record_limit(refusal, client=client, identifier=contact, user=user)
@@ -140,7 +140,7 @@ class StaffCodeView(BaseStaffCodeView):
     def use_code(self, code):
         destination = self.pending.destination
         sign_in = partial(login_staff, self.request)
-        roles.sign_in_with_code(self.challenge, code, client=self.client, sign_in=sign_in)
+        staff_auth.sign_in_with_code(self.challenge, code, client=self.client, sign_in=sign_in)
         return self.redirect(url=destination)
 
     @property
@@ -264,5 +264,5 @@ def login_staff(request, user):
     request.session.staff = True
     login(request, user, backend=STAFF_BACKEND)
     request.session.reauthenticated_by, request.session.signed_in = user.primary, True
-    pending.trust_browser(request, user, roles.staff_account_key(user))
+    pending.trust_browser(request, user, staff_auth.staff_account_key(user))
     pending.write(request)

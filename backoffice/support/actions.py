@@ -20,7 +20,7 @@ from accounts.flows import notifications, passwords
 from accounts.identifiers import Identifier
 from accounts.models import Challenge, Pool, Purpose, SecurityEvent, User
 from accounts.sessions.client import ClientInfo
-from backoffice import roles
+from backoffice import staff_auth
 from ratelimits.engine import Limit, full_until, reset
 
 MAX_LOCKS = 1000
@@ -130,7 +130,7 @@ def full_limits(user: User) -> dict[Limit, datetime]:
 
 def password_limits(user: User) -> list[Limit]:
     """Return the limits that may keep a password of the user from being looked at."""
-    browsers = roles.tries_of_browsers if user.is_staff else passwords.tries_of_browsers
+    browsers = staff_auth.tries_of_browsers if user.is_staff else passwords.tries_of_browsers
     return [*lock_limits(user), *browsers(user)]
 
 

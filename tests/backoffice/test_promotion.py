@@ -9,7 +9,7 @@ from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, Session, User
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
-from backoffice import roles
+from backoffice import roles, staff_auth
 from tests.support.people import PASSWORD, Shopper, make_shopper, nowhere
 from tests.support.staff import code_of, knock, make_staff, sign_in_staff
 
@@ -138,8 +138,8 @@ def test_a_new_contact_of_staff_takes_nothing_from_a_colleague(client, db):  # C
     make_staff("boss")
     auditor = make_staff("audi")
     roles.set_role(auditor, "Auditor")
-    challenge = roles.begin_change(auditor, "a long staff secret", visitor=Visitor(HERE))
-    contact = roles.begin_contact(
+    challenge = staff_auth.begin_change(auditor, "a long staff secret", visitor=Visitor(HERE))
+    contact = staff_auth.begin_contact(
         auditor,
         challenge,
         challenge.code,

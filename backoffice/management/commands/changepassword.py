@@ -4,7 +4,7 @@ import getpass
 
 from django.contrib.auth.management.commands import changepassword
 
-from backoffice import roles
+from backoffice import staff_auth
 from backoffice.management import usernames
 
 
@@ -18,6 +18,6 @@ class Command(changepassword.Command):
         username = options["username"] or getpass.getuser()
         done = super().handle(*args, **options | {"username": username})
         user = usernames.find(username)
-        roles.record_password_set(user)
+        staff_auth.record_password_set(user)
         self.stdout.write(f"Whoever was signed in must sign in anew: {usernames.shown(user)}")
         return done

@@ -4,7 +4,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import IntegrityError
 
 from accounts import identifiers
-from backoffice import roles
+from backoffice import roles, staff_auth
 from backoffice.management import usernames
 
 
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         user = usernames.find(username, is_staff=True)
         try:
             found = identifiers.parse(contact)
-            roles.set_contact(user, found)
+            staff_auth.set_contact(user, found)
         except identifiers.InvalidIdentifier as problem:
             raise CommandError(str(problem)) from None
         except IntegrityError:
