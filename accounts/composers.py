@@ -38,6 +38,13 @@ NEWS = {
         gettext_lazy("New sign-in"),
         gettext_lazy("Somebody signed in to your account in a browser that is new to us."),
     ),
+    "token_replayed": (
+        gettext_lazy("An app was signed out to be safe"),
+        gettext_lazy(
+            "A key of an app in which you were signed in was used twice, which happens when somebody has copied it. "
+            "We signed that app out; sign in to it again."
+        ),
+    ),
     "password_changed": (
         gettext_lazy("Your password was changed"),
         gettext_lazy(

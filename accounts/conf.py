@@ -73,6 +73,11 @@ BREACHED_PASSWORDS_URL = env.str("BREACHED_PASSWORDS_URL", "")
 # Sessions, and who is believed about the address of a client.
 SESSION_IDLE = _seconds("SESSION_IDLE", 14 * 86400)
 SESSION_ABSOLUTE = _seconds("SESSION_ABSOLUTE", 30 * 86400)
+# Apps: how long one may stay away, and be signed in at most; and how long the answer to a refresh is given again.
+APP_SESSION_IDLE = _seconds("APP_SESSION_IDLE", 30 * 86400)
+APP_SESSION_ABSOLUTE = _seconds("APP_SESSION_ABSOLUTE", 180 * 86400)
+REFRESH_GRACE = _seconds("REFRESH_GRACE", 30)
+API_ACCESS_TTL = _seconds("API_ACCESS_TTL", 600)
 STAFF_SESSION_IDLE = _seconds("STAFF_SESSION_IDLE", 1800)
 STAFF_SESSION_ABSOLUTE = _seconds("STAFF_SESSION_ABSOLUTE", 12 * 3600)
 STAFF_LOGINS_PER_IP = parse_rates(env.str("STAFF_LOGINS_PER_IP", "30/10m"))
@@ -89,10 +94,12 @@ WEBHOOK_FAILURES_PER_IP = parse_rates(env.str("WEBHOOK_FAILURES_PER_IP", "60/10m
 # From the right password to the code at the staff's door.
 STAFF_CODE_WITHIN = _seconds("STAFF_CODE_WITHIN", 1800)
 
-# From how many on staff hear of locked passwords, codes sent, used codes that are typed again, and limits (LOG-06).
+# From how many on staff hear of locked passwords, codes sent, used codes that are typed again, refresh
+# tokens used twice, and limits (LOG-06).
 ALERT_LOCKS = parse_rate(env.str("ALERT_LOCKS", "20/10m"))
 ALERT_CODES = parse_rate(env.str("ALERT_CODES", "2000/10m"))
 ALERT_REPLAYS = parse_rate(env.str("ALERT_REPLAYS", "20/10m"))
+ALERT_TOKENS = parse_rate(env.str("ALERT_TOKENS", "5/10m"))
 ALERT_LIMITS = parse_rate(env.str("ALERT_LIMITS", "2000/10m"))
 
 # How long rows are kept that nobody needs any more (LOG-06). Sessions go when they end; messages: MESSAGES_KEPT.

@@ -204,6 +204,13 @@ class SignedOut(Refused):
     message = gettext_lazy("You are signed out. Sign in again to go on.")
 
 
+class TokenNotValid(Refused):
+    """A token of an app that is forged, too old, replaced, or of a session that has ended: it is never said which."""
+
+    status = 401
+    message = gettext_lazy("This token is no longer valid. Sign in again.")
+
+
 class ContactKept(Refused):
     """A contact that cannot be changed so: it is the only one, or it is the account's already."""
 

@@ -1,4 +1,5 @@
-"""What staff must hear of soon: bursts of locked passwords, of codes, of used codes typed again, of limits (LOG-06)."""
+"""What staff must hear of soon: bursts of locked passwords, of codes, of used codes typed again, of refresh
+tokens used twice, of limits (LOG-06)."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -24,6 +25,7 @@ BURSTS: dict[str, tuple[str, Rate]] = {
     "password_locked": ("many_passwords_locked", conf.ALERT_LOCKS),
     "code_sent": ("many_codes_sent", conf.ALERT_CODES),
     "code_replay": ("used_codes_typed_again", conf.ALERT_REPLAYS),
+    "token_replayed": ("refresh_tokens_used_twice", conf.ALERT_TOKENS),
     "limit_hit": ("limits_hit_often", conf.ALERT_LIMITS),
 }
 MINUTE = timedelta(minutes=1)

@@ -18,11 +18,15 @@ SECRET_KEY_FALLBACKS = env.list("SECRET_KEY_FALLBACKS", default=[])
 CODE_KEYS = [bytes.fromhex(key) for key in env.list("CODE_KEYS")]
 # So have fingerprints, by which limits, locks and the audit know people: the first writes, all are looked up.
 FINGERPRINT_KEYS = [bytes.fromhex(key) for key in env.list("FINGERPRINT_KEYS")]
+# So have the tokens of apps (P-256, PKCS8 in base64): the first signs, all verify. With DEBUG on none is needed.
+TOKEN_KEYS = env.list("TOKEN_KEYS", default=[])
 # Provider credentials are sealed with the first (Fernet keys); all open them.
 VAULT_KEYS = env.list("VAULT_KEYS", default=[])
 
 SITE_NAME = env.str("SITE_NAME", "Storefront")
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000" if DEBUG else environ.Env.NOTSET).rstrip("/")
+# Whom access tokens are for: other services of the shop compare it.
+API_AUDIENCE = env.str("API_AUDIENCE", "") or SITE_URL
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else [])
 
 # Applications
@@ -46,6 +50,7 @@ INSTALLED_APPS = [
     "jobs",
     # After Django's own, of whose signal it takes itself out.
     "accounts",
+    "api",
     "demo",
     "storefront",
 ]

@@ -11,6 +11,12 @@ os.environ.update(
         "SECRET_KEY": "only for tests, long enough to be one: 0123456789abcdefghijklmnopqrstuvwxyz",
         "CODE_KEYS": bytes(range(1, 33)).hex(),
         "FINGERPRINT_KEYS": bytes(range(101, 133)).hex(),
+        # A key of P-256 that everybody may know.
+        "TOKEN_KEYS": (
+            "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgRkdISUpLTE1O"
+            "T1BRUlNUVVZXWFlaW1xdXl9gYWJjZGWhRANCAAQoptRGhuiDT2rNKjcOf52l"
+            "ZLQuteRJg2hfDR44flbKKzMI-umbNlXW8H1NG_9A7Q9rCG2fGGTO-P0k-yxb7djD"
+        ),
         "SITE_URL": "https://shop.example",
         "ALLOWED_HOSTS": "testserver,shop.example",
         "DEFAULT_FROM_EMAIL": "Storefront <hello@shop.example>",

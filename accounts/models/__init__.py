@@ -17,13 +17,14 @@ from accounts.models.security_events import (
     SecurityEventQuerySet,
     WrittenOnce,
 )
-from accounts.models.sessions import Session
+from accounts.models.sessions import Client, Session
 from accounts.models.sms_countries import EVERYWHERE, SmsCountry
 from accounts.models.users import FormerUsername, User
 
 __all__ = [
     "ANONYMOUS_PURPOSES",
     "Challenge",
+    "Client",
     "EVENT_WORDS",
     "EVERYWHERE",
     "FormerUsername",

@@ -37,6 +37,7 @@ EVENT_WORDS = {
     "data_downloaded": _("Your data was downloaded"),
     "deletion_asked": _("Deletion of the account was asked for"),
     "deletion_undone": _("Deletion of the account was undone"),
+    "token_replayed": _("A key of an app was used twice: the app was signed out"),
     "staff_signed_in": _("Sign-in to the staff pages"),
     "staff_recovery_sent": _("Our staff sent you a link for a new password"),
     "staff_ended_sessions": _("Our staff signed out all devices"),

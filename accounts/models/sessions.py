@@ -1,6 +1,7 @@
-"""Sessions as rows of our own: whose, from where, since when."""
+"""Sessions as rows of our own: whose, from where, since when, and which client holds them."""
 
 import secrets
+from datetime import timedelta
 from importlib import import_module
 
 from django.conf import settings
@@ -8,11 +9,24 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import F
 from django.db.models.functions import Least, Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from accounts import conf
+from accounts import characters, conf
 from accounts.sessions.client import ClientInfo
 from jobs.clock import ReadAtMixin
+
+# How long a session may be in use before its row says so again.
+TOUCH_EVERY = timedelta(minutes=5)
+APP_NAME_MAX = 40
+
+
+class Client(models.TextChoices):
+    """What holds a session: a browser its key, an app tokens; an app that is not signed in yet a handle."""
+
+    BROWSER = "browser", _("browser")
+    APP = "app", _("app")
+    PENDING = "pending", _("app in the middle of a journey")
 
 
 def new_name() -> str:
@@ -20,7 +34,12 @@ def new_name() -> str:
 
 
 class Session(ReadAtMixin, AbstractBaseSession):
-    """One browser that is signed in, or in the middle of a journey."""
+    """One browser or app that is signed in, or in the middle of a journey.
+
+    A cookie opens rows of browsers alone. An app's row is one family of refresh tokens: each refresh counts
+    `generation` up, and the tokens are worked out from `seed`. Its `session_data` is what its user's
+    `get_session_auth_hash` was.
+    """
 
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -53,6 +72,20 @@ class Session(ReadAtMixin, AbstractBaseSession):
     reauthenticated_by = models.CharField(
         _("reauthenticated by"), max_length=8, blank=True, db_default=""
     )
+    client = models.CharField(
+        _("client"),
+        max_length=8,
+        choices=Client.choices,
+        default=Client.BROWSER,
+        db_default=Client.BROWSER,
+    )
+    # What the tokens of an app call its session: it opens nothing.
+    public_id = models.UUIDField(null=True, unique=True, editable=False)
+    seed = models.BinaryField(null=True, max_length=20)
+    generation = models.PositiveIntegerField(default=0, db_default=0)
+    rotated_at = models.DateTimeField(_("last refresh"), null=True)
+    # The name that the app gave itself, cut and cleaned.
+    app = models.CharField(_("app"), max_length=APP_NAME_MAX, blank=True, db_default="")
 
     class Meta:
         verbose_name = _("session")
@@ -69,19 +102,49 @@ class Session(ReadAtMixin, AbstractBaseSession):
                 condition=models.Q(user__isnull=True) & ~models.Q(other_challenges=""),
             ),
         ]
+        constraints = [
+            models.CheckConstraint(
+                condition=~models.Q(client="app")
+                | models.Q(user__isnull=False, public_id__isnull=False, seed__isnull=False),
+                name="session_of_app_has_tokens",
+            ),
+        ]
 
     @classmethod
     def get_session_store_class(cls):
         return import_module(settings.SESSION_ENGINE).SessionStore
 
-    def touch(self):
+    def touch(self) -> None:
         """Note that the session is in use, so that it idles from now (SES-07)."""
-        ends = session_end(staff=bool(self.user and self.user.is_staff))
+        if self.client == Client.APP:
+            ends = app_session_end()
+        else:
+            ends = session_end(staff=bool(self.user and self.user.is_staff))
         Session.objects.filter(pk=self.pk).update(last_used_at=Now(), expire_date=ends)
 
     @property
+    def is_touch_due(self):
+        """Whether it is time to note again that the session is in use."""
+        return self.last_used_at < self.read_at - TOUCH_EVERY
+
+    @property
     def device(self):
-        return ClientInfo(agent=self.agent).device
+        """The browser and system, or the app and system, in words for people; "" if nothing is known."""
+        client = ClientInfo(agent=self.agent)
+        if self.client != Client.APP:
+            return client.device
+        app = self._app_name
+        if not client.system:
+            return app
+        return gettext("%(app)s on %(system)s") % {"app": app, "system": client.system}
+
+    @property
+    def _app_name(self):
+        name = characters.isolated(self.app)
+        # Some call themselves an app already.
+        if not name or name.casefold().endswith("app"):
+            return name or gettext("An app")
+        return gettext("%(name)s app") % {"name": name}
 
     @property
     def is_recently_authenticated(self):
@@ -96,3 +159,8 @@ def session_end(*, staff):
     idle = conf.STAFF_SESSION_IDLE if staff else conf.SESSION_IDLE
     whole = conf.STAFF_SESSION_ABSOLUTE if staff else conf.SESSION_ABSOLUTE
     return Least(Now() + idle, F("signed_in_at") + whole)
+
+
+def app_session_end():
+    """The same for the session of an app."""
+    return Least(Now() + conf.APP_SESSION_IDLE, F("signed_in_at") + conf.APP_SESSION_ABSOLUTE)

@@ -6,6 +6,7 @@ from datetime import datetime
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager, PermissionsMixin
 from django.db import IntegrityError, models, transaction
 from django.db.models.functions import Lower, Now
+from django.utils.crypto import constant_time_compare
 from django.utils.translation import gettext_lazy as _
 
 from accounts import characters, conf, identifiers
@@ -156,6 +157,11 @@ class User(AbstractBaseUser, PermissionsMixin):
     def check_password(self, raw_password: str | None) -> bool:
         """Compare the password in its one spelling; Django's backend comes this way."""
         return super().check_password(raw_password and characters.opaque(raw_password))
+
+    def is_session_auth_hash(self, kept: str) -> bool:
+        """Whether a session that keeps this hash began with today's password: a new one ends those before it."""
+        hashes = [self.get_session_auth_hash(), *self.get_session_auth_fallback_hash()]
+        return any(constant_time_compare(kept, each) for each in hashes)
 
     @staticmethod
     def verified_columns(identifier: Identifier) -> dict[str, object]:

@@ -60,8 +60,13 @@ class ClientInfo:
     @property
     def device(self) -> str:
         """The browser and system in words of ours, like "Chrome on Linux", or ""."""
-        known = [_first(BROWSERS, self.agent), _first(SYSTEMS, self.agent)]
+        known = [_first(BROWSERS, self.agent), self.system]
         return " on ".join(word for word in known if word)
+
+    @property
+    def system(self) -> str:
+        """The system alone, like "Android", or ""."""
+        return _first(SYSTEMS, self.agent)
 
 
 def client_info(request: HttpRequest) -> ClientInfo:

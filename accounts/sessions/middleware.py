@@ -1,14 +1,11 @@
 """Django's session and authentication middleware, taught our session rows."""
 
-from datetime import timedelta
-
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY, middleware
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware as DjangoSessionMiddleware
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
-from django.utils.crypto import constant_time_compare
 from django.utils.functional import SimpleLazyObject
 
 from accounts import conf, outages
@@ -16,7 +13,6 @@ from accounts.sessions import opened_links
 from accounts.sessions.client import client_info
 from accounts.sessions.store import STAFF_BACKEND
 
-TOUCH_EVERY = timedelta(minutes=5)
 SERVER_ERROR = 500
 
 
@@ -64,12 +60,7 @@ class AuthenticationMiddleware(middleware.AuthenticationMiddleware):
 def _is_used(request):
     """Whether somebody is signed in here, and it is time to note that: not a member of staff in the shop."""
     row = request.session.row
-    return (
-        row
-        and row.user_id
-        and row.last_used_at < row.read_at - TOUCH_EVERY
-        and request.user.is_authenticated
-    )
+    return row and row.user_id and row.is_touch_due and request.user.is_authenticated
 
 
 def _hand_over(request, response):
@@ -123,6 +114,5 @@ def _user(request):
     came_as_staff = session.get(BACKEND_SESSION_KEY) == STAFF_BACKEND
     if not user.is_staff == came_as_staff == request.path.startswith(reverse("admin:index")):
         return AnonymousUser()
-    hashes = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
-    kept = session.get(HASH_SESSION_KEY, "")
-    return user if any(constant_time_compare(kept, each) for each in hashes) else AnonymousUser()
+    is_theirs = user.is_session_auth_hash(session.get(HASH_SESSION_KEY, ""))
+    return user if is_theirs else AnonymousUser()

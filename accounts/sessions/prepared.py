@@ -13,7 +13,8 @@ Row = TypeVar("Row", bound=models.Model)
 class Compiled(Generic[Row]):
     """A query for one row, of which one value changes: `Compiled(lambda value: ...).first(value)`.
 
-    Everything else in it must be the same each time. Rows come with what `select_related` and `annotate` name.
+    It is asked for first; everything else must be the same each time. Rows come with what `select_related` and
+    `annotate` name.
     """
 
     def __init__(self, query: Callable[[str], models.QuerySet[Row]]) -> None:
@@ -28,7 +29,7 @@ class Compiled(Generic[Row]):
         if reader is None:
             reader = self._readers[connection] = _Reader(self._query(value))
         with connection.cursor() as cursor:
-            cursor.execute(reader.sql, [value])
+            cursor.execute(reader.sql, [value, *reader.constants])
             found = cursor.fetchone()
         return reader.row(found) if found else None
 
@@ -39,8 +40,8 @@ class _Reader:
     def __init__(self, query: models.QuerySet[Any]) -> None:
         self._model, self._database = query.model, query.db
         self._compiler = compiler = query.query.get_compiler(query.db)
-        # One value changes, and it must be the only parameter.
-        self.sql, (_value,) = compiler.as_sql()
+        # One value changes: the first parameter.
+        self.sql, (_value, *self.constants) = compiler.as_sql()
         chosen, info = compiler.select, compiler.klass_info
         self._own = slice(info["select_fields"][0], info["select_fields"][-1] + 1)
         self._names = [column[0].target.attname for column in chosen[self._own]]

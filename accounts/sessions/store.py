@@ -11,7 +11,7 @@ from django.core import signing
 from django.db.models.functions import Now
 
 from accounts import conf
-from accounts.models import Session
+from accounts.models import Client, Session
 from accounts.models.sessions import session_end
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.prepared import Compiled
@@ -35,7 +35,9 @@ OUR_KEY = re.compile(r"[0-9a-f]{40}")
 
 BY_KEY = Compiled(
     lambda key: (
-        Session.objects.filter(session_key=key, expire_date__gt=Now())  # type: ignore[no-redef]
+        Session.objects.filter(session_key=key)  # type: ignore[no-redef]
+        # No cookie opens what an app holds.
+        .filter(client=Client.BROWSER, expire_date__gt=Now())
         .select_related("user", "challenge")
         .annotate(read_at=Now())
     )

@@ -29,6 +29,7 @@ WORDS = EVENT_WORDS | {
     "password_changed": gettext_lazy("The password was changed"),
     "code_sent": gettext_lazy("A code or a link was sent"),
     "reauthenticated": gettext_lazy("Somebody confirmed who they are"),
+    "token_replayed": gettext_lazy("A refresh token was used twice: the app was signed out"),
     "data_downloaded": gettext_lazy("The data was downloaded"),
     "duplicate_registration": gettext_lazy("Somebody tried to register a taken address"),
     "number_refused": gettext_lazy("A number that is not texted was refused"),

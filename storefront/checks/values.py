@@ -33,6 +33,10 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "TRUSTED_BROWSER_TTL": (DAY, 400 * DAY),  # no browser keeps a cookie for longer
     "SESSION_IDLE": (5 * MINUTE, 30 * DAY),
     "SESSION_ABSOLUTE": (5 * MINUTE, 90 * DAY),
+    "APP_SESSION_IDLE": (HOUR, 90 * DAY),
+    "APP_SESSION_ABSOLUTE": (HOUR, 400 * DAY),
+    "REFRESH_GRACE": (1, 2 * MINUTE),  # a copied token is one for that long
+    "API_ACCESS_TTL": (MINUTE, HOUR),  # what other services go by when a session has ended
     "STAFF_SESSION_IDLE": (MINUTE, HOUR),
     "STAFF_SESSION_ABSOLUTE": (MINUTE, DAY),
     "STAFF_CODE_WITHIN": (MINUTE, HOUR),

@@ -9,7 +9,7 @@ from django.db import models
 
 from storefront import BASE_DIR
 
-OURS = ("accounts", "backoffice", "demo", "jobs", "messaging", "ratelimits", "storefront")
+OURS = ("accounts", "api", "backoffice", "demo", "jobs", "messaging", "ratelimits", "storefront")
 SOURCES = [
     *(path for app in OURS for path in (BASE_DIR / app).rglob("*.py")),
 ]

@@ -16,8 +16,8 @@ from django.db import (
 from django.db.models.functions import Now
 
 from accounts.models import Session
+from accounts.models.sessions import TOUCH_EVERY
 from accounts.outages import is_outage
-from accounts.sessions.middleware import TOUCH_EVERY
 from tests.support.people import PASSWORD, Shopper
 from tests.support.staff import Member, make_staff, sign_in_staff
 

@@ -52,6 +52,7 @@ REFUSALS = {
     "staff password, too often": errors.StaffPasswordLocked(SOON, asked_at=NOW),
     "password, too often": errors.PasswordLocked(SOON, asked_at=NOW),
     "signed out": errors.SignedOut(),
+    "token": errors.TokenNotValid(),
     "only contact": errors.ContactKept(),
     "same email": errors.ContactKept(str(contacts.ALREADY["email"])),
     "same number": errors.ContactKept(str(contacts.ALREADY["phone"])),

@@ -215,7 +215,7 @@ def time_passes(**span):
     back = timedelta(**span)
     moments = {
         Challenge: ["created_at", "sent_at", "expires_at", "link_expires_at"],
-        Session: ["created_at", "signed_in_at", "last_used_at", "expire_date"],
+        Session: ["created_at", "signed_in_at", "last_used_at", "expire_date", "rotated_at"],
         OutboxMessage: ["created_at", "due_at", "expires_at"],
         SmsCountry: ["since", "closed_until"],
     }

@@ -1,0 +1,1 @@
+"""How programs talk to the shop, on the same flows, forms and limits as the pages."""

@@ -1,0 +1,1 @@
+"""What each call does: plain functions that know no HTTP."""
