@@ -242,6 +242,7 @@ def test_a_fault_is_told_from_a_refusal(server, kind, action, outcome, fault):  
     assert len(server.requests) == 1
 
 
+@pytest.mark.sample(8)
 @pytest.mark.parametrize("kind", APIS)
 @pytest.mark.parametrize("action", ["hang", "drip"])
 def test_nobody_is_waited_for_past_the_deadline(server, monkeypatch, kind, action):  # OUT-05
