@@ -36,7 +36,7 @@ DEVICE_NOTICES_PER_HOUR = 5
 NEWS = {
     "new_device": (
         gettext_lazy("New sign-in"),
-        gettext_lazy("Somebody signed in to your account in a browser that is new to us."),
+        gettext_lazy("Somebody signed in to your account on a device that is new to us."),
     ),
     "token_replayed": (
         gettext_lazy("An app was signed out to be safe"),

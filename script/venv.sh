@@ -61,10 +61,15 @@ random_keys() {
 import base64
 import secrets
 
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
+signs = ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
 print(f"SECRET_KEY={secrets.token_urlsafe(50)}")
 print(f"CODE_KEYS={secrets.token_hex(32)}")
 print(f"FINGERPRINT_KEYS={secrets.token_hex(32)}")
 print(f"VAULT_KEYS={base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()}")
+print(f"TOKEN_KEYS={base64.urlsafe_b64encode(signs).decode()}")
 PYTHON
 }
 
@@ -75,7 +80,7 @@ setting() { python -c 'import os, sys, storefront; print(os.environ.get(sys.argv
 ensure_env() {
     if [ "${ENV_FILE-.env}" != .env ]; then return; fi
     if [ -e .env ]; then
-        ! grep -qs '^DEBUG=1' .env || add_new_keys
+        ! grep -qs '^DEBUG=1' .env || add_new_keys .env
         return
     fi
     (
@@ -90,12 +95,13 @@ ensure_env() {
     echo "Wrote .env with new keys for development." >&2
 }
 
+# add_new_keys FILE
 add_new_keys() {
     local line
     while read -r line; do
-        grep -qs "^${line%%=*}=" .env && continue
-        [ -z "$(tail -c 1 .env)" ] || echo >> .env
-        echo "$line" >> .env
-        echo "Added ${line%%=*} to .env." >&2
+        grep -qs "^${line%%=*}=" "$1" && continue
+        [ -z "$(tail -c 1 "$1")" ] || echo >> "$1"
+        echo "$line" >> "$1"
+        echo "Added ${line%%=*} to $1." >&2
     done < <(random_keys)
 }

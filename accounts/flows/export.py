@@ -13,7 +13,7 @@ PERSON = (
 ).split()
 CHALLENGE = "purpose kind address device sends created_at sent_at expires_at verified_at cancelled_at".split()
 SESSION = (
-    "ip agent signed_in_at last_used_at reauthenticated_at reauthenticated_by expire_date".split()
+    "client app ip agent signed_in_at last_used_at reauthenticated_at reauthenticated_by expire_date".split()
 )
 EVENT = "kind at identifier_kind ip agent".split()
 

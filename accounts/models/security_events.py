@@ -15,7 +15,7 @@ EVENT_WORDS = {
     "username_changed": _("Your username was changed"),
     "signed_in": _("Sign-in"),
     "signed_out": _("Sign-out"),
-    "new_device": _("The browser was new to us"),
+    "new_device": _("The device was new to us"),
     "sign_in_failed": _("Somebody tried a wrong password"),
     "password_locked": _("Too many wrong passwords: paused for a while"),
     "code_sent": _("A code was sent"),

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprints
-from accounts.models import EVENT_WORDS, Challenge, Purpose, SecurityEvent
+from accounts.models import EVENT_WORDS, Challenge, Client, Purpose, SecurityEvent
 from backoffice.badges import OFF, badge, status_badge
 from backoffice.provider_names import NAME, ProviderNames
 from backoffice.support import challenge_status
@@ -190,5 +190,6 @@ def _challenge_entry(challenge):
 def _session_entry(session):
     words = _("Signed in since %(began)s UTC, last used")
     facts = {"began": f"{session.signed_in_at:%Y-%m-%d %H:%M}"}
+    name = _("app") if session.client == Client.APP else _("session")
     about = " · ".join(part for part in (session.device, session.ip) if part)
-    return Entry(session.last_used_at, words % facts, badge(OFF, _("session")), (about,))
+    return Entry(session.last_used_at, words % facts, badge(OFF, name), (about,))

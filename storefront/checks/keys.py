@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from django.conf import settings
 
+from api import tokens
 from messaging.credentials import vault
 from storefront.checks.startup import error, register
 
@@ -15,6 +16,7 @@ SECRET_LENGTH, METRICS_TOKEN_LENGTH, DIFFERENT = 50, 32, 5
 
 MAKE_IT_LONGER = "Make one with: python -c 'import secrets; print(secrets.token_urlsafe(50))'"
 MAKE_A_VAULT_KEY = "Make one with: python -c 'import cryptography.fernet as f; print(f.Fernet.generate_key().decode())'"
+MAKE_A_TOKEN_KEY = "Make one with: python manage.py token_keys new"  # noqa: S105  a hint
 MAKE_A_KEY = "Make one with: python -c 'import secrets; print(secrets.token_hex(32))'"
 
 
@@ -49,6 +51,19 @@ def vault_keys_are_random(app_configs, **kwargs):
 
 
 @register
+def token_keys_sign(app_configs, **kwargs):
+    """Tokens of apps need keys that sign; only while developing one is worked out from SECRET_KEY."""
+    if not settings.TOKEN_KEYS and not settings.DEBUG:
+        yield error("E037", "TOKEN_KEYS is empty: no app could sign in.", MAKE_A_TOKEN_KEY)
+    secrets = list(map(_token_secret, settings.TOKEN_KEYS))
+    if not all(secrets):
+        told = "TOKEN_KEYS holds something that is no key of P-256 in PKCS8 and base64."
+        yield error("E038", told, MAKE_A_TOKEN_KEY)
+    if any(secret and _is_plain(secret) for secret in secrets):
+        yield error("E039", "TOKEN_KEYS holds a plain key.", MAKE_A_TOKEN_KEY)
+
+
+@register
 def production_has_secrets(app_configs, **kwargs):
     """With DEBUG off: nothing that a stranger may guess (COD-03)."""
     if settings.DEBUG:
@@ -60,6 +75,14 @@ def production_has_secrets(app_configs, **kwargs):
     if token and (len(token) < METRICS_TOKEN_LENGTH or _is_plain(token)):
         told = f"METRICS_TOKEN needs {METRICS_TOKEN_LENGTH} random characters or more."
         yield error("E017", told, "Or leave it out: /metrics then answers nobody.")
+
+
+def _token_secret(text: str) -> bytes:
+    """The secret number of one of TOKEN_KEYS, or nothing."""
+    try:
+        return tokens.read_key(text).secret
+    except ValueError:
+        return b""
 
 
 def _is_plain(key: str | bytes) -> bool:
@@ -83,6 +106,7 @@ def _same_keys() -> Iterator[tuple[str, str]]:
 def _every_key() -> Iterator[tuple[str, bytes]]:
     for name in ("CODE_KEYS", "FINGERPRINT_KEYS"):
         yield from ((name, key) for key in getattr(settings, name))
+    yield from (("TOKEN_KEYS", key) for key in map(_token_secret, settings.TOKEN_KEYS) if key)
     for name, texts in (
         ("VAULT_KEYS", settings.VAULT_KEYS),
         ("SECRET_KEY", [settings.SECRET_KEY]),

@@ -247,8 +247,14 @@ def test_the_keys_are_apart(settings):
 @pytest.mark.parametrize(
     ("before", "added"),
     [
-        ("DEBUG=1\nSECRET_KEY=mine\nCODE_KEYS=ab", {"FINGERPRINT_KEYS", "VAULT_KEYS"}),
-        ("DEBUG=1\nFINGERPRINT_KEYS=ab\nSECRET_KEY=mine\nCODE_KEYS=ab\nVAULT_KEYS=\n", set()),
+        (
+            "DEBUG=1\nSECRET_KEY=mine\nCODE_KEYS=ab",
+            {"FINGERPRINT_KEYS", "VAULT_KEYS", "TOKEN_KEYS"},
+        ),
+        (
+            "DEBUG=1\nFINGERPRINT_KEYS=ab\nSECRET_KEY=mine\nCODE_KEYS=ab\nVAULT_KEYS=\nTOKEN_KEYS=\n",
+            set(),
+        ),
         # The keys of a production are shared by all of its machines: none is made up on one.
         ("DEBUG=0\nSECRET_KEY=mine\nCODE_KEYS=ab\n", set()),
     ],

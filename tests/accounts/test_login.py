@@ -899,7 +899,7 @@ def test_the_owner_is_told_of_a_new_browser(owner, postbox):
 
     message = postbox.messages(EMAIL)[0]
     assert message["subject"] == "Storefront: New sign-in"
-    assert "Somebody signed in to your account in a browser that is new to us." in message["text"]
+    assert "Somebody signed in to your account on a device that is new to us." in message["text"]
     assert "Firefox on Windows" in message["text"]
     assert re.search(r"https://shop\.example/not-me/\?token=\S+", message["text"])
 

@@ -42,6 +42,7 @@ def happens(kind, times, ago=timedelta()):
         ("password_locked", "many_passwords_locked"),
         ("code_sent", "many_codes_sent"),
         ("code_replay", "used_codes_typed_again"),
+        ("token_replayed", "refresh_tokens_used_twice"),
         ("limit_hit", "limits_hit_often"),
     ],
 )

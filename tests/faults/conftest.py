@@ -17,6 +17,7 @@ import pytest
 import redis
 from cryptography.fernet import Fernet
 
+from api.tokens import new_key
 from storefront import BASE_DIR
 from tests.faults.parts import HOST, Line, PostOffice, Process, Shell, Shopper, free_port, wait_for
 from tests.support.provider_server import ProviderServer
@@ -101,6 +102,7 @@ def environment(home, database_url, servers, line, post_office):
         "SECRET_KEY": secrets.token_urlsafe(50),
         "CODE_KEYS": secrets.token_hex(32),
         "FINGERPRINT_KEYS": secrets.token_hex(32),
+        "TOKEN_KEYS": new_key(),
         "SITE_URL": f"https://{HOST}",
         "ALLOWED_HOSTS": HOST,
         "TRUSTED_PROXY_COUNT": "1",

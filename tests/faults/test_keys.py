@@ -11,11 +11,12 @@ from collections import Counter
 import pytest
 from cryptography.fernet import Fernet
 
+from api.tokens import new_key
 from tests.faults.parts import CODE, Shopper, free_port, wait_for
 from tests.support.invariants import violated
 
 PASSWORD = "correct horse battery"
-LISTS = ["CODE_KEYS", "FINGERPRINT_KEYS", "VAULT_KEYS"]
+LISTS = ["CODE_KEYS", "FINGERPRINT_KEYS", "TOKEN_KEYS", "VAULT_KEYS"]
 # So long two processes differ in what they know, in each step.
 MIXED_SECONDS = 1.5
 PREFIX = "+44740013"
@@ -27,6 +28,7 @@ def new_keys():
         "SECRET_KEY": secrets.token_urlsafe(50),
         "CODE_KEYS": secrets.token_hex(32),
         "FINGERPRINT_KEYS": secrets.token_hex(32),
+        "TOKEN_KEYS": new_key(),
         "VAULT_KEYS": Fernet.generate_key().decode(),
     }
 

@@ -12,6 +12,8 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 
@@ -28,6 +30,11 @@ SOUND = {
     "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
     "CODE_KEYS": bytes(range(2, 34)).hex(),
     "FINGERPRINT_KEYS": bytes(range(102, 134)).hex(),
+    "TOKEN_KEYS": (
+        "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgUFFSU1RVVldYWVpbXF1eX2BhYmNkZWZn"
+        "aGlqa2xtbm-hRANCAAS3nj19z6PxEYH0byR69WwGew71MlD8GOm-gsI-b4M_7okkcEFjeoZEL0WLeKXE"
+        "OWC7rMw-sUyJ5a6a2vT3lFUw"
+    ),
     "SITE_URL": "https://shop.example",
     "ALLOWED_HOSTS": "shop.example",
     "REDIS_URL": "redis://127.0.0.1:1/0",
@@ -52,6 +59,7 @@ UNSAFE = {
     "METRICS_TOKEN": "a",
     "REAUTH_WINDOW": "99999999",
     "FINGERPRINT_KEYS": "33" * 16,
+    "TOKEN_KEYS": "no-key",
     "PROVIDER_NETWORKS": "the relay",
     "LOGIN_FAILURES": "1000/1m",
     "BOT_CHECK": "nothing.here",
@@ -62,6 +70,7 @@ UNSENT = {"EMAIL_URL": "consolemail://", "SITE_URL": "https://boss:secret@shop.e
 TOLD = {
     "no way for texts": "SMS_URL names no provider of texts",
     "keys that open nothing": "VAULT_KEYS holds something that is not a Fernet key",
+    "a key that signs nothing": "TOKEN_KEYS holds something that is no key of P-256",
     "short codes": "CODE_LENGTH must be 6, 7 or 8",
     "long-lived codes": "CODE_TTL must be 600 seconds at most",
     "too many guesses": "Lower CODE_GUESSES_PER_ID",
@@ -152,7 +161,7 @@ def test_a_sound_site_starts(started):
 
 
 def test_a_site_starts_from_the_example_with_keys_of_its_own(started, tmp_path):  # promise 1.25
-    filled = {name: SOUND[name] for name in ("SECRET_KEY", "CODE_KEYS", "FINGERPRINT_KEYS")}
+    filled = {name: SOUND[name] for name in SOUND if name.endswith(("_KEY", "_KEYS"))}
     settings_file = tmp_path / "production.env"
     example = (ROOT / ".env.example").read_text()
     for name, value in filled.items():
@@ -384,6 +393,13 @@ def _vault_key(key):
     return urlsafe_b64encode(key).decode()
 
 
+def _token_key(key, curve=None):
+    private = ec.derive_private_key(int.from_bytes(key), curve or ec.SECP256R1())
+    how = (Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+    return urlsafe_b64encode(private.private_bytes(*how)).decode()
+
+
+TOKEN_KEY = _token_key(KEY)
 GOOD = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 CASES = {
     "a short secret": ({"SECRET_KEY": GOOD[:49]}, "E015"),
@@ -418,6 +434,12 @@ CASES = {
         {"VAULT_KEYS": [_vault_key(KEY)], "FINGERPRINT_KEYS": [KEY]},
         "E014",
     ),
+    "no keys of tokens": ({"TOKEN_KEYS": []}, "E037"),
+    "one that is none": ({"TOKEN_KEYS": [TOKEN_KEY, "MIGH"]}, "E038"),
+    "one in other letters": ({"TOKEN_KEYS": [f"\u00e9{TOKEN_KEY}"]}, "E038"),
+    "one of another curve": ({"TOKEN_KEYS": [_token_key(KEY, ec.SECP256K1())]}, "E038"),
+    "the smallest of all": ({"TOKEN_KEYS": [_token_key(bytes([0] * 31 + [1]))]}, "E039"),
+    "tokens and codes": ({"TOKEN_KEYS": [TOKEN_KEY], "CODE_KEYS": [KEY]}, "E014"),
     "no network": ({"PROVIDER_NETWORKS": ["relay.example"]}, "E018"),
     "an address in a network": ({"PROVIDER_NETWORKS": ["10.1.2.3/24"]}, "E018"),
     "the whole world": ({"PROVIDER_NETWORKS": ["0.0.0.0/0"]}, "E018"),
@@ -460,6 +482,7 @@ PASSES = {
     "METRICS_TOKEN": f"{GOOD[:16]}-+{GOOD[:16]}",
     "FINGERPRINT_KEYS": [KEY, KEY[::-1]],
     "VAULT_KEYS": [_vault_key(KEY)],
+    "TOKEN_KEYS": [TOKEN_KEY, _token_key(KEY[::-1])],
     "EMAIL_URL": "smtp+tls://user:password@host:587",
     "SITE_URL": "https://shop.example:8443",
     "BOT_CHECK": "accounts.honeypot.trap",
