@@ -62,7 +62,7 @@ class TokenKey:
 
 def mint_access(session: Session) -> str:
     """Make the access token of `session` in its present generation; made again, it has the same bytes."""
-    key, at = keys()[0], _began(session)
+    key, at = token_keys()[0], _began(session)
     claims = {
         "iss": settings.SITE_URL,
         "aud": settings.API_AUDIENCE,
@@ -76,33 +76,33 @@ def mint_access(session: Session) -> str:
         "amr": ["pwd" if session.reauthenticated_by == PASSWORD else "otp"],
         "auth_time": int(session.signed_in_at.timestamp()),
     }
-    header = {"alg": "ES256", "typ": ACCESS, "kid": key.id}
-    return jwt.encode(header, claims, key.key, registry=REPEATABLE)
+    return jwt.encode(_access_header(key), claims, key.key, registry=REPEATABLE)
 
 
 def read_access(token: str) -> Access:
     """Read an access token that we signed, at whatever time. Raises TokenNotValid."""
     try:
         header = _header(token)
-        key = next(each for each in keys() if each.id == header.get("kid"))
-        read = jwt.decode(token, key.key, algorithms=["ES256"])
-        return _access(read)
-    except (*UNREADABLE, StopIteration):
-        raise TokenNotValid from None
+        for key in token_keys():
+            # Nothing more may be in it: no key of its own, nothing that changes how it is read.
+            if header == _access_header(key):
+                return _access(jwt.decode(token, key.key, algorithms=["ES256"]))
+    except UNREADABLE:
+        pass
+    raise TokenNotValid
 
 
 def mint_refresh(session: Session) -> str:
     """Make the refresh token of `session` in its present generation; made again, it has the same bytes."""
-    sid = str(session.public_id)
     ends = session.signed_in_at + conf.APP_SESSION_ABSOLUTE
     claims = {
         "iss": settings.SITE_URL,
-        "sid": sid,
+        "sid": str(session.public_id),
         "gen": session.generation,
         "exp": int(ends.timestamp()),
     }
-    header = {"alg": "HS256", "typ": REFRESH, "kid": sid}
-    return jwt.encode(header, claims, _refresh_key(session, keys()[0]), algorithms=["HS256"])
+    key = _refresh_key(session, token_keys()[0])
+    return jwt.encode(_refresh_header(session), claims, key, algorithms=["HS256"])
 
 
 def refresh_session_id(token: str) -> uuid.UUID:
@@ -115,7 +115,7 @@ def refresh_session_id(token: str) -> uuid.UUID:
 
 def read_refresh(token: str, session: Session) -> int:
     """Read the generation in a refresh token of `session`. Raises TokenNotValid."""
-    for key in keys():
+    for key in token_keys():
         try:
             read = jwt.decode(token, _refresh_key(session, key), algorithms=["HS256"])
         except UNREADABLE:
@@ -128,11 +128,13 @@ def jwks() -> dict[str, list[dict[str, Any]]]:
     """The public halves of all keys, for whoever verifies access tokens (RFC 7517)."""
     about = {"use": "sig", "alg": "ES256"}
     return {
-        "keys": [{**each.key.as_dict(private=False), "kid": each.id, **about} for each in keys()]
+        "keys": [
+            {**each.key.as_dict(private=False), "kid": each.id, **about} for each in token_keys()
+        ]
     }
 
 
-def keys() -> tuple[TokenKey, ...]:
+def token_keys() -> tuple[TokenKey, ...]:
     """The keys of this site: the first signs, all verify. Raises ImproperlyConfigured where there is none."""
     if settings.TOKEN_KEYS:
         return _read_keys(tuple(settings.TOKEN_KEYS))
@@ -191,8 +193,7 @@ def _header(token: str) -> dict[str, Any]:
 def _access(read: jwt.Token) -> Access:
     """What a signed token says, if it is an access token of ours. Raises ValueError."""
     claims = read.claims
-    ours = (ACCESS, settings.SITE_URL, settings.API_AUDIENCE)
-    if (read.header.get("typ"), claims.get("iss"), claims.get("aud")) != ours:
+    if (claims.get("iss"), claims.get("aud")) != (settings.SITE_URL, settings.API_AUDIENCE):
         raise ValueError("Signed by us, for something else.")
     begins, ends = claims.get("nbf"), claims.get("exp")
     if type(begins) is not int or type(ends) is not int:
@@ -201,15 +202,27 @@ def _access(read: jwt.Token) -> Access:
 
 
 def _generation(read: jwt.Token, session: Session) -> int:
-    claims, generation = read.claims, read.claims.get("gen")
-    ours = (REFRESH, settings.SITE_URL, str(session.public_id))
-    is_ours = (read.header.get("typ"), claims.get("iss"), claims.get("sid")) == ours
-    ends = claims.get("exp")
-    if not is_ours or type(generation) is not int or type(ends) is not int:
+    """The generation that a signed token says, if it is a refresh token of `session`. Raises TokenNotValid."""
+    claims, generation, ends = read.claims, read.claims.get("gen"), read.claims.get("exp")
+    is_of_session = (claims.get("iss"), claims.get("sid")) == (
+        settings.SITE_URL,
+        str(session.public_id),
+    )
+    if read.header != _refresh_header(session) or not is_of_session:
+        raise TokenNotValid
+    if type(generation) is not int or type(ends) is not int:
         raise TokenNotValid
     if session.read_at.timestamp() >= ends:
         raise TokenNotValid
     return generation
+
+
+def _access_header(key: TokenKey) -> dict[str, str]:
+    return {"alg": "ES256", "typ": ACCESS, "kid": key.id}
+
+
+def _refresh_header(session: Session) -> dict[str, str]:
+    return {"alg": "HS256", "typ": REFRESH, "kid": str(session.public_id)}
 
 
 def _began(session: Session) -> int:

@@ -12,7 +12,7 @@ from accounts.sessions.client import ClientInfo
 
 
 def list_sessions(user: User, *, current_key: str) -> QuerySet[Session]:
-    """The browsers and apps in which `user` is signed in: the one with the key `current_key`, then the one used last."""
+    """The browsers and apps of `user` that are signed in: that with the key `current_key`, then the one used last."""
     is_current = Case(When(pk=current_key, then=0), default=1)
     return user.sessions.filter(expire_date__gt=Now()).order_by(is_current, "-last_used_at", "pk")
 

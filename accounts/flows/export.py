@@ -12,9 +12,7 @@ PERSON = (
     "is_active deletion_due_at"
 ).split()
 CHALLENGE = "purpose kind address device sends created_at sent_at expires_at verified_at cancelled_at".split()
-SESSION = (
-    "client app ip agent signed_in_at last_used_at reauthenticated_at reauthenticated_by expire_date".split()
-)
+SESSION = "client app ip agent signed_in_at last_used_at reauthenticated_at reauthenticated_by expire_date".split()
 EVENT = "kind at identifier_kind ip agent".split()
 
 

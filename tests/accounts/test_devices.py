@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils.timezone import now
 
 from accounts import conf
-from accounts.models import Session, User
+from accounts.models import Client, Session, User
 from tests.support.account import (
     CONFIRM,
     CONFIRM_CODE,
@@ -36,6 +36,7 @@ from tests.support.account import (
     must_confirm,
     signs_in,
 )
+from tests.support.apps import App
 from tests.support.pages import Page, words
 from tests.support.people import (
     ACCOUNT,
@@ -100,6 +101,27 @@ def test_this_browser_comes_first_and_then_the_one_used_last(three):
 
     shown = Page(three["here"].get(DEVICES)).text("bdi").split()
     assert shown == [ADDRESSES[place] for place in ("here", "work", "phone")]
+
+
+def test_an_app_stands_among_them_and_is_signed_out_alone(three):  # SES-05
+    app = App(User.objects.get())
+    page = Page(three["here"].get(DEVICES))
+    assert "My Shop app on Android" in page._texts["h2"]
+    assert app.session.ip in page.text("bdi")
+
+    three["here"].post(sign_out_of(app.session.name))
+
+    assert not app.is_signed_in
+    assert alive(three) == set(ADDRESSES)
+    assert "My Shop app on Android" not in Page(three["here"].get(DEVICES))._texts["h2"]
+
+
+def test_an_app_that_is_in_the_middle_of_something_is_no_device(three):
+    Session.objects.create(
+        session_key="ab" * 20, client=Client.PENDING, expire_date=now() + timedelta(hours=1)
+    )
+
+    assert len(Page(three["here"].get(DEVICES)).all("h2")) == len(three)
 
 
 # Two whole pages, and three devices on the third. A list of 6,001 was 6.4 MB and took 1.6 s.
