@@ -129,6 +129,19 @@ CACHES = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
+# The process of the API runs its flows on the event loop, where PostgreSQL and a broker let it (docs/asyncdb.md);
+# API_ASYNC=0 gives it the backend and the threads of the web.
+IS_API = env.bool("IS_API", False)
+API_IS_NATIVE = (
+    IS_API
+    and env.bool("API_ASYNC", True)
+    and bool(REDIS_URL)
+    and DATABASES["default"]["ENGINE"] == "storefront.web_postgresql"
+)
+if API_IS_NATIVE:
+    DATABASES["default"]["ENGINE"] = "storefront.api_postgresql"
+ASYNCDB = {"POOL_SIZE": env.int("API_CONNECTIONS", 10), "THREADS": conf.HASHES_AT_ONCE}
+
 # Who is there
 
 AUTH_USER_MODEL = "accounts.User"
@@ -138,6 +151,11 @@ PASSWORD_HASHERS = [
     "accounts.password_policy.hashers.Argon2id",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
+if API_IS_NATIVE:
+    PASSWORD_HASHERS = [
+        "storefront.in_threads.Argon2id",
+        "storefront.in_threads.PBKDF2PasswordHasher",
+    ]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
@@ -146,7 +164,9 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "accounts.password_policy.validators.BlocklistValidator"},
     {"NAME": "accounts.password_policy.validators.ContextValidator"},
     {
-        "NAME": "accounts.password_policy.validators.BreachedValidator",
+        "NAME": "storefront.in_threads.BreachedValidator"
+        if API_IS_NATIVE
+        else "accounts.password_policy.validators.BreachedValidator",
         "OPTIONS": {"url": conf.BREACHED_PASSWORDS_URL},
     },
     {
