@@ -77,6 +77,12 @@ SESSION_ABSOLUTE = _seconds("SESSION_ABSOLUTE", 30 * 86400)
 APP_SESSION_IDLE = _seconds("APP_SESSION_IDLE", 30 * 86400)
 APP_SESSION_ABSOLUTE = _seconds("APP_SESSION_ABSOLUTE", 180 * 86400)
 REFRESH_GRACE = _seconds("REFRESH_GRACE", 30)
+# What a right code of a number is good for, in minutes: the rest of the registration (promise 2.8).
+AUTH_REGISTRATION_TOKEN_EXPIRY_MINUTES = timedelta(
+    minutes=env.int("AUTH_REGISTRATION_TOKEN_EXPIRY_MINUTES", 10)
+)
+# Whether programs must name an attempt by its handle; else also by its address, whose tries a stranger can use up.
+API_NEEDS_ATTEMPT = env.bool("API_NEEDS_ATTEMPT", False)
 API_ACCESS_TTL = _seconds("API_ACCESS_TTL", 600)
 STAFF_SESSION_IDLE = _seconds("STAFF_SESSION_IDLE", 1800)
 STAFF_SESSION_ABSOLUTE = _seconds("STAFF_SESSION_ABSOLUTE", 12 * 3600)

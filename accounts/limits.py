@@ -109,6 +109,11 @@ def code_requests(client: ClientInfo) -> list[Limit]:
     return _household_limits("code requests", client, conf.CODES_PER_IP)
 
 
+def nameless_guesses(client: ClientInfo) -> list[Limit]:
+    """How many codes one household may try without saying which attempt they are of, as programs may."""
+    return _household_limits("nameless guesses", client, conf.CODES_PER_IP)
+
+
 def code_requests_by_browser(browser: str) -> list[Limit]:
     """How many codes and links may be asked for in a browser that the account trusts (LIM-04)."""
     return _limits("code requests by browser", browser, conf.CODES_PER_IP)

@@ -8,6 +8,7 @@ from structlog.contextvars import bind_contextvars, clear_contextvars
 from accounts import conf
 from accounts.password_policy.hashers import HashersBusy
 from accounts.views import negotiation
+from api.doors import refused
 from storefront.observability.logging import REQUEST_ID
 
 
@@ -83,6 +84,8 @@ class BusyResponseMiddleware:
 
 def busy(request):
     """503: a moment later there may be a thread, or a hasher."""
+    if refused.is_api(request):
+        return refused.unavailable(request)
     return negotiation.unavailable_response(
         request,
         heading=_("There is a crowd at the door"),
@@ -98,6 +101,8 @@ def limit_body_size(get_response):
         # Read now: a client that dawdles with its body must not be judged by who it was when it began.
         if length.isdecimal() and int(length) <= limit and len(request.body) <= limit:
             return get_response(request)
+        if refused.is_api(request):
+            return refused.refuse(request, 413)
         return negotiation.error_response(
             request,
             413,

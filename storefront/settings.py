@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "template_partials",
     "crispy_forms",
     "crispy_tailwind",
+    "corsheaders",
     "messaging",
     "ratelimits",
     "jobs",
@@ -59,6 +60,8 @@ MIDDLEWARE = [
     "storefront.middleware.request_id",
     "storefront.middleware.no_store",
     "storefront.observability.health.answer_probes",
+    # Before whatever may answer: a page elsewhere reads no answer without its headers.
+    "corsheaders.middleware.CorsMiddleware",
     "storefront.middleware.plain_headers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -207,6 +210,11 @@ CONTENT_SECURITY_POLICY = {
         "form-action": [SELF],
     }
 }
+# Pages of other origins may ask the API, with a token and never with a cookie.
+CORS_URLS_REGEX = r"^/(?:api/|\.well-known/jwks\.json$)"
+CORS_ALLOWED_ORIGINS = env.list("CORS_ALLOWED_ORIGINS", default=[])
+CORS_ALLOW_CREDENTIALS = False
+CORS_EXPOSE_HEADERS = ["Retry-After", "WWW-Authenticate", "X-Request-ID"]
 SECURE_SSL_REDIRECT = not DEBUG
 SECURE_HSTS_SECONDS = 0 if DEBUG else int(timedelta(days=730).total_seconds())
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True

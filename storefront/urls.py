@@ -3,7 +3,6 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from api.doors.jwks import jwks
 from backoffice.dashboard.views import DashboardView
 from backoffice.support.lookup import LookupView
 from storefront import views
@@ -13,7 +12,7 @@ urlpatterns = [
     path("", views.HomeView.as_view(), name="home"),
     path("", include("accounts.urls")),
     path("", include("messaging.urls")),
-    path(".well-known/jwks.json", jwks, name="jwks"),
+    path("", include("api.urls")),
     path("receipts/<uuid:provider_id>/", CountedReceiptsView.as_view(), name="receipts"),
     path(
         "admin/lookup/",

@@ -12,6 +12,7 @@ from django.views.generic import View
 from accounts import characters, outages
 from accounts.views import negotiation
 from accounts.views.base import AnonymousRequiredMixin, BaseView, PageView, StepView
+from api.doors import refused
 
 TOO_OLD = (
     gettext_lazy("This page was open for too long"),
@@ -73,6 +74,8 @@ def _error_view(status, heading, explanation):
     """Make a handler as Django calls it: with the request and the exception."""
 
     def view(request, exception):
+        if refused.is_api(request):
+            return refused.refuse(request, status, "not_found" if status == 404 else "unreadable")
         return negotiation.error_response(
             request, status, heading=str(heading), explanation=str(explanation)
         )
@@ -99,6 +102,8 @@ not_found = _error_view(
 
 def server_error(request):
     """500: our fault; or 503, where the database is in trouble (AVL-01)."""
+    if refused.is_api(request):
+        return refused.server_error(request, sys.exception())
     if outages.is_outage(sys.exception()):
         return negotiation.unavailable_response(
             request,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 from django.contrib.auth.hashers import make_password
 from django.db import IntegrityError, transaction
@@ -27,13 +28,19 @@ class Profile:
     name: str = ""
     username: str = ""
     password: str = ""
+    # The id that the account will have, where it is not that of the attempt.
+    id: UUID | None = None
 
     @property
     def columns(self) -> dict[str, object]:
         """The columns of the user this profile makes; complete when it has all of step 3."""
         known: dict[str, object] = {"name": self.name, "username": self.username or None}
+        if self.id:
+            known["id"] = self.id
+        if self.password:
+            known["password"] = self.password
         if self.name and self.password:
-            known |= {"password": self.password, "completed_at": Now()}
+            known["completed_at"] = Now()
         return known
 
 
@@ -72,9 +79,15 @@ def begin(
     return challenges.issue(Purpose.REGISTER, identifier, client=client, is_private=is_private)
 
 
-def make_profile(*, name: str, username: str, password: str) -> Profile:
-    """Make what may wait in a session of what was typed: costs one password hash if there is a password."""
-    hashed = make_password(password) if password and name else ""
+def make_profile(
+    *, name: str, username: str, password: str, has_more_steps: bool = True
+) -> Profile:
+    """Make what may wait in a session of what was typed: costs one password hash if there is a password.
+
+    Where step 3 follows, which asks for both, a password without a name is not kept.
+    """
+    is_kept = password and (name or not has_more_steps)
+    hashed = make_password(password) if is_kept else ""
     return Profile(name=name, username=username, password=hashed)
 
 
@@ -83,6 +96,37 @@ def confirm(
 ) -> Registered:
     """Turn the right code into a user. Raises the refusals of `challenge.check`."""
     challenges.check(challenge, typed, client=visitor.client)
+    return _create_user(challenge, profile, visitor, sign_in)
+
+
+def confirm_early(challenge: Challenge, typed: str, *, client: ClientInfo) -> None:
+    """Take the right code, whose owner makes the account a moment later. Raises as `challenge.check`, CodeClosed.
+
+    The code is dead from now on, the attempt stands: `finish` ends it.
+    """
+    challenges.check(challenge, typed, client=client)
+    if not challenge.close_code():
+        raise CodeClosed
+    audit.record("code_verified", client=client, identifier=challenge.identifier)
+
+
+def finish(
+    challenge: Challenge,
+    *,
+    name: str,
+    username: str,
+    password: str,
+    visitor: Visitor,
+    sign_in: entry.SignIn,
+) -> Registered:
+    """Make the user of an attempt whose code was right, as `confirm_early` said.
+
+    Raises UsernameTaken, PasswordBreached, TooOften, and CodeClosed when the attempt is over.
+    """
+    if username:
+        usernames.refuse_taken(username, client=visitor.client)
+    validation.refuse_breached(password, *limits.breach_checks(str(challenge.pk)))
+    profile = make_profile(name=name, username=username, password=password, has_more_steps=False)
     return _create_user(challenge, profile, visitor, sign_in)
 
 
@@ -186,7 +230,9 @@ def _create_user(
     try:
         with transaction.atomic():
             # The user first: the unique key makes everyone with this identifier wait here, in one line.
-            user = User.objects.register(challenge.identifier, **profile.columns)
+            # Under the id of the attempt: a program was told it as that of the account to come.
+            columns = {"id": challenge.pk, **profile.columns}
+            user = User.objects.register(challenge.identifier, **columns)
             challenges.use_up(challenge, user_id=user.pk)
             audit.record(
                 "registered",

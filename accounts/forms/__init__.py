@@ -11,7 +11,13 @@ from accounts.forms.account import (
 from accounts.forms.base import AddressForm, ButtonForm, CodeForm, ShopForm
 from accounts.forms.fields import CleanCharField, NameField, PasswordField, RememberField
 from accounts.forms.login import ResetForm, SendCodeForm, SignInForm
-from accounts.forms.registration import IdentifyForm, OtherAddressForm, ProfileForm
+from accounts.forms.registration import (
+    IdentifyForm,
+    OtherAddressForm,
+    ProfileForm,
+    TwicePasswordForm,
+    WholeAccountForm,
+)
 
 __all__ = [
     "AddressForm",
@@ -33,5 +39,7 @@ __all__ = [
     "SendCodeForm",
     "SignInForm",
     "StaffContactForm",
+    "TwicePasswordForm",
+    "WholeAccountForm",
     "CleanCharField",
 ]

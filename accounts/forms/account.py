@@ -8,6 +8,7 @@ from accounts import conf, identifiers
 from accounts.forms.base import ShopForm
 from accounts.forms.fields import (
     NAME_BOX,
+    PASSWORD_NEEDED,
     PASSWORD_RULE,
     CleanCharField,
     CurrentPasswordField,
@@ -104,7 +105,7 @@ class NewPasswordForm(ShopForm):
     password = PasswordField(
         label=_("New password"),
         required=True,
-        error_messages={"required": _("Choose a password")},
+        error_messages={"required": PASSWORD_NEEDED},
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 

@@ -12,7 +12,9 @@ from accounts.identifiers import NotTexted
 PASSWORD_RULE = _(
     "At least %(n)d characters. A few words in a row are easy to remember and hard to guess."
 ) % {"n": conf.PASSWORD_MIN_LENGTH}
-
+PASSWORD_NEEDED = _("Choose a password")
+NO_TEXT = _("Send this as text, in quotes, not as a number or a list")
+UNREADABLE = _("Use letters, digits and ordinary signs only")
 
 # A box for the name somebody signs in with, which nothing may correct.
 NAME_BOX = {
@@ -31,13 +33,9 @@ class CleanCharField(forms.CharField):
 
     def to_python(self, value):
         if value not in self.empty_values and not isinstance(value, str):
-            raise ValidationError(
-                _("Send this as text, in quotes, not as a number or a list"), code="no_text"
-            )
+            raise ValidationError(NO_TEXT, code="no_text")
         if value not in self.empty_values and not self._readable(value.strip()):
-            raise ValidationError(
-                _("Use letters, digits and ordinary signs only"), code="unreadable"
-            )
+            raise ValidationError(UNREADABLE, code="unreadable")
         return super().to_python(value)
 
     def _readable(self, value):

@@ -13,9 +13,11 @@ from accounts.forms.account import (
     _validate_password,
 )
 from accounts.forms.base import AddressForm, _user_columns
-from accounts.forms.fields import CleanCharField, NameField, PasswordField
+from accounts.forms.fields import PASSWORD_NEEDED, CleanCharField, NameField, PasswordField
 from accounts.identifiers import EMAIL, PHONE
 from accounts.models import User
+
+MISMATCH = _("Passwords do not match.")
 
 
 class OtherAddressForm(AddressForm):
@@ -25,7 +27,7 @@ class OtherAddressForm(AddressForm):
     hints = CleanCharField(required=False, initial="1", widget=forms.HiddenInput)
     keep = CleanCharField(required=False)
 
-    page_fields = ("identifier", "next", "hints")
+    page_fields: tuple[str, ...] = ("identifier", "next", "hints")
 
     @cached_property
     def suggestion(self) -> str:
@@ -64,10 +66,26 @@ class IdentifyForm(OtherAddressForm):
         for name in ("password_confirm", "password2"):
             again = self.cleaned_data.get(name)
             if again and again != password:
-                self.add_error(name, _("Passwords do not match."))
+                self.add_error(name, MISMATCH)
         if password and self.identifier:
             known = {"name": self.full_name, "username": self.cleaned_data.get("username", "")}
             _validate_password(self, password, User(**known, **_user_columns(self.identifier)))
+
+
+class WholeAccountForm(IdentifyForm):
+    """All of a registration at once, as programs send it: the address and the password."""
+
+    password = PasswordField(required=True, error_messages={"required": PASSWORD_NEEDED})
+
+    page_fields: tuple[str, ...] = ("identifier", "password")
+
+
+class TwicePasswordForm(WholeAccountForm):
+    """The same, with the password a second time."""
+
+    password_confirm = PasswordField(required=True, error_messages={"required": MISMATCH})
+
+    page_fields = ("identifier", "password", "password_confirm")
 
 
 class ProfileForm(NamesForm, NewPasswordForm, ContactForm):

@@ -225,9 +225,14 @@ class Challenge(ReadAtMixin, models.Model):
         return self.sent_at + conf.CODE_RESEND_COOLDOWN
 
     @property
+    def is_standing(self) -> bool:
+        """Whether the attempt is neither used up nor cancelled, as it was read."""
+        return not (self.verified_at or self.cancelled_at)
+
+    @property
     def is_cooling(self) -> bool:
         """Whether the attempt stands, and its newest code was sent so short a time ago that no other may be."""
-        return not (self.verified_at or self.cancelled_at) and self.resend_at > self.read_at
+        return self.is_standing and self.resend_at > self.read_at
 
     @property
     def is_decoy(self) -> bool:
@@ -258,6 +263,11 @@ class Challenge(ReadAtMixin, models.Model):
         # The WHERE clause is the lock: a hundred requests at once take five tries, not six.
         taken = Challenge.objects.open().filter(pk=self.pk).update(tries_left=F("tries_left") - 1)
         return taken == 1
+
+    def close_code(self) -> bool:
+        """Let the newest code be typed no more, or return False when somebody was first; the attempt stands."""
+        current = Challenge.objects.open().filter(pk=self.pk, sends=self.sends)
+        return current.update(tries_left=0) == 1
 
     def count_replay(self) -> bool:
         """Count that the used code was typed again, or return False when that was noted often enough (LOG-01)."""

@@ -19,6 +19,7 @@ EVENT_WORDS = {
     "sign_in_failed": _("Somebody tried a wrong password"),
     "password_locked": _("Too many wrong passwords: paused for a while"),
     "code_sent": _("A code was sent"),
+    "code_verified": _("The right code was typed"),
     "code_wrong": _("A wrong code was typed"),
     "code_used_up": _("A code was tried too often"),
     "code_replay": _("A used code was typed again"),

@@ -37,6 +37,7 @@ BOUNDS: dict[str, tuple[float, float]] = {
     "APP_SESSION_ABSOLUTE": (HOUR, 400 * DAY),
     "REFRESH_GRACE": (1, 2 * MINUTE),  # a copied token is one for that long
     "API_ACCESS_TTL": (MINUTE, HOUR),  # what other services go by when a session has ended
+    "AUTH_REGISTRATION_TOKEN_EXPIRY_MINUTES": (MINUTE, HOUR),  # of these here seconds
     "STAFF_SESSION_IDLE": (MINUTE, HOUR),
     "STAFF_SESSION_ABSOLUTE": (MINUTE, DAY),
     "STAFF_CODE_WITHIN": (MINUTE, HOUR),

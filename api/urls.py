@@ -1,0 +1,16 @@
+"""The addresses of the API. What is under /api/ and nowhere here is unknown, and that is said in JSON."""
+
+from django.urls import path
+
+from api.dialects import AUTH, V1
+from api.doors import refused, rest
+from api.doors.jwks import jwks
+
+urlpatterns = [
+    path(".well-known/jwks.json", jwks, name="jwks"),
+    *rest.patterns(V1),
+    *rest.patterns(AUTH),
+    # The last ones.
+    path("api/", refused.unknown),
+    path("api/<path:rest>", refused.unknown),
+]
