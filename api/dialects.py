@@ -71,7 +71,10 @@ class Space:
     prefix: str
     title: str
     tag: str
+    description: str
     render: errors.Renderer
+    # The shapes that `render` makes.
+    refusals: tuple[type[shapes.Shape], ...]
     calls: tuple[Call, ...]
     # Whether an attempt may be named by its address alone where the shop allows that at all.
     by_address: bool = True
@@ -306,7 +309,9 @@ V1 = Space(
     prefix="api/v1/auth/",
     title="Storefront API, v1",
     tag=TAG_V1,
+    description="Register, verify and sign in with a code.",
     render=errors.render_plain,
+    refusals=(shapes.Refusal, shapes.FieldErrors),
     calls=(
         REGISTER,
         VERIFY_OTP,
@@ -321,7 +326,9 @@ AUTH = Space(
     prefix="api/auth/",
     title="Storefront API, by phone",
     tag=TAG_AUTH,
+    description="Register in three steps, sign in with a password, stay signed in with tokens.",
     render=errors.render_with_message,
+    refusals=(shapes.RefusalWithMessage, shapes.FieldErrors),
     calls=(
         REGISTER_PHONE,
         VERIFY_ADDRESS,

@@ -4,10 +4,13 @@ from django.urls import path
 
 from api.dialects import AUTH, V1
 from api.doors import refused, rest
+from api.doors.document import document_view
 from api.doors.jwks import jwks
 
 urlpatterns = [
     path(".well-known/jwks.json", jwks, name="jwks"),
+    path("api/v1/openapi.json", document_view(V1), name="openapi-v1"),
+    path("api/openapi.json", document_view(AUTH), name="openapi-auth"),
     *rest.patterns(V1),
     *rest.patterns(AUTH),
     # The last ones.
