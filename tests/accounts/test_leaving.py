@@ -47,6 +47,7 @@ from tests.support.account import (
     news,
     signs_in,
 )
+from tests.support.apps import App
 from tests.support.pages import Page, words
 from tests.support.people import (
     HOME,
@@ -116,6 +117,17 @@ def test_the_file_says_who_i_am(me):
     assert (person["email"], person["phone"], person["primary"]) == (EMAIL, PHONE, "email")
     assert all(person[date] for date in ("email_verified_at", "phone_verified_at", "date_joined"))
     assert told["has_password"] is True
+
+
+def test_the_file_names_the_apps_and_nothing_that_opens_one(me):
+    app = App(User.objects.get())
+
+    answer = me.post(DOWNLOAD)
+
+    apps_of_file = [each for each in file_of(answer)["sessions"] if each["client"] == "app"]
+    assert [each["app"] for each in apps_of_file] == ["My Shop"]
+    for secret in (app.session.seed.hex(), str(app.session.public_id), app.tokens.refresh):
+        assert secret not in answer.content.decode()
 
 
 # Where each table's rows about a person stand in the file.

@@ -19,6 +19,7 @@ from accounts.errors import TokenNotValid
 from accounts.models import Client, Session
 from accounts.sessions.store import PASSWORD
 from api import tokens
+from storefront.observability.logging import redact_log_text
 
 NOW = datetime(2026, 12, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 SITE = "https://shop.example"
@@ -127,6 +128,13 @@ def test_making_and_reading_one_costs_a_quarter_of_a_millisecond(session):
 
     # Four times what it takes on a machine with nothing else to do.
     assert spent < 0.001
+
+
+def test_no_line_of_the_log_has_a_token_in_it(session):  # LOG-03
+    for token in (tokens.mint_access(session), tokens.mint_refresh(session)):
+        said = redact_log_text(f"it came with {token} and failed")
+
+        assert not [part for part in token.split(".") if part in said]
 
 
 # Access tokens that are refused

@@ -10,14 +10,17 @@ from django.db import connection
 from django.utils.timezone import now
 
 from accounts import limits
+from accounts.errors import TokenNotValid
 from accounts.identifiers import parse
 from accounts.models import Challenge, Pool, SecurityEvent, Session, SmsCountry, User
+from api.operations import sessions
 from backoffice.support import challenge_status, timeline
 from backoffice.support.advice import Facts, sentence
 from messaging.models import OutboxMessage, Provider, Receipt, Status
 from messaging.tasks import sweep
 from ratelimits.engine import consume
 from ratelimits.models import Bucket
+from tests.support.apps import THIEF, App
 from tests.support.backoffice import (
     CHALLENGES,
     EVENTS,
@@ -333,6 +336,21 @@ def test_the_timeline_tells_everything_newest_first(staff, registered, postbox):
     assert -1 not in places, told[places.index(-1)]
     assert places == sorted(places)
     assert "Signed in since" in page
+
+
+def test_the_timeline_tells_of_apps_and_of_their_copied_tokens(staff, shopper):  # LOG-01
+    app, other = App(shopper), App(shopper, name="Shop for tablets")
+    before = app.refreshes()
+    app.refreshes()
+    with pytest.raises(TokenNotValid):
+        sessions.refresh(before.refresh, client=THIEF)
+
+    page = page_of(staff, shopper)
+
+    assert "A refresh token was used twice: the app was signed out" in page
+    assert "Shop for tablets app on Android" in page
+    assert "My Shop app" not in page
+    assert str(other.session.public_id) not in page
 
 
 def test_staff_are_not_told_that_they_did_it():  # LOG-01
