@@ -9,10 +9,11 @@ import time
 from collections import Counter
 
 import pytest
+import requests
 from cryptography.fernet import Fernet
 
 from api.tokens import new_key
-from tests.faults.parts import CODE, Shopper, free_port, wait_for
+from tests.faults.parts import CODE, HOST, Shopper, free_port, wait_for
 from tests.support.invariants import violated
 
 PASSWORD = "correct horse battery"
@@ -126,6 +127,42 @@ class Visitor(Shopper):
         return self.post("/logout/").status_code
 
 
+class App:
+    """An app whose calls go to one web, then to the other; it begins signed out."""
+
+    def __init__(self, fleet):
+        self.fleet, self.person, self.tokens = fleet, Shopper(fleet.address), {}
+
+    def signs_up(self, code_to):
+        password = {"password": PASSWORD, "password_confirm": PASSWORD}
+        begun = self.post("v1/auth/register/", email=self.person.email, **password)
+        otp = wait_for(lambda: code_to(self.person), 30)
+        self.tokens = self.post("v1/auth/verify-otp/", user_id=begun["user_id"], otp=otp)
+
+    def refreshes(self):
+        """Ask twice, as whoever lost the first answer does, and go on with the second."""
+        before = self.tokens["refresh"]
+        for _turn in range(2):
+            self.tokens = self.post("auth/token/refresh/", refresh=before)
+
+    def knows_me(self):
+        """Whether either web knows whose access token it is."""
+        bearer = {"Authorization": f"Bearer {self.tokens['access']}"}
+        told = [self._ask("GET", "auth/me/", headers=bearer).json() for _web in self.fleet.webs]
+        return [each.get("email") == self.person.email for each in told] == [True, True]
+
+    def post(self, path, **fields):
+        answer = self._ask("POST", path, json=fields)
+        assert answer.status_code in (200, 201), f"{path} {answer.status_code} {answer.text[:300]}"
+        return answer.json()
+
+    def _ask(self, method, path, headers=(), **kwargs):
+        proxied = {"Host": HOST, "X-Forwarded-Proto": "https", "X-Forwarded-For": self.person.ip}
+        url = f"{self.fleet.address}/api/{path}"
+        headers = {**proxied, **dict(headers)}
+        return requests.request(method, url, headers=headers, timeout=30, **kwargs)
+
+
 class Journeys:
     """What people do who never heard of keys, again and again; each must come to its end."""
 
@@ -162,6 +199,14 @@ class Journeys:
         new = "another horse battery"
         assert cat.post("/password-reset/new/", link=name, password=new).status_code == 303
         assert cat.signs_in(cat.email, new) == 303
+
+    def by_app(self):
+        """Sign up in an app, and refresh."""
+        dan = App(self.fleet)
+        dan.signs_up(self.code_to)
+        for _time in range(3):
+            dan.refreshes()
+            assert dan.knows_me()
 
     def run(self, journey):
         while not self.stop.is_set():
@@ -212,18 +257,23 @@ def test_every_key_turns_in_two_steps_while_people_are_there(  # KEY-01
     fleet.replace(old)
     owner, people = Visitor(fleet), Journeys(fleet, post_office, texts)
     owner.signs_up(owner.email, lambda: people.code_to(owner))
+    app = App(fleet)
+    app.signs_up(people.code_to)
     for number in range(5):
         Visitor(fleet).signs_in(owner.email, f"a wrong password {number}")
 
     def what_is_known():
-        """The account is locked for strangers, and its owner's browser is known to it."""
+        """The account is locked for strangers, its owner's browser is known to it, and an app is still signed in."""
+        was_known = app.knows_me()
+        app.refreshes()
         stranger = [Visitor(fleet).signs_in(owner.email) for _web in fleet.webs]
-        return stranger, owner.signs_out(), owner.signs_in(owner.email)
+        signed_in = was_known and app.knows_me()
+        return stranger, owner.signs_out(), owner.signs_in(owner.email), signed_in
 
     known = [what_is_known()]
     threads = [
         threading.Thread(target=people.run, args=(journey,))
-        for journey in (people.by_email, people.by_phone, people.by_link)
+        for journey in (people.by_email, people.by_phone, people.by_link, people.by_app)
     ]
     for thread in threads:
         thread.start()
@@ -236,8 +286,8 @@ def test_every_key_turns_in_two_steps_while_people_are_there(  # KEY-01
 
     record_property("journeys", (dict(people.ended), people.failed))
     assert not people.failed
-    assert set(people.ended) == {"by_email", "by_phone", "by_link"}
-    assert known == [([429, 429], 303, 303)] * 3
+    assert set(people.ended) == {"by_email", "by_phone", "by_link", "by_app"}
+    assert known == [([429, 429], 303, 303, True)] * 3
     # Passwords were typed and people signed out (I3, I8).
     now = violated(lambda statement: sql(statement).fetchall(), leave_out=["I3", "I8"])
     assert set(now) <= set(broken)
