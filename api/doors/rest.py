@@ -117,17 +117,17 @@ class OperationView(APIView):
         return super().finalize_response(request, response, *args, **kwargs)
 
     def _answer(self, request: Request, body: Mapping[str, Any]) -> Response:
-        caller = self._caller(request._request)
         query = request.query_params.dict() if "GET" in self.call.methods else {}
-        sent = _read(self.call.takes, {**query, **body})
-        return Response(self.call.perform(sent, caller), self.call.status)
+        sent = {**query, **body}
+        caller = self._caller(request._request, sent)
+        return Response(self.call.perform(_read(self.call.takes, sent), caller), self.call.status)
 
-    def _caller(self, request: HttpRequest) -> Caller:
+    def _caller(self, request: HttpRequest, sent: Mapping[str, Any]) -> Caller:
         authorization = request.headers.get("Authorization", "")
         return Caller(
             client=client_info(request),
             session=session_of(authorization) if self.call.needs_bearer else None,
-            is_bot=partial(honeypot.is_bot, request),
+            is_bot=partial(honeypot.is_bot, request, sent),
             by_address=self.space.by_address and not conf.API_NEEDS_ATTEMPT,
         )
 

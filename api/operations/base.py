@@ -69,7 +69,7 @@ class Caller:
 
     client: ClientInfo
     session: Session | None = None
-    is_bot: Callable[[Mapping[str, str]], bool] = lambda _sent: False
+    is_bot: Callable[[], bool] = lambda: False
     by_address: bool = False
 
 

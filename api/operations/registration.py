@@ -196,7 +196,7 @@ def _begin(form: IdentifyForm, caller: Caller, call: str) -> Challenge:
             form.identifier,
             username=form.cleaned_data.get("username", ""),
             password=form.cleaned_data.get("password", ""),
-            is_bot=partial(caller.is_bot, form.data),
+            is_bot=caller.is_bot,
             client=caller.client,
         )
     if challenge is None:

@@ -4,7 +4,7 @@ import re
 from itertools import count
 
 import pytest
-from django.contrib.auth.hashers import MD5PasswordHasher, make_password
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -16,6 +16,7 @@ from messaging.tasks import sweep
 from ratelimits.rates import parse_rates
 from storefront import celery_app
 from tests.support.account import EMAIL, PHONE, USERNAME
+from tests.support.hashes import Counted
 from tests.support.pages import comparable, words
 from tests.support.people import LOGIN, PASSWORD, Shopper, time_passes
 
@@ -36,20 +37,9 @@ JOURNEYS = {
 addresses = (f"198.51.{number // 250}.{number % 250 + 1}" for number in count(1000))
 
 
-class Counted(MD5PasswordHasher):
-    """Counts what it computes."""
-
-    computed = 0
-
-    def encode(self, password, salt):
-        """Compute one."""
-        Counted.computed += 1
-        return super().encode(password, salt)
-
-
 @pytest.fixture(autouse=True)
 def _hashes_are_counted(settings):
-    settings.PASSWORD_HASHERS = ["tests.accounts.test_sameness.Counted"]
+    settings.PASSWORD_HASHERS = ["tests.support.hashes.Counted"]
 
 
 def somebody(face="json"):
