@@ -41,8 +41,9 @@ NEWS = {
     "token_replayed": (
         gettext_lazy("An app was signed out to be safe"),
         gettext_lazy(
-            "A key of an app in which you were signed in was used twice, which happens when somebody has copied it. "
-            "We signed that app out; sign in to it again."
+            "An app in which you were signed in showed us a key that it had replaced. That happens when somebody has "
+            "copied the key, or when a connection breaks off at a bad moment. To be safe we signed that app out: sign "
+            "in to it again."
         ),
     ),
     "password_changed": (

@@ -70,7 +70,8 @@ def rotate(session: Session, generation: int, *, client: ClientInfo) -> Session:
     """Count up the generation of `session`, a row that `find` found, for whoever holds the token of `generation`.
 
     Of many at once one does; the others, and whoever lost the answer and asks again within REFRESH_GRACE, get the same
-    generation. A token from before that is in two hands: the family ends, and its owner hears of it.
+    generation. A token from before that is in two hands: the family ends, and its owner hears of it. One that is ahead
+    of its row is from before a backup was restored: that family ends, too, but nobody has copied anything.
     Raises TokenNotValid.
     """
     if session.generation == generation:
@@ -80,7 +81,10 @@ def rotate(session: Session, generation: int, *, client: ClientInfo) -> Session:
         session = _find_again(session)
     if session.generation == generation + 1 and _was_just_rotated(session):
         return session
-    _end_copied(session, client)
+    if generation > session.generation:
+        end(session, client=client)
+    else:
+        _end_copied(session, client)
     raise TokenNotValid
 
 

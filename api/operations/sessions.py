@@ -33,10 +33,12 @@ class AppSignIn:
         self._by, self._app, self._client = by, app, client
         self._device_token = device_token
         self._session: Session | None = None
+        self._trust = ""
 
     def __call__(self, user: User) -> None:
         """Sign `user` in. Raises SignedOut for staff."""
-        self._session = app_sessions.begin(user, by=self._by, app=self._app, client=self._client)
+        session = app_sessions.begin(user, by=self._by, app=self._app, client=self._client)
+        self._session, self._trust = session, _add_trust(session, user, self._device_token)
 
     @property
     def session(self) -> Session:
@@ -48,7 +50,7 @@ class AppSignIn:
     @property
     def tokens(self) -> Tokens:
         """The tokens of the session, once the flow has ended. Raises LookupError before that."""
-        return _tokens(self.session, _trust(self.session, self._device_token))
+        return _tokens(self.session, self._trust)
 
 
 def get_visitor(client: ClientInfo, device_token: str) -> Visitor:
@@ -100,11 +102,8 @@ def _tokens(session: Session, device_token: str = "") -> Tokens:
     )
 
 
-def _trust(session: Session, device_token: str) -> str:
-    """The device token with one for the account of `session` in front."""
-    user = session.user
-    if user is None:
-        raise LookupError("The session is nobody's.")
+def _add_trust(session: Session, user: User, device_token: str) -> str:
+    """The device token with one for the account of `user` in front."""
     return trusted_browsers.add(
         device_token,
         owner=str(user.pk),

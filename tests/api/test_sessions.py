@@ -1,5 +1,6 @@
 """An app signs in, refreshes, shows who it is and signs out: on the session's own row, without a cookie."""
 
+import time
 from datetime import timedelta
 from uuid import uuid4
 
@@ -99,16 +100,46 @@ def test_a_token_of_another_session_opens_nothing(app):
         sessions.authenticate(tokens.mint_access(forged))
 
 
+@pytest.mark.parametrize("wrong", [-900, 900])
+def test_a_process_whose_clock_is_wrong_knows_and_makes_the_same_tokens(
+    ana, monkeypatch, wrong
+):  # TIM-01
+    app = App(ana)
+    right = time.time
+    monkeypatch.setattr(time, "time", lambda: right() + wrong)
+
+    assert app.is_signed_in
+    app.refreshes()
+    access = tokens.read_access(app.tokens.access)
+    assert abs(access.begins - right()) < 60
+
+
 # Refresh
 
 
-def test_a_refresh_gives_a_new_pair_in_two_statements(app, django_assert_num_queries):
+def test_a_refresh_gives_a_new_pair_in_two_statements(
+    app, django_assert_num_queries
+):  # promise 2.5
     with django_assert_num_queries(2):
         before = app.refreshes()
 
     assert app.tokens.refresh != before.refresh
     assert app.tokens.access != before.access
     assert app.is_signed_in
+
+
+def test_whoever_comes_second_by_a_hair_gets_the_same_in_three_statements(
+    app, django_assert_num_queries
+):
+    with django_assert_num_queries(1):
+        read = app_sessions.find(app.session.public_id)
+    app.refreshes()
+
+    with django_assert_num_queries(2):
+        second = app_sessions.rotate(read, 1, client=ANDROID)
+
+    assert tokens.mint_refresh(second) == app.tokens.refresh
+    assert tokens.mint_access(second) == app.tokens.access
 
 
 def test_a_lost_answer_is_given_again_byte_for_byte(app, django_assert_num_queries):
@@ -186,6 +217,19 @@ def test_a_forged_token_ends_nothing(app):
     assert "token_replayed" not in kinds()
 
 
+def test_after_a_backup_was_restored_apps_sign_in_again_and_nobody_is_alarmed(app):
+    app.refreshes()
+    app.refreshes()
+    Session.objects.update(generation=2, rotated_at=None)
+
+    with pytest.raises(TokenNotValid):
+        app.refreshes()
+
+    assert not Session.objects.exists()
+    assert "token_replayed" not in kinds()
+    assert not Postbox().messages(EMAIL)
+
+
 def test_another_app_of_the_same_person_goes_on(app, ana):
     other = App(ana)
     before = app.refreshes()
@@ -230,7 +274,7 @@ def test_each_refresh_says_from_where(app):
 # Signing out
 
 
-def test_an_app_that_signs_out_is_signed_out_everywhere(app):
+def test_an_app_that_signs_out_is_signed_out_everywhere(app):  # promise 2.5
     sessions.end(app.tokens.refresh, client=ANDROID)
     sessions.end(app.tokens.refresh, client=ANDROID)
 
@@ -341,6 +385,7 @@ def test_a_password_signs_an_app_in_and_its_owner_hears_of_a_new_device_once(ana
     [message] = Postbox().messages(EMAIL)
     assert "New sign-in" in message["subject"]
     assert sessions.authenticate(second.tokens.access).user == ana
+    assert second.tokens == second.tokens
 
 
 def test_strangers_do_not_lock_out_an_app_that_the_account_trusts(ana):  # LIM-04
