@@ -161,7 +161,7 @@ def reset(about_id: UUID, part: str) -> Context | None:
     if challenge.shopper is None:
         return None
     return _asked(challenge) | {
-        "link": _page("password-reset-new", challenge),
+        "link": _page("password-reset-new", challenge, frontend="password-reset"),
         # Sent again, it is the same link, and works no longer for it.
         "minutes": max(1, _minutes(challenge.link_life)),
     }
@@ -280,11 +280,14 @@ def _advice(what: str, user: User) -> str:
 def _link(challenge: Challenge) -> str:
     if challenge.kind != EMAIL or challenge.purpose != Purpose.REGISTER:
         return ""
-    return _page("verify-email", challenge)
+    return _page("verify-email", challenge, frontend="verify-email")
 
 
-def _page(name: str, challenge: Challenge) -> str:
+def _page(name: str, challenge: Challenge, *, frontend: str = "") -> str:
+    """The address of the page `name` with the token; for what a program began `frontend`, where the shop has one."""
     query = urlencode({"token": challenge.link_token})
+    if frontend and challenge.space and settings.FRONTEND_URL:
+        return f"{settings.FRONTEND_URL}/{frontend}?{query}"
     return f"{settings.SITE_URL}{reverse(f'accounts:{name}')}?{query}"
 
 

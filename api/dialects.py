@@ -68,6 +68,7 @@ class Call:
 class Space:
     """One dialect: where it is, how it tells refusals, and its rows."""
 
+    name: str
     prefix: str
     title: str
     tag: str
@@ -306,6 +307,7 @@ ME = Call(
 )
 
 V1 = Space(
+    name="v1",
     prefix="api/v1/auth/",
     title="Storefront API, v1",
     tag=TAG_V1,
@@ -323,6 +325,7 @@ V1 = Space(
     ),
 )
 AUTH = Space(
+    name="auth",
     prefix="api/auth/",
     title="Storefront API, by phone",
     tag=TAG_AUTH,

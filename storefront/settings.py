@@ -27,6 +27,8 @@ SITE_NAME = env.str("SITE_NAME", "Storefront")
 SITE_URL = env.str("SITE_URL", "http://127.0.0.1:8000" if DEBUG else environ.Env.NOTSET).rstrip("/")
 # Whom access tokens are for: other services of the shop compare it.
 API_AUDIENCE = env.str("API_AUDIENCE", "") or SITE_URL
+# Where the links of messages lead that a program began: to pages of its own. Empty: to those of the shop.
+FRONTEND_URL = env.str("FRONTEND_URL", "").rstrip("/")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["127.0.0.1", "localhost"] if DEBUG else [])
 
 # Applications

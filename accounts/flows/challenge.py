@@ -62,6 +62,7 @@ def issue(
             device=client.device,
             pool=pool,
             is_private=is_private,
+            space=client.space,
             sends=sends,
             tries_left=conf.CODE_MAX_ATTEMPTS,
             expires_at=Now() + conf.CODE_TTL,

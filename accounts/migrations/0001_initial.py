@@ -147,6 +147,7 @@ class Migration(migrations.Migration):
                 ('address', models.CharField(max_length=254)),
                 ('device', models.CharField(blank=True, max_length=60, verbose_name='asked for on')),
                 ('pool', models.CharField(choices=[('sign-up', 'sign-ups and new contacts'), ('return', 'sign-in and recovery in other browsers'), ('owner', 'trusted browsers, signed-in owners and staff who help them'), ('staff', 'codes of the staff pages')], db_default='sign-up', default='sign-up', max_length=8)),
+                ('space', models.CharField(blank=True, db_default='', editable=False, max_length=8)),
                 ('is_private', models.BooleanField(db_default=False, default=False)),
                 ('seed', models.BinaryField(default=accounts.codes.new_seed)),
                 ('key_id', models.CharField(default=accounts.codes.current_key_id, max_length=8)),

@@ -143,6 +143,8 @@ class Challenge(ReadAtMixin, models.Model):
     pool = models.CharField(
         max_length=8, choices=Pool, default=Pool.SIGN_UP, db_default=Pool.SIGN_UP
     )
+    # Which space of the API began it: emailed links then lead where FRONTEND_URL says. "" for the pages.
+    space = models.CharField(max_length=8, blank=True, db_default="", editable=False)
     # Nobody may learn from it whether the address has an account (ENU-06).
     is_private = models.BooleanField(default=False, db_default=False)
     seed = models.BinaryField(default=codes.new_seed)

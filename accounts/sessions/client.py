@@ -45,6 +45,8 @@ class ClientInfo:
 
     ip: str = UNKNOWN_IP
     agent: str = ""
+    # Which space of the API the request came through; "" for the pages.
+    space: str = ""
 
     @property
     def networks(self) -> list[tuple[str, int]]:

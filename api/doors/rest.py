@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from http import HTTPStatus
 from typing import Any
@@ -125,7 +126,7 @@ class OperationView(APIView):
     def _caller(self, request: HttpRequest, sent: Mapping[str, Any]) -> Caller:
         authorization = request.headers.get("Authorization", "")
         return Caller(
-            client=client_info(request),
+            client=replace(client_info(request), space=self.space.name),
             session=session_of(authorization) if self.call.needs_bearer else None,
             is_bot=partial(honeypot.is_bot, request, sent),
             by_address=self.space.by_address and not conf.API_NEEDS_ATTEMPT,

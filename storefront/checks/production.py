@@ -40,6 +40,9 @@ def production_reaches_people(app_configs, **kwargs):
     if not _is_origin(settings.SITE_URL):
         told = "SITE_URL must be a scheme and a host, and nothing else."
         yield error("E031", told, "Like https://shop.example.")
+    if not _is_frontend(settings.FRONTEND_URL):
+        told = "FRONTEND_URL must be https:// and a host, and nothing else: tokens are sent there."
+        yield error("E040", told, "Like https://app.example; or leave it out.")
     if _is_in_memory(settings.DATABASES["default"]):
         told = "DATABASE_URL names a database in memory: every connection has one of its own."
         yield error("E032", told, "Like postgres://user@host/name.")
@@ -66,6 +69,11 @@ def _is_mail_server(url: str) -> bool:
 def _is_origin(url: str) -> bool:
     """Whether an address is nothing but scheme, host and port: every link begins with it."""
     return bool(re.fullmatch(r"https?://[^\s/?#@\\:][^\s/?#@\\]*", url))
+
+
+def _is_frontend(url: str) -> bool:
+    """Whether tokens may be sent there; nowhere is fine, too."""
+    return not url or (url.startswith("https://") and _is_origin(url))
 
 
 def _is_in_memory(database: dict[str, Any]) -> bool:

@@ -450,3 +450,27 @@ def test_five_tries_and_the_right_code_is_dead(postbox):  # COD-06
 
     assert (told.status, told.code) == (400, "code_used_up")
     assert not User.objects.exists()
+
+
+# Where the emailed links lead
+
+
+def test_the_links_of_what_a_program_began_lead_to_the_shop_s_own_app(settings, postbox):
+    # promise 1.8, 1.25
+    settings.FRONTEND_URL = "https://app.example"
+    make_user("bea@example.com")
+    Program().post("v1", "register/", email=ANA, **WHOLE)
+    Program().post("auth", "password-reset/", email="bea@example.com")
+
+    assert "https://app.example/verify-email?token=" in postbox.messages(ANA)[0]["text"]
+    reset = postbox.messages("bea@example.com")[0]["text"]
+    assert "https://app.example/password-reset?token=" in reset
+    done = Program().get("v1", "verify-email/", token=postbox.link(ANA).partition("token=")[2])
+    assert done.status == 200
+
+
+def test_the_links_of_what_a_browser_began_lead_to_its_pages(settings, ana, postbox):
+    settings.FRONTEND_URL = "https://app.example"
+    ana.identify(ANA)
+
+    assert postbox.messages(ANA)[0]["text"].count("https://shop.example/verify-email/?token=") == 1

@@ -451,6 +451,8 @@ CASES = {
     "mail in a file": ({"EMAIL_URL": "filemail:///tmp"}, "E030"),
     "mail in memory": ({"EMAIL_URL": "memorymail://"}, "E030"),
     "mail to no host": ({"EMAIL_URL": "smtp://"}, "E030"),
+    "an app in the clear": ({"FRONTEND_URL": "http://app.example"}, "E040"),
+    "an app with a path": ({"FRONTEND_URL": "https://app.example/x"}, "E040"),
     "a path": ({"SITE_URL": "https://shop.example/shop"}, "E031"),
     "a query": ({"SITE_URL": "https://shop.example?a=b"}, "E031"),
     "a fragment": ({"SITE_URL": "https://shop.example#a"}, "E031"),
