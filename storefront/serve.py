@@ -43,11 +43,17 @@ MALLOC = {
 
 
 class PatientProtocol(HttpToolsProtocol):
-    """uvicorn's protocol, which does not wait for ever: neither for a head nor for a client to read its answer."""
+    """uvicorn's protocol, which does not wait for ever: neither for a head nor for a client to read its answer.
+
+    What stands behind a body in chunks is no header: uvicorn would add it to those of the head, behind what a proxy of
+    ours has written there, so that a client could choose its own address (LIM-06).
+    """
 
     deadline: asyncio.TimerHandle | None = None
     unread: asyncio.TimerHandle | None = None
+    # How much came that was neither a whole head nor a piece of a body.
     head_bytes = 0
+    in_head = False
     ending = False
 
     def connection_made(self, transport: Any) -> None:
@@ -62,18 +68,38 @@ class PatientProtocol(HttpToolsProtocol):
         _cancel(self.unread)
 
     def data_received(self, data: bytes) -> None:
-        """Count a head that does not end; the first bytes on an idle connection begin one."""
-        if self.head_bytes == 0 and self.timeout_keep_alive_task is not None:
+        """Count a head, or trailers, that do not end; the first bytes on an idle connection begin a head."""
+        if self.deadline is None and self.timeout_keep_alive_task is not None:
             self._expect_head()
-        self.head_bytes += len(data) if self.deadline else 0
+        self.head_bytes += len(data)
         super().data_received(data)
-        if self.deadline and self.head_bytes > HEAD_BYTES:
+        if self.head_bytes > HEAD_BYTES:
             self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        self.in_head = True
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep what the head says, and no trailer."""
+        if self.in_head:
+            super().on_header(name, value)
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the body is there; the handler counts those."""
+        self.head_bytes = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """The request is there."""
+        self.head_bytes = 0
+        super().on_message_complete()
 
     def on_headers_complete(self) -> None:
         """The head is there."""
         _cancel(self.deadline)
-        self.deadline, self.head_bytes = None, 0
+        self.deadline, self.head_bytes, self.in_head = None, 0, False
         super().on_headers_complete()
         if self.ending and self.cycle is not None:
             self.cycle.keep_alive = False
@@ -101,6 +127,13 @@ class PatientProtocol(HttpToolsProtocol):
 
 class Processes(Multiprocess):
     """uvicorn's, which stops listening before the processes end: nobody shall wait for a process that is gone."""
+
+    def keep_subprocess_alive(self) -> None:
+        """Replace whoever has died, also in the middle of being asked whether it lives."""
+        for process in self.processes:
+            # With its own copy of the child's end, it would wait a minute for the answer of one that was killed.
+            process.child_conn.close()
+        super().keep_subprocess_alive()
 
     def terminate_all(self) -> None:
         """At the end of all; a reload goes another way."""

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections import Counter
+from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 import pytest
@@ -100,7 +101,8 @@ def front(start):
         own = {"PORT": str(port), "WEB_CONCURRENCY": "2", "WEB_THREADS": "8", **environment}
         web = start(f"front-{port}", "python", "-m", "storefront.serve", env=own)
         webs.append(web)
-        wait_for(lambda: web.said.count("Started server process") == 2, 60)
+        processes = int(own["WEB_CONCURRENCY"])
+        wait_for(lambda: web.said.count("Started server process") == processes, 60)
         return web, f"http://127.0.0.1:{port}"
 
     yield front
@@ -185,6 +187,34 @@ def test_a_body_that_is_too_large_is_not_waited_for(site, told):  # IDN-09
     status, headers, _content = caller.answer()
 
     assert (status, headers["Connection"]) == (413, "close")
+
+
+def test_what_stands_behind_a_body_is_no_header(site, logs):  # LIM-06
+    body = b"0\r\nX-Forwarded-For: 203.0.113.99\r\nHost: evil.example\r\n\r\n"
+    told = HEADERS | {"X-Forwarded-For": "198.51.100.77", "Transfer-Encoding": "chunked"}
+
+    caller = Caller(site).post("/there-is-no-trailer/", told, body)
+
+    assert caller.answer()[0] == 404
+    (line,) = re.findall(
+        r'.*"path": "/there-is-no-trailer/".*"ip".*', (logs / "web.log").read_text()
+    )
+    assert "198.51.100." in line
+    # The connection goes on.
+    caller.send(f"GET /livez HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+    assert caller.answer()[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("begun", "piece"),
+    [(b"0\r\n", b"X-Padding: " + b"x" * 1000 + b"\r\n"), (b"1;", b"x" * 1000)],
+    ids=["trailers", "a note on a chunk"],
+)
+def test_what_is_said_beside_a_body_has_an_end(site, begun, piece):  # IDN-09
+    caller = Caller(site).post("/register/", HEADERS | {"Transfer-Encoding": "chunked"}, begun)
+
+    with pytest.raises(ConnectionError):
+        caller.send(piece * 20_000)
 
 
 # Crowds
@@ -279,6 +309,23 @@ def test_a_reload_fails_nobody(front):
         visitor.join()
 
     assert set(answers) == {200}, answers
+
+
+def test_a_process_that_is_killed_while_it_is_asked_whether_it_lives_is_replaced_at_once(front):
+    # AVL-02
+    web, _site = front(WEB_CONCURRENCY="1")
+    (pid,) = [pid for pid in web.children if is_serving(pid)]
+    os.kill(pid, signal.SIGSTOP)
+    # It is asked every half second, and waited for.
+    time.sleep(1.5)
+
+    os.kill(pid, signal.SIGKILL)
+
+    wait_for(lambda: web.said.count("Started server process") == 2, 30)
+
+
+def is_serving(pid):
+    return b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()
 
 
 def test_what_is_under_way_is_finished_before_the_end(front):
