@@ -2,6 +2,15 @@
 
 from asyncdb.bridge import in_lane
 from asyncdb.pool import PoolFull, close, is_native, run
-from asyncdb.threads import ThreadsFull, in_thread
+from asyncdb.threads import ThreadsFull, in_thread, thread_reserved
 
-__all__ = ["PoolFull", "ThreadsFull", "close", "in_lane", "in_thread", "is_native", "run"]
+__all__ = [
+    "PoolFull",
+    "ThreadsFull",
+    "close",
+    "in_lane",
+    "in_thread",
+    "is_native",
+    "run",
+    "thread_reserved",
+]

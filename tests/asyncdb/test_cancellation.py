@@ -1,6 +1,7 @@
 """A task is cancelled, or a statement fails, at any of the waits of a flow: all of its rows are there, or none."""
 
 import asyncio
+import random
 import time
 from contextlib import suppress
 
@@ -224,3 +225,48 @@ def test_a_flow_whose_coroutine_is_closed_in_the_middle_leaves_nothing(steps):
         return await asyncdb.run(rows)
 
     assert on_loop(main) == (set(), 0)
+
+
+def test_of_many_lanes_that_end_at_any_moment_each_has_all_of_its_rows_or_none(pool_of, is_release):
+    """Rows by the many, in pieces, in savepoints: whatever a lane was at, the next ones find nothing of it."""
+    draw, pairs = random.Random(14), [a + b for a in "ABCDEFGHIJ" for b in "KLMNOPQRST"]
+
+    def work(code):
+        other = code[::-1]
+        with transaction.atomic():
+            SmsCountry.objects.bulk_create([SmsCountry(code=code), SmsCountry(code=other)])
+            with connection.cursor() as cursor:
+                cursor.executemany(
+                    "UPDATE accounts_smscountry SET sent = %s WHERE code = %s",
+                    [(number, code) for number in range(20)],
+                )
+                cursor.execute("SELECT pg_sleep(0.002)")
+            list(SmsCountry.objects.order_by("code").iterator(chunk_size=5))
+            with transaction.atomic():
+                SmsCountry.objects.filter(code=other).update(sent=19)
+
+    async def ended(code):
+        with suppress(TimeoutError):
+            async with asyncio.timeout(draw.uniform(0, 0.15)):
+                await asyncdb.run(work, code)
+
+    async def main():
+        for _round in range(20 if is_release else 2):
+            await asyncio.gather(*map(ended, pairs))
+            await asyncdb.run(check)
+
+    def check():
+        sent = dict(SmsCountry.objects.exclude(code="*").values_list("code", "sent"))
+        whole = [code for code in pairs if code in sent]
+        assert all(sent.get(code) == sent.get(code[::-1]) for code in pairs)
+        assert len(sent) == 2 * len(whole)
+        found.append(len(whole))
+        SmsCountry.objects.exclude(code="*").delete()
+
+    found = []
+    pool_of(8, patience=5)
+    on_loop(main)
+
+    # Some came through and some did not, or this would show nothing.
+    assert 0 < sum(found) < len(found) * len(pairs)
+    assert running() == 0

@@ -15,7 +15,7 @@ from accounts.identifiers import parse
 from accounts.models import Challenge, User
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.trusted_browsers import Visitor
-from messaging.outbox import wakeup
+from messaging.outbox import api as outbox
 from tests.support.lanes import gather, on_loop, outcomes
 
 CLIENT = ClientInfo(ip="192.0.2.10")
@@ -25,7 +25,7 @@ WHO = parse("ana@example.com")
 @pytest.fixture(autouse=True)
 def _no_worker(monkeypatch):
     """Messages stay in the outbox: where there is no broker, they would be sent here and now."""
-    monkeypatch.setattr(wakeup, "nudge", lambda message_id: None)
+    monkeypatch.setattr(outbox, "nudge", lambda message_id: None)
 
 
 @pytest.fixture

@@ -164,6 +164,51 @@ def test_a_thread_whose_task_is_gone_keeps_its_place_until_it_is_done(threads_of
     assert waited > 0.15
 
 
+def test_whoever_reserves_a_thread_is_turned_away_before_anything_is_counted(threads_of):  # LIM-09
+    counted = []
+
+    def sign_in():
+        counted.append(1)
+        return thread_of(0.01) is not thread_of(0.3)
+
+    async def reserved():
+        async with asyncdb.thread_reserved():
+            return await asyncdb.run(sign_in)
+
+    async def main():
+        first = asyncio.create_task(reserved())
+        await asyncio.sleep(0.1)
+        with pytest.raises(asyncdb.ThreadsFull):
+            await reserved()
+        await first
+        assert counted == [1]
+        await reserved()
+
+    threads_of(1, patience=0.05)
+    on_loop(main)
+
+    assert counted == [1, 1]
+
+
+def test_a_thread_in_a_reserved_place_keeps_it_when_its_task_is_gone(threads_of):
+    async def reserved(seconds):
+        async with asyncdb.thread_reserved():
+            await asyncdb.run(thread_of, seconds)
+
+    async def main():
+        task = asyncio.create_task(reserved(0.4))
+        await asyncio.sleep(0.1)
+        task.cancel()
+        await asyncio.wait([task])
+        begun = time.monotonic()
+        await reserved(0)
+        return time.monotonic() - begun
+
+    threads_of(1)
+
+    assert on_loop(main) > 0.15
+
+
 def test_there_is_one_way_into_a_thread():  # promise 0.16
     ways = {"to_thread", "run_in_executor", "sync_to_async", "Thread", "ThreadPoolExecutor"}
     used = [
