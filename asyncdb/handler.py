@@ -21,9 +21,9 @@ from django.http import HttpResponse, HttpResponseBase
 from django.urls import set_script_prefix
 from django.utils.module_loading import import_string
 
-from asyncdb import bridge, pool
+from asyncdb import bridge, pool, threads
 
-REQUEST_TIMEOUT, CONTENT_TOO_LARGE = 408, 413
+REQUEST_TIMEOUT, CONTENT_TOO_LARGE, UNAVAILABLE = 408, 413, 503
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -78,7 +78,7 @@ class NativeHandler(BaseHandler):
     def resolve_request(self, request: Any) -> Any:
         """Find the view as Django does, and let it run from a lane."""
         callback, arguments, keywords = super().resolve_request(request)
-        return _from_lane(callback), arguments, keywords
+        return self._from_lane(callback), arguments, keywords
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -102,8 +102,22 @@ class NativeHandler(BaseHandler):
         return await bridge.run(self._begin, request)
 
     def refuse(self, request: ASGIRequest, status: int) -> HttpResponseBase:
-        """What a body is answered that is too large (413), or that did not come in time (408)."""
-        return HttpResponse(status=status, headers={"Connection": "close"})
+        """Answer a body that is too large (413) or did not come in time (408), and whoever finds no place (503)."""
+        headers = {"Retry-After": "1"} if status == UNAVAILABLE else {"Connection": "close"}
+        return HttpResponse(status=status, headers=headers)
+
+    def _from_lane(self, view: View) -> View:
+        """Let a lane call the view: an async one is awaited, a plain one has a lane and a connection of its own."""
+        run: View = view if iscoroutinefunction(view) else _plain(view)
+
+        @wraps(view)
+        def call(request: Any, *args: Any, **kwargs: Any) -> Any:
+            try:
+                return bridge.await_in_lane(run(request, *args, **kwargs))
+            except (pool.PoolFull, threads.ThreadsFull):
+                return self.refuse(request, UNAVAILABLE)
+
+        return call
 
     async def _answer(self, request: ASGIRequest, send: Send) -> None:
         response = await self.get_response_in_lane(request)
@@ -133,17 +147,6 @@ class NativeHandler(BaseHandler):
             return REQUEST_TIMEOUT
         body.seek(0)
         return 0 if is_whole else CONTENT_TOO_LARGE
-
-
-def _from_lane(view: View) -> View:
-    """Let a lane call the view: an async one is awaited, a plain one has a lane and a connection of its own."""
-    run: View = view if iscoroutinefunction(view) else _plain(view)
-
-    @wraps(view)
-    def call(request: Any, *args: Any, **kwargs: Any) -> Any:
-        return bridge.await_in_lane(run(request, *args, **kwargs))
-
-    return call
 
 
 def _plain(view: View) -> View:

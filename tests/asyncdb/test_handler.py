@@ -33,12 +33,16 @@ def plain(request):
     return JsonResponse({"rows": count(), "in_lane": asyncdb.in_lane()})
 
 
+def sleep(seconds):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_sleep(%s)", [seconds])
+
+
 async def slow(request):
     def work():
         with transaction.atomic():
             SmsCountry.objects.create(code="GB")
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_sleep(5)")
+            sleep(5)
 
     SEEN.append("begun")
     await asyncdb.run(work)
@@ -160,6 +164,23 @@ def test_errors_become_answers_as_in_django(hops):
     assert asked("/denied")[0] == 403
     assert asked("/nowhere")[0] == 404
     assert hops == []
+
+
+@pytest.mark.parametrize("address", ["/awaits", "/plain"])
+def test_whoever_finds_the_pool_full_is_asked_to_come_again_within_two_seconds(address, pool_of):
+    async def main():
+        handler = NativeHandler(urlconf=HERE)
+        holder = asyncio.create_task(asyncdb.run(sleep, 0.6))
+        await asyncio.sleep(0.05)
+        begun = time.monotonic()
+        status, headers, _body = await ask(handler, address)
+        took = time.monotonic() - begun
+        await holder
+        return status, headers[b"Retry-After"], took < 2, (await ask(handler, address))[0]
+
+    pool_of(1)
+
+    assert on_loop(main) == (503, b"1", True, 200)
 
 
 def test_a_body_that_is_too_large_or_too_slow_is_refused():
