@@ -4,7 +4,6 @@ from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
-from django.db.models.functions import Now
 
 from accounts import audit, conf, limits, refusals
 from accounts.errors import (
@@ -53,7 +52,7 @@ def issue(
     pool = pool or POOL_BY_PURPOSE[purpose]
     with transaction.atomic():
         limits.enforce(*(also or []), *limits.messages(identifier, pool))
-        challenge = Challenge.objects.create(
+        challenge = Challenge.objects.begin(
             purpose=purpose,
             kind=identifier.kind,
             recipient=identifier.key,
@@ -65,8 +64,8 @@ def issue(
             space=client.space,
             sends=sends,
             tries_left=conf.CODE_MAX_ATTEMPTS,
-            expires_at=Now() + conf.CODE_TTL,
-            link_expires_at=Now() + LINK_LIVES.get(purpose, conf.LINK_TTL),
+            life=conf.CODE_TTL,
+            link_life=LINK_LIVES.get(purpose, conf.LINK_TTL),
         )
         _send(challenge, client)
     return challenge

@@ -43,6 +43,10 @@ class UserManager(BaseUserManager["User"]):
             user.set_unusable_password()
         user.save(force_insert=True)
         user.signed_in_at = user.date_joined
+        for name, value in (columns | profile).items():
+            if isinstance(value, Now):
+                # One statement is one moment: the object says what its row does, without reading it.
+                setattr(user, name, user.date_joined)
         if user.username:
             FormerUsername.objects.refuse_held(user.pk, user.username)
         return user
