@@ -102,8 +102,32 @@ function enhance(root) {
   within(root, "input[autocomplete=one-time-code]").forEach(readCodeFromMessage);
 }
 
-// The second of two clicks asks nothing while the page it is on gives way to the one the first led to (ux 48). If that
-// page does not come, the forms work again.
+// The second of two clicks may come when the card that the first one brought is there: it was not meant for what stands
+// there now (ux 48). A browser counts the clicks of a mouse; of taps it does not.
+const TAPS_WITHIN = 500, FINGER = 24;
+let click = {}, pointer;
+document.addEventListener("pointerdown", (event) => { pointer = event.pointerType; }, true);
+function isSecondClick(event) {
+  if (!click.card || click.card === document.getElementById("card")) return false;
+  const near = Math.hypot(event.clientX - click.x, event.clientY - click.y) < FINGER;
+  const tapped = pointer === "touch" && near && event.timeStamp - click.at < TAPS_WITHIN;
+  return event.detail > 1 || tapped;
+}
+for (const kind of ["mousedown", "click"]) {
+  document.addEventListener(kind, (event) => {
+    if (isSecondClick(event)) {
+      event.preventDefault();
+      event.stopImmediatePropagation();
+    } else if (kind === "click") {
+      click = { card: document.getElementById("card"), x: event.clientX, y: event.clientY, at: event.timeStamp };
+    }
+  }, true);
+}
+// A key that is held down is one press.
+document.addEventListener("keydown", (event) => { if (event.key === "Enter" && event.repeat) event.preventDefault(); });
+
+// The second of two clicks asks nothing while the page it is on gives way to the one the first led to. If that page does
+// not come, the forms work again.
 let leavingUntil = 0;
 window.addEventListener("pageshow", () => { leavingUntil = 0; });
 
@@ -132,8 +156,39 @@ for (const failure of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) 
   });
 }
 document.addEventListener("htmx:load", (event) => enhance(event.detail.elt));
-// A new card without a field of its own to start in begins at its heading; news in a line of it moves nobody.
+// The card of the next step is read out and begins as its page would: at the top, in the box that is to be typed in, or
+// else at its heading. Any other card goes on where its reader was, if that is still there; news in a line of it moves
+// nobody.
+function arrive(card) {
+  document.getElementById("arrived").textContent = document.title;
+  window.scrollTo(0, 0);
+  (card.querySelector("[autofocus]") ?? document.getElementById("heading"))?.focus();
+}
 document.addEventListener("htmx:afterSettle", (event) => {
   if (event.target.closest("#delivery")) return;
-  if (document.activeElement === document.body) document.getElementById("heading")?.focus();
+  if (event.target.id === "card" && event.detail.xhr?.getResponseHeader("HX-Push-Url")) arrive(event.target);
+  else if (document.activeElement === document.body) document.getElementById("heading")?.focus();
+});
+
+// Back and forward: htmx asks for the page of that address, and here is what it leaves out. The last one that was asked
+// for counts; an address that leads on is that of the page it led to; where nothing comes, the browser says so itself.
+const reload = () => location.reload();
+const withoutHash = (address) => address.split("#")[0];
+let restoring;
+document.addEventListener("htmx:historyCacheMiss", (event) => {
+  restoring?.abort();
+  restoring = event.detail.xhr;
+  restoring.addEventListener("error", reload);
+});
+document.addEventListener("htmx:historyCacheMissLoad", (event) => {
+  const address = event.detail.xhr.responseURL;
+  if (address !== withoutHash(location.href)) history.replaceState(history.state, "", address);
+  event.detail.path = location.pathname + location.search;
+});
+document.addEventListener("htmx:historyCacheMissLoadError", reload);
+document.addEventListener("htmx:historyRestore", () => arrive(document));
+// Who goes back or on while a page is still on its way, and nobody listens yet, gets the page of the address, too.
+document.addEventListener("DOMContentLoaded", () => {
+  const [page] = performance.getEntriesByType("navigation");
+  if (page && withoutHash(page.name) !== withoutHash(location.href)) reload();
 });

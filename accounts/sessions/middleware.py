@@ -54,7 +54,7 @@ class AuthenticationMiddleware(middleware.AuthenticationMiddleware):
 
     def process_request(self, request):
         """Look no further than the session row until somebody asks."""
-        request.user = SimpleLazyObject(lambda: _user(request))
+        request.user = SimpleLazyObject(lambda: get_user(request))
 
 
 def _is_used(request):
@@ -104,7 +104,7 @@ def _set_cookie(response, name, value, age):
     )
 
 
-def _user(request):
+def get_user(request):
     """The active user whose session this is; a changed password ends the sessions made before it."""
     session = request.session
     user = session.row.user if session.get(SESSION_KEY) and session.row else None

@@ -53,6 +53,7 @@ def save(
     for former in filter(None, [instead_of, challenge]):
         kept.pop(str(former.pk), None)
     kept[str(challenge.pk)] = {"purpose": challenge.purpose, **asdict(pending)}
+    cast(SessionStore, request.session).begun = challenge
     _keep(request, dict(list(kept.items())[-JOURNEYS_MAX:]))
 
 
@@ -82,11 +83,16 @@ def get_challenge(request: HttpRequest, purpose: Purpose, reference: str = "") -
     pk = find(request, purpose, reference)
     if pk is None:
         return None
-    row = cast(SessionStore, request.session).row
-    newest = row.challenge if row else None
-    if newest and str(newest.pk) == pk:
-        return newest
-    return Challenge.objects.with_read_at().filter(pk=pk, purpose=purpose).first()
+    at_hand = get_at_hand(request, pk)
+    return at_hand or Challenge.objects.with_read_at().filter(pk=pk, purpose=purpose).first()
+
+
+def get_at_hand(request: HttpRequest, pk: str | None) -> Challenge | None:
+    """The row with this id, if this very request began it or read it together with the session; else None."""
+    session = cast(SessionStore, request.session)
+    newest = session.row.challenge if session.row else None
+    held = [each for each in (session.begun, newest) if each and str(each.pk) == pk]
+    return held[0] if held else None
 
 
 def clear(request: HttpRequest) -> None:

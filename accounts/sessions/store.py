@@ -11,7 +11,7 @@ from django.core import signing
 from django.db.models.functions import Now
 
 from accounts import conf
-from accounts.models import Client, Session
+from accounts.models import Challenge, Client, Session
 from accounts.models.sessions import session_end
 from accounts.sessions.client import ClientInfo
 from accounts.sessions.prepared import Compiled
@@ -48,6 +48,8 @@ class SessionStore(DatabaseStore):
     """Django's database store with our row, one statement for each change, and times judged by the database."""
 
     row: Session | None = None
+    # What this request has begun, which its row may not point at yet.
+    begun: Challenge | None = None
     client = ClientInfo()
     ended = False
     # Set at the moments when somebody authenticates, by what, and read when the row is written.
@@ -71,15 +73,19 @@ class SessionStore(DatabaseStore):
 
     def load(self):
         """Read the session with its user and challenge; a row that is too old or gone reads as empty."""
-        self.row = BY_KEY.first(self.session_key or "")
+        self.read_row()
         if self.row is None:
             self._lost_key, self._session_key = self.session_key, None
             return {}
-        if self.row.challenge:
-            # Of the same statement.
-            self.row.challenge.read_at = self.row.read_at
         self.staff = bool(self.row.user and self.row.user.is_staff)
         return self.decode(self.row.session_data)
+
+    def read_row(self):
+        """Read the row with its user and challenge; what the session holds stays as it is."""
+        self.row = BY_KEY.first(self.session_key or "")
+        if self.row and self.row.challenge:
+            # Of the same statement.
+            self.row.challenge.read_at = self.row.read_at
 
     def encode(self, session_dict):
         """Sign what the row holds. It is a few hundred bytes, which Django would compress for longer than it saves."""

@@ -216,19 +216,22 @@ class StepView(BaseView, NegotiatedResponseMixin, FormView):
         """Add the heading, and which step of a registration this is."""
         return super().get_context_data(**{"heading": self.heading, "step": self.step, **kwargs})
 
-    def redirect(self, message, *, url="", flash=False):
+    def redirect(self, message, *, url="", leaves_journey=False, flash=False):
         """Lead on to where `get_success_url` says, which is `url` if it is given.
 
-        JSON clients read `message`; the next page says it once if it is a `flash`.
+        JSON clients read `message`; the next page says it once if it is a `flash`. A page that `leaves_journey` is
+        loaded whole.
         """
         self.success_url = url or self.success_url
         if flash:
             negotiation.flash(self.request, message)
-        return negotiation.redirect_to(self.request, self.get_success_url(), message=message)
+        return negotiation.redirect_to(
+            self.request, self.get_success_url(), message=message, leaves_journey=leaves_journey
+        )
 
-    def redirect_with_message(self, message, *, url=""):
+    def redirect_with_message(self, message, **where):
         """Lead on, and let the next page say the news."""
-        return self.redirect(message, url=url, flash=True)
+        return self.redirect(message, flash=True, **where)
 
     def _count_numbers(self, form):
         """Count a number that costs more than we pay (IDN-05)."""
@@ -256,7 +259,14 @@ class SignInMixin:
         for news in filter(None, [welcome, extra_message]):
             negotiation.flash(self.request, news)
         message = " ".join(filter(None, [welcome or str(self.signed_in_message), extra_message]))
-        return self.redirect(message, url=get_signed_in_url(user, destination))
+        url = get_signed_in_url(user, destination)
+        leaves_journey = bool(user.completed_at) and is_elsewhere(url)
+        return self.redirect(message, url=url, leaves_journey=leaves_journey)
+
+
+def is_elsewhere(url):
+    """Whether a client named a page at which no journey ends by itself."""
+    return url not in ("", reverse("home"))
 
 
 def get_signed_in_url(user, destination):

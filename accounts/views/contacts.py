@@ -138,7 +138,7 @@ class PendingContactMixin(PendingChallengeMixin, ReauthenticationRequiredMixin):
 
     def find_challenge(self, reference):
         pk = pending.find(self.request, self.purpose, reference)
-        return contacts.get_pending(self.request.user, pk)
+        return pending.get_at_hand(self.request, pk) or contacts.get_pending(self.request.user, pk)
 
 
 class ContactVerifyView(PendingContactMixin, CodeView):

@@ -122,6 +122,7 @@ class LinkTokenView(StepView):
 def redirect_with_token(request, challenge, page, *, message):
     """Lead on to `page` with the token of `challenge` in a cookie: in no address, history or `Referer` (REC-04)."""
     link = challenge.link_name
+    opened_links.open_now(request, challenge)
     response = negotiation.redirect_to(request, f"{page}?link={link}", message=message, link=link)
     opened_links.save(request, response, challenge)
     return _without_referrer(response)

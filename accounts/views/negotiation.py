@@ -1,4 +1,4 @@
-"""One answer, three faces: a page, an HTMX fragment, or JSON."""
+"""One answer, three faces: a page, an HTMX fragment, or JSON; and how a step leads on to the next one."""
 
 from urllib.parse import parse_qs
 
@@ -6,14 +6,15 @@ from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.models import AnonymousUser
 from django.contrib.messages.storage.cookie import CookieStorage
-from django.http import HttpResponse, HttpResponseRedirect, JsonResponse
+from django.http import HttpResponse, HttpResponseRedirect, JsonResponse, QueryDict
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
 from django.views.generic.base import TemplateResponseMixin
-from django_htmx.http import HttpResponseClientRedirect, replace_url
+from django_htmx.http import HttpResponseClientRedirect, push_url, replace_url
 
-from accounts import conf
+from accounts import conf, outages
+from accounts.sessions.middleware import get_user
 
 # JSON validation errors answer 400, as the designs promise; pages and fragments answer 422.
 UNPROCESSABLE, BAD_REQUEST = 422, 400
@@ -42,7 +43,7 @@ class NegotiatedResponseMixin(TemplateResponseMixin):
         else:
             if context.get("notice") != LEAVE_NEWS:
                 context = {"notice": _news(self.request), **context}
-            context = {**context, "fragment": _wants_fragment(self.request)}
+            context = {**context, **_fragment_context(self.request)}
             response = super().render_to_response(context, **response_kwargs)
         return _finish(response)
 
@@ -75,13 +76,17 @@ def choose_response(request, *, page, htmx, json):
     return _finish(htmx() if request.htmx else page())
 
 
-def redirect_to(request, url, *, message, **facts):
-    """Lead on to `url`; JSON clients read `message` and `facts` instead."""
+def redirect_to(request, url, *, message, leaves_journey=False, **facts):
+    """Lead on to `url`; JSON clients read `message` and `facts` instead.
+
+    HTMX is answered a form with the card of the page at `url`, unless that `leaves_journey`: then it loads the page.
+    """
     if wants_json(request):
         return _finish(_json(200, message, facts))
     if request.htmx:
+        card = None if leaves_journey else _next_card(request, url)
         # A plain 302 would be followed by the XHR and pasted into the card.
-        return _finish(HttpResponseClientRedirect(url))
+        return _finish(card or HttpResponseClientRedirect(url))
     return _finish(_see_other(url))
 
 
@@ -153,15 +158,55 @@ def local_path(path):
     if "\\" in path or not path.isascii() or not path.isprintable():
         return ""
     page, _mark, query = path.partition("#")[0].partition("?")
+    match = _resolve(page)
+    leads_to_page = match and _answers_get(match)
+    return path if leads_to_page and "token" not in parse_qs(query, keep_blank_values=True) else ""
+
+
+def _next_card(request, url):
+    """What the page at `url` answers HTMX in this very request; None where only loading it will do.
+
+    The step is done by now. Whatever becomes of the card, the answer must not look as if it were not.
+    """
+    path, _mark, query = url.partition("?")
+    match = _resolve(path)
+    if request.method != "POST" or not _has_card(match):
+        return None
+    following = _following_request(request, match, path, query)
+    with outages.left_out_in_outage("the card of the next page"):
+        response = match.func(following, *match.args, **match.kwargs)
+        if "HX-Redirect" in response:
+            # Whoever may not be there is led on from there; the form itself was no mistake.
+            response.status_code = 200
+            return response
+        # Now, while it may still be left out.
+        return push_url(response.render(), url)
+    return None
+
+
+def _following_request(request, match, path, query):
+    """The GET with which the browser would ask for the next page: its session, user, cookies and news are at hand."""
+    following = type(request).__new__(type(request))
+    asked = {"method": "GET", "path": path, "path_info": path, "GET": QueryDict(query)}
+    vars(following).update(vars(request), **asked, content_type="", resolver_match=match)
+    following.POST = QueryDict()
+    if request.user.is_authenticated and not request.session.signed_in:
+        # The step has changed rows that were read before it.
+        request.session.read_row()
+        following.user = get_user(following)
+    return following
+
+
+def _has_card(match):
+    page = getattr(match and match.func, "view_class", None)
+    return page is not None and issubclass(page, NegotiatedResponseMixin)
+
+
+def _resolve(path):
     try:
-        match = resolve(page)
+        return resolve(path)
     except Resolver404:
-        return ""
-    return (
-        path
-        if _answers_get(match) and "token" not in parse_qs(query, keep_blank_values=True)
-        else ""
-    )
+        return None
 
 
 def _answers_get(match):
@@ -175,15 +220,24 @@ def _answers_get(match):
 
 def _news(request):
     """What the step before left to be said, once. Unasked, Django would clear the cookie on every page."""
-    if MessageStorage.cookie_name not in request.COOKIES:
+    left = messages.get_messages(request)
+    # By an earlier request, or by the step that this page is the next of.
+    if MessageStorage.cookie_name not in request.COOKIES and not getattr(left, "added_new", False):
         return ""
-    return " ".join(str(message) for message in messages.get_messages(request))
+    return " ".join(str(message) for message in left)
 
 
 def _wants_fragment(request):
     # A host that is none of ours is refused before the middleware that sets it.
     htmx = getattr(request, "htmx", None)
     return htmx and not htmx.boosted and not htmx.history_restore_request
+
+
+def _fragment_context(request):
+    """Whether only the card is asked for, and whether somebody signed in or out, which the header around it shows."""
+    session = getattr(request, "session", None)
+    changed = session is not None and (session.signed_in or session.ended)
+    return {"fragment": _wants_fragment(request), "header_changed": changed}
 
 
 def _json_page(context, status=200, headers=None):

@@ -19,6 +19,7 @@ from accounts.views.base import (
     SignedInRequiredMixin,
     SignInMixin,
     StepView,
+    is_elsewhere,
     named_attempt,
 )
 from accounts.views.codes import (
@@ -224,8 +225,9 @@ class CompleteView(ProfileIncompleteRequiredMixin, StepView):
             client=self.client,
             keep_session=self.keep_session,
         )
+        came_for = negotiation.local_path(cleaned["next"])
         return self.redirect_with_message(
-            _("Your account is ready."), url=negotiation.local_path(cleaned["next"])
+            _("Your account is ready."), url=came_for, leaves_journey=is_elsewhere(came_for)
         )
 
     def keep_session(self, waiting):

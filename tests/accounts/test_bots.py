@@ -17,8 +17,12 @@ def trap(monkeypatch):
 
 
 def told(answer):
-    """What a client sees of an answer, but for its cookies."""
-    return answer.status_code, answer.content, answer.to
+    """What a client sees of an answer, but for its cookies.
+
+    With HTMX a person has the card of the code at once, and a program what it would find at its address.
+    """
+    leads = {"HX-Push-Url", "HX-Redirect"} & set(answer.headers)
+    return answer.status_code, "led on" if leads else (answer.content, answer.to)
 
 
 def test_a_program_is_told_the_same_and_nothing_happens(db, trap, face):  # ABU-06

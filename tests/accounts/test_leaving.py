@@ -282,7 +282,7 @@ def day():
 def test_the_shopper_is_told_until_when_it_can_be_undone(me):
     asked = me.post(DELETE)
 
-    said = words(asked) if me.face == "json" else words(me.client.get(HOME))
+    said = words(me.follow(asked))
     assert f"Your account will be deleted on {day()}. Sign in before then to keep it." in said
 
 
@@ -350,7 +350,7 @@ def test_signing_in_undoes_it(anyone, postbox, password):
 
     back = signs_in(anyone, password=password)
 
-    said = words(back) if anyone.face == "json" else words(anyone.client.get(HOME))
+    said = words(anyone.follow(back))
     assert "Welcome back. Your account will not be deleted." in said
     assert User.objects.get().deletion_due_at is None
     assert news(EMAIL)[0] == "Storefront: Your account stays"
@@ -385,7 +385,7 @@ def test_registering_again_under_private_undoes_it_and_says_so(anyone, postbox, 
 
     back = anyone.verify(postbox.code(EMAIL))
 
-    said = words(back) if anyone.face == "json" else words(anyone.client.get(HOME))
+    said = words(anyone.follow(back))
     assert User.objects.get().deletion_due_at is None
     assert "Your account will not be deleted." in said
 

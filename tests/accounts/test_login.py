@@ -992,7 +992,7 @@ def test_signing_in_keeps_the_account(anyone, owner, postbox):
 
     answer = sign_in(anyone)
 
-    said = words(answer if anyone.face == "json" else anyone.client.get(HOME))
+    said = words(anyone.follow(answer))
     assert "Welcome back. Your account will not be deleted." in said
     assert User.objects.get().deletion_due_at is None
     assert "Storefront: Your account stays" in [each["subject"] for each in postbox.messages(EMAIL)]

@@ -135,8 +135,7 @@ def test_the_page_says_what_to_do_and_nobody_is_signed_in(link, anyone):  # REC-
 
     saved = choose(anyone, token=token_of(link))
 
-    news = saved if is_json(anyone) else anyone.get(LOGIN)
-    assert "Your password is changed. Sign in with it." in words(news)
+    assert "Your password is changed. Sign in with it." in words(anyone.follow(saved))
     assert not anyone.is_signed_in
 
 

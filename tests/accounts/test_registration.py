@@ -559,7 +559,7 @@ def test_a_lost_race_for_a_username_costs_the_name_only(anyone, bea, postbox):  
 
     assert verified.to in (COMPLETE, None)
     assert User.objects.get(email=EMAIL).username is None
-    shown = verified if anyone.face == "json" else anyone.get(COMPLETE)
+    shown = anyone.follow(verified)
     assert "That username has just been taken. Choose another one." in words(shown)
     assert "That username is taken." in words(anyone.complete(username="ana"))
     anyone.complete(username="ana2")

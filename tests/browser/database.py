@@ -21,6 +21,14 @@ class Database:
             to,
         )
 
+    def forgets_reauthentication(self, who):
+        """Let nobody have said lately who they are in a browser of this shopper's."""
+        self._write(
+            "UPDATE accounts_session SET reauthenticated_at = NULL"
+            " WHERE user_id = (SELECT id FROM accounts_user WHERE email = ?)",
+            who,
+        )
+
     def promotes(self, who, username):
         """Make a shopper a member of staff who may do everything."""
         self._write(

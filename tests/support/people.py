@@ -36,6 +36,8 @@ LOGIN = "/login/"
 LINK_PAGES = [LINK, "/password-reset/new/", "/not-me/"]
 
 FACES = ["page", "htmx", "json"]
+# Where an answer leads: to a page that is loaded, or to one whose card it brings along.
+LEADS = ["Location", "HX-Redirect", "HX-Push-Url"]
 PASSWORD = "correct horse battery"
 
 
@@ -65,6 +67,11 @@ class Shopper:
         """Open an emailed link, and see the page it leads to; JSON clients are answered at once (REC-04)."""
         answer = self.get(link, **kwargs)
         return self.get(answer.to) if answer.to else answer
+
+    def follow(self, answer):
+        """What this person sees next: the answer itself, if it is read or brings a card, else the page it leads to."""
+        stays = self.face == "json" or "HX-Push-Url" in answer.headers
+        return answer if stays else self.client.get(answer.page)
 
     def post(self, url, fields=None, **more):
         """Send a form; returns the response, whose `to` is where it leads (or None)."""
@@ -111,7 +118,7 @@ class Shopper:
 
     def _look(self, response):
         """Note where an answer leads, and which emailed link its page shows."""
-        response.page = response.headers.get("Location") or response.headers.get("HX-Redirect")
+        response.page = next(filter(None, map(response.headers.get, LEADS)), None)
         response.to = response.page and re.sub(r"\?attempt=\w+$", "", response.page)
         named = re.search(r"[?&]link=(\w+)", response.to or "") or re.search(
             r'"link"(?:: | value=)"(\w+)"', response.content.decode(errors="replace")
@@ -229,15 +236,22 @@ def time_passes(**span):
 
 
 def sign_up(browser, who):
-    """A whole sign-up by email as a browser does it, one request at a time; the code arrives on the way."""
+    """A whole sign-up by email as a browser does it, one request at a time; the code arrives on the way.
+
+    With HTMX each step brings the card of the next one; without it, the page is asked for.
+    """
+    loads_pages = browser.face == "page"
     yield lambda: browser.get(REGISTER)
     yield lambda: browser.identify(who)
-    yield lambda: browser.get(VERIFY)
+    if loads_pages:
+        yield lambda: browser.get(VERIFY)
     code = Postbox().code(who)
     yield lambda: browser.verify(code)
-    yield lambda: browser.get(COMPLETE)
+    if loads_pages:
+        yield lambda: browser.get(COMPLETE)
     yield lambda: browser.complete(name="Ana", password=PASSWORD)
-    yield lambda: browser.get(HOME)
+    if loads_pages:
+        yield lambda: browser.get(HOME)
 
 
 TIMES = re.compile(r"\d{4}-\d\d-\d\dT[\d:.+-]+|\d\d:\d\d(:\d\d)? UTC|(?<='Content-Length': )'\d+'")
