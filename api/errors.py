@@ -81,6 +81,7 @@ HINTS = {
 # What is wrong with the type of a member, by the start of pydantic's name for it.
 TYPE_SENTENCES = {
     "string_unicode": UNREADABLE,
+    "string_too_long": _("This is longer than we can take"),
     "uuid": _("Send the id as it was given to you"),
     "literal": _("Only “client” is possible here"),
 }

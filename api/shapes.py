@@ -53,15 +53,16 @@ def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
 
 
 def text(description: str, example: str, length: int | None = None) -> Any:
-    """A member that is text; its length stands in the document, and the form holds to it."""
-    extra: dict[str, Any] = {"maxLength": length} if length else {}
-    return Field(None, description=description, examples=[example], json_schema_extra=extra)
+    """A member that is text, of this length at most before it is trimmed."""
+    return Field(None, description=description, examples=[example], max_length=length)
 
 
 EMAIL = text("An email address.", NAMES["email"], 320)
 PHONE = text("A mobile number, with its country code.", NAMES["phone"], 64)
 NEW_PASSWORD = text(f"At least {conf.PASSWORD_MIN_LENGTH} characters.", PASSWORD)
-SIX_DIGITS = text("The code that was sent; spaces and words around it do no harm.", CODE, 320)
+SIX_DIGITS = text(
+    "The code that was sent; spaces and words around it do no harm.", CODE, conf.CODE_INPUT_MAX
+)
 APP = text(
     "What the app calls itself; its owner reads it in their list of devices.", "My Shop", 200
 )
@@ -116,7 +117,7 @@ class VerifyOtpIn(Device):
 
     user_id: Id = Field(None, description="What `register/` answered.", examples=[str(ANA)])
     otp: Text = SIX_DIGITS
-    code: Text = text("Another name of `otp`.", CODE, 320)
+    code: Text = text("Another name of `otp`.", CODE, conf.CODE_INPUT_MAX)
 
 
 class ResendOtpIn(Shape):
