@@ -28,7 +28,8 @@ class Profile:
     name: str = ""
     username: str = ""
     password: str = ""
-    # The id that the account will have, where it is not that of the attempt.
+    # The id that the account will have, as a program was told it; None for pages. A program has no step 3 of its own
+    # in which a password could be asked for again.
     id: UUID | None = None
 
     @property
@@ -127,7 +128,7 @@ def finish(
         usernames.refuse_taken(username, client=visitor.client)
     validation.refuse_breached(password, *limits.breach_checks(str(challenge.pk)))
     profile = make_profile(name=name, username=username, password=password, has_more_steps=False)
-    return _create_user(challenge, profile, visitor, sign_in)
+    return _create_user(challenge, replace(profile, id=challenge.pk), visitor, sign_in)
 
 
 def find_link(token: str) -> Challenge:
@@ -139,9 +140,13 @@ def find_link(token: str) -> Challenge:
 
 
 def confirm_by_link(
-    token: str, *, profile: Profile, visitor: Visitor, sign_in: entry.SignIn
+    token: str, *, profile: Profile, visitor: Visitor, sign_in: entry.SignIn | None
 ) -> Registered:
-    """Turn the link into a user. `profile` is empty unless this browser began the attempt (REG-08)."""
+    """Turn the link into a user. `profile` is empty unless this browser began the attempt (REG-08).
+
+    Without `sign_in` nobody is signed in: what verifies an address for somebody else, like a program's call, is no
+    sign-in.
+    """
     challenge = find_link(token)
     try:
         return _create_user(challenge, profile, visitor, sign_in)
@@ -224,7 +229,7 @@ def _is_probe_over_limit(identifier: Identifier, client: ClientInfo) -> bool:
 
 
 def _create_user(
-    challenge: Challenge, profile: Profile, visitor: Visitor, sign_in: entry.SignIn
+    challenge: Challenge, profile: Profile, visitor: Visitor, sign_in: entry.SignIn | None
 ) -> Registered:
     """Create the user, use the attempt up and sign in, in one transaction (COD-05, SES-13)."""
     try:
@@ -234,29 +239,30 @@ def _create_user(
             columns = {"id": challenge.pk, **profile.columns}
             user = User.objects.register(challenge.identifier, **columns)
             challenges.use_up(challenge, user_id=user.pk)
-            audit.record(
-                "registered",
-                "signed_in",
-                client=visitor.client,
-                identifier=challenge.identifier,
-                user=user,
-            )
-            sign_in(user)
+            kinds = ["registered", "signed_in"] if sign_in else ["registered"]
+            audit.record(*kinds, client=visitor.client, identifier=challenge.identifier, user=user)
+            if sign_in:
+                sign_in(user)
     except IntegrityError:
         if not profile.username or User.objects.for_identifier(challenge.identifier).exists():
             return _welcome_back(challenge, visitor, sign_in)
-        plain = replace(profile, username="", password="")
+        plain = replace(profile, username="", password=profile.password if profile.id else "")
         registered = _create_user(challenge, plain, visitor, sign_in)
         return replace(registered, username_lost=True)
     return Registered(user)
 
 
-def _welcome_back(challenge: Challenge, visitor: Visitor, sign_in: entry.SignIn) -> Registered:
+def _welcome_back(
+    challenge: Challenge, visitor: Visitor, sign_in: entry.SignIn | None
+) -> Registered:
     """Sign in the owner of an identifier that has an account; what was typed before is dropped (REG-02)."""
     with transaction.atomic():
-        user = User.objects.shoppers(challenge.identifier).first()
-        if user is None or not entry.record_sign_in(user, challenge.identifier, visitor):
+        user = User.objects.shoppers(challenge.identifier).filter(is_active=True).first()
+        if user is None:
+            raise CodeClosed
+        if sign_in and not entry.record_sign_in(user, challenge.identifier, visitor):
             raise CodeClosed
         challenges.use_up(challenge, user_id=user.pk)
-        sign_in(user)
+        if sign_in:
+            sign_in(user)
     return Registered(user)

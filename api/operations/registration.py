@@ -170,9 +170,10 @@ def verify_email(shape: shapes.VerifyEmailIn, caller: Caller) -> Facts:
             shape.token,
             profile=_profile(attempt) if attempt and is_mine else Profile(),
             visitor=get_visitor(caller.client, ""),
-            # The link signs nobody in here: whoever opens it may be another program than the one that asks.
-            sign_in=lambda _user: pending.settle_all(challenge),
+            # Whoever opens the link may be another program than the one that registers.
+            sign_in=None,
         )
+        pending.settle_all(challenge)
     except LinkDead:
         return _verified_before(shape.token)
     return {"user": {EMAIL: challenge.address, "is_active": True}, "is_repeated": False}

@@ -474,3 +474,56 @@ def test_the_links_of_what_a_browser_began_lead_to_its_pages(settings, ana, post
     ana.identify(ANA)
 
     assert postbox.messages(ANA)[0]["text"].count("https://shop.example/verify-email/?token=") == 1
+
+
+def test_a_link_that_a_program_opens_signs_nobody_in(postbox):  # promise 1.6, 1.15
+    told = Program().post("v1", "register/", email=ANA, **WHOLE)
+    token = postbox.link(ANA).partition("token=")[2]
+
+    Program().post("v1", "verify-email/", token=token, user_id=told["user_id"])
+
+    assert kinds(User.objects.get()) == ["registered"]
+    assert not Session.objects.exclude(client=Client.PENDING).exists()
+    # Of whoever brought the handle the password is theirs (REG-08).
+    assert signs_in(ANA, PASSWORD)
+
+
+def test_without_the_handle_a_link_brings_no_password(postbox):  # REG-08
+    Program().post("v1", "register/", email=ANA, **WHOLE)
+    Program().post("v1", "verify-email/", token=postbox.link(ANA).partition("token=")[2])
+
+    assert User.objects.get().email == ANA
+    assert not signs_in(ANA, PASSWORD)
+
+
+def test_the_owner_s_link_changes_nothing_but_the_attempt(private, postbox):  # REG-02
+    user = make_user(ANA)
+    Program().post("v1", "register/", email=ANA, password=NEW, password_confirm=NEW)
+    # The owner gets no link, as an account is there; the token is worked out as an email would have it.
+    token = Challenge.objects.get().link_token
+
+    assert Program().post("v1", "verify-email/", token=token).status == 200
+
+    assert kinds(user) == []
+    assert signs_in(ANA, PASSWORD)
+
+
+def test_whoever_loses_the_username_to_somebody_quicker_keeps_the_password(postbox):  # REG-07
+    program = Program()
+    fields = {"email": ANA, **WHOLE, "username": "ana.shop", "name": "Ana"}
+    given = program.post("v1", "register/", fields)
+    make_user("bea@example.com", username="ana.shop")
+
+    told = program.post("v1", "verify-otp/", user_id=given["user_id"], otp=postbox.code(ANA))
+
+    assert (told["user"]["username"], told["user_id"]) == (None, given["user_id"])
+    assert signs_in(ANA, PASSWORD)
+
+
+def test_a_call_leaves_a_message_in_the_outbox_and_waits_for_no_provider(settings):
+    # promise 0.17, 1.5
+    settings.EMAIL_URL = "smtp://127.0.0.1:9"
+
+    told = Program().post("v1", "register/", email=ANA, **WHOLE)
+
+    assert told.status == 201
