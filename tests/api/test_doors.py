@@ -4,12 +4,13 @@ import json
 
 import pytest
 from django.db import OperationalError, connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.password_policy.hashers import HashersBusy
 from api.dialects import SPACES
+from storefront.handler import _takes_password
 from tests.support.contract import ANA, WHOLE, link
 from tests.support.people import PASSWORD, make_user
 from tests.support.programs import Program
@@ -320,3 +321,11 @@ def test_a_program_that_a_shop_takes_for_a_bot_is_told_the_same(monkeypatch, pos
 
     assert (bot.status, set(bot.body)) == (person.status, set(person.body))
     assert len(postbox) == 1
+
+
+@pytest.mark.parametrize(("space", "call"), CALLS)
+def test_what_hashes_a_password_waits_in_the_lane_of_passwords(space, call):  # LIM-09
+    request = RequestFactory().post(f"/{space.prefix}{call.path}/")
+
+    takes = any(name.startswith("password") for name in call.takes.model_fields)
+    assert _takes_password(request) == takes == call.takes_password
