@@ -11,6 +11,10 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from accounts.identifiers import Identifier
 
+# What a page and a program are told alike that ask for what cannot be served.
+OTHER_METHOD = gettext_lazy("This address answers other requests than the one that was sent.")
+TOO_LARGE = gettext_lazy("What was sent is larger than this site accepts.")
+
 
 class Refused(Exception):
     """A flow says no. `field` names the form field it belongs to, `status` the HTTP answer (ux 67)."""

@@ -78,6 +78,11 @@ HINTS = {
     "link_dead": refusals.LinkDead.message,
     "unavailable": _("Nothing you typed was wrong, and nothing is lost. Try again in a moment."),
 }
+# Of those that HTTP alone refuses.
+HINTS_BY_STATUS = {
+    HTTPStatus.METHOD_NOT_ALLOWED: refusals.OTHER_METHOD,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: refusals.TOO_LARGE,
+}
 # What is wrong with the type of a member, by the start of pydantic's name for it.
 TYPE_SENTENCES = {
     "string_unicode": UNREADABLE,
@@ -139,7 +144,7 @@ def find_problem(
         errors = {str(error.field): [str(error.message)]}
         return _of_fields(errors, _code(error), sentences or {})
     if isinstance(error, RequestRefused):
-        hint = str(HINTS[error.code])
+        hint = str(HINTS_BY_STATUS.get(HTTPStatus(error.status)) or HINTS[error.code])
         return Problem(error.status, error.code, hint, hint, headers=error.headers)
     if isinstance(error, NotAuthenticated):
         hint = str(HINTS["not_authenticated"])

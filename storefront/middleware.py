@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from structlog.contextvars import bind_contextvars, clear_contextvars
 
 from accounts import conf
+from accounts.errors import TOO_LARGE
 from accounts.password_policy.hashers import HashersBusy
 from accounts.views import negotiation
 from api.doors import refused
@@ -107,7 +108,7 @@ def limit_body_size(get_response):
             request,
             413,
             heading=_("That is too much at once"),
-            explanation=_("What was sent is larger than this site accepts."),
+            explanation=TOO_LARGE,
         )
 
     return middleware

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 from django.views.generic import FormView, TemplateView, View
 
 from accounts import conf, refusals
-from accounts.errors import Refused, SmsStopped, TooOften
+from accounts.errors import OTHER_METHOD, Refused, SmsStopped, TooOften
 from accounts.flows import sms_budget
 from accounts.sessions import pending
 from accounts.views import negotiation
@@ -68,7 +68,7 @@ class BaseView(View):
             request,
             405,
             heading=_("That does not work here"),
-            explanation=_("This address answers other requests than the one that was sent."),
+            explanation=OTHER_METHOD,
             headers={"Allow": ", ".join(self._allowed_methods())},
         )
 
