@@ -48,6 +48,16 @@ class Call:
     takes_password: bool = False
     # The page that a browser is led to which opens this address.
     page: str = ""
+    # Another row at the same address, and the members that tell who means it; and the shapes of both.
+    other: "Call | None" = None
+    other_by: tuple[str, ...] = ()
+    either: tuple[type[shapes.Shape], ...] = ()
+
+    def choose(self, sent: shapes.Shape) -> "Call":
+        """The row that is meant by whoever sent this: this one, or the other at its address."""
+        if self.other is None or getattr(sent, self.takes.needed[0]):
+            return self
+        return self.other if any(getattr(sent, name) for name in self.other_by) else self
 
     def perform(self, sent: shapes.Shape, caller: Caller) -> dict[str, Any]:
         """Do what the row says, and put the answer into its shape. Raises whatever the operation refuses."""

@@ -1,11 +1,11 @@
 """What a program is told that is refused something: one list of codes, and a renderer for each space."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
+from typing import Any
 
 from django.utils.translation import gettext_lazy as _
-from pydantic import ValidationError
 
 from accounts import errors as refusals
 from accounts.forms.fields import NO_TEXT, UNREADABLE
@@ -93,13 +93,13 @@ TYPE_SENTENCES = {
 
 
 class ShapeInvalid(Exception):
-    """Members of what was sent are not of their types."""
+    """Members of what was sent are not of their types, as pydantic found: the name of a member stands last."""
 
-    def __init__(self, error: ValidationError) -> None:
+    def __init__(self, found: Iterable[Mapping[str, Any]]) -> None:
         super().__init__()
         self.errors: dict[str, list[str]] = {}
-        for each in error.errors(include_url=False, include_input=False):
-            name = str(each["loc"][0]) if each["loc"] else ""
+        for each in found:
+            name = str(each["loc"][-1]) if each["loc"] else ""
             self.errors.setdefault(name, []).append(_type_sentence(each["type"]))
 
 

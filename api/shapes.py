@@ -187,6 +187,12 @@ class VerifyAddressIn(AddressIn, Device):
     attempt: Id = ATTEMPT
 
 
+class VerifyEitherIn(VerifyOtpIn, VerifyAddressIn):
+    """Either of the two, where they have one address."""
+
+    needed = VerifyOtpIn.needed  # type: ignore[assignment]  # of the one or of the other
+
+
 class CompleteIn(Names, Device):
     """All else of a registration whose number is verified."""
 
@@ -247,6 +253,20 @@ class NewPasswordIn(Shape):
 
 class NothingIn(Shape):
     """Nothing is sent."""
+
+
+class NameIn(Shape):
+    """What the shopper is called."""
+
+    needed = ("name",)
+
+    name: Text = NAME
+
+
+class DeviceIn(Shape):
+    """One of the shopper's devices."""
+
+    sid: str = Field(description="The `sid` of the list.", examples=[str(ANA)])
 
 
 # What is answered
@@ -362,6 +382,29 @@ class ResetSentOut(Said):
     attempt: UUID = Field(
         description="Names this attempt, for a code that was texted.", examples=[str(ANA)]
     )
+
+
+class DeviceOut(Shape):
+    """One browser or app that is signed in."""
+
+    sid: str = Field(
+        description="Names the session, as `sid` in the access token of an app does.",
+        examples=[str(ANA)],
+    )
+    device: str = Field(
+        description="In words for people; empty if nothing is known.",
+        examples=["My Shop app on Android"],
+    )
+    is_app: bool = Field(description="Whether it holds tokens.", examples=[True])
+    is_current: bool = Field(description="Whether it is the one that asks.", examples=[True])
+    signed_in_at: str = Field(description="ISO 8601, UTC.", examples=["2026-12-01T10:00:00Z"])
+    last_used_at: str = Field(description="ISO 8601, UTC.", examples=["2026-12-01T10:00:00Z"])
+
+
+class DevicesOut(Shape):
+    """Where somebody is signed in: the device that asks first, then by when they were used last."""
+
+    devices: list[DeviceOut]
 
 
 class Refusal(Shape):

@@ -129,7 +129,7 @@ class BufferingHandler(BaseHandler):
     def _lane(self, request: ASGIRequest) -> Lane:
         if request.path_info in PROBES:
             return self.probes[request.path_info]
-        return self.passwords if _takes_password(request) else self.pages
+        return self.passwords if takes_password(request) else self.pages
 
     def _respond(self, request: ASGIRequest) -> "Answer":
         """Let Django answer; in a thread."""
@@ -166,7 +166,7 @@ async def _read_up_to(limit: int, body: io.BytesIO, receive: Receive) -> bool:
     return True
 
 
-def _takes_password(request: ASGIRequest) -> bool:
+def takes_password(request: ASGIRequest) -> bool:
     """Whether its view looks at a password, or makes a hash of one: a view says so by `takes_password`."""
     if request.method != "POST":
         return False

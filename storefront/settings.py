@@ -79,6 +79,14 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
 ]
 
+# Around the API on the event loop (storefront/native_handler.py): all but files, cookies and what knows people by them.
+NATIVE_MIDDLEWARE = [
+    each
+    for each in MIDDLEWARE
+    if not each.startswith(("whitenoise.", "django_htmx.", "accounts.", "django.contrib."))
+    and not each.endswith((".answer_probes", ".CsrfViewMiddleware"))
+]
+
 ROOT_URLCONF = "storefront.urls"
 WSGI_APPLICATION = "storefront.wsgi.application"
 ASGI_APPLICATION = "storefront.asgi.application"
@@ -134,18 +142,22 @@ CACHES = {
     else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
 }
 
-# The process of the API runs its flows on the event loop, where PostgreSQL and a broker let it (docs/asyncdb.md);
-# API_ASYNC=0 gives it the backend and the threads of the web.
-IS_API = env.bool("IS_API", False)
+# The web answers /api/v2/ on its event loop, where PostgreSQL and a broker let it (docs/asyncdb.md); API_ASYNC=0
+# answers it in threads, as everything else.
 API_IS_NATIVE = (
-    IS_API
+    IS_WEB
     and env.bool("API_ASYNC", True)
     and bool(REDIS_URL)
     and DATABASES["default"]["ENGINE"] == "storefront.web_postgresql"
 )
 if API_IS_NATIVE:
     DATABASES["default"]["ENGINE"] = "storefront.api_postgresql"
-ASYNCDB = {"POOL_SIZE": env.int("API_CONNECTIONS", 10), "THREADS": conf.HASHES_AT_ONCE}
+ASYNCDB = {
+    "POOL_SIZE": env.int("API_CONNECTIONS", 10),
+    # Whoever waited a second for a turn with a password and finds no connection has an answer within two, still.
+    "POOL_TIMEOUT": 0.9,
+    "THREADS": conf.HASHES_AT_ONCE,
+}
 
 # Who is there
 

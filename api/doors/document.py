@@ -10,7 +10,7 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.translation import override
 from django.views.decorators.http import require_safe
-from ninja import NinjaAPI, Query
+from ninja import NinjaAPI, Path, Query
 from ninja.security import HttpBearer
 from pydantic import BaseModel
 
@@ -66,66 +66,123 @@ class Bearer(HttpBearer):
         return None
 
 
-def document_view(space: Space) -> Callable[[HttpRequest], HttpResponse]:
-    """The view that answers with the document of `space`, made once; it asks no database."""
+def document_view(
+    space: Space, api: NinjaAPI | None = None
+) -> Callable[[HttpRequest], HttpResponse]:
+    """The view that answers with the document of `space`, made once; it asks no database.
+
+    `api` is the one that serves the space, if Ninja does.
+    """
     made: list[bytes] = []
 
     @require_safe
     def view(_request: HttpRequest) -> HttpResponse:
         if not made:
-            made.append(json.dumps(build(space)).encode())
+            made.append(json.dumps(describe(space, api) if api else build(space)).encode())
         headers = {"Cache-Control": f"public, max-age={KEPT}"}
         return HttpResponse(made[0], content_type=JSON, headers=headers)
 
     return view
 
 
-def build(space: Space) -> dict[str, Any]:
-    """The document of `space`, with an example of every answer and of every refusal."""
-    api = NinjaAPI(
+def make_api(space: Space, **options: Any) -> NinjaAPI:
+    """Ninja for `space`, without a row yet, and with its own pages left out."""
+    return NinjaAPI(
         title=space.title,
         version=VERSION,
         description=space.description,
-        urls_namespace=f"document of {space.prefix}",
         docs_url=None,
         openapi_url=None,
         servers=[{"url": settings.SITE_URL}],
         openapi_extra={"tags": [{"name": space.tag, "description": space.description}]},
+        **options,
     )
-    rows = [(call, method) for call in space.calls for method in call.methods]
-    for call, method in rows:
-        _add(api, space, call, method)
+
+
+def add(
+    api: NinjaAPI, space: Space, call: Call, method: str, view: Callable[..., Any], auth: Any
+) -> None:
+    """Add a row to `api`: `view` is called with the request, and with what was sent as `sent` where something is."""
+    takes = takes_of(call, method)
+    if takes is not None:
+        view.__annotations__["sent"] = takes
+    refused = {status: _refusal_shape(space, status) for status in _problems(call)}
+    decorate = api.api_operation(
+        [method],
+        f"/{space.prefix}{call.path}/",
+        response={call.status: _one_of(_answers(call)), **refused},
+        operation_id=_operation_id(call, method),
+        summary=call.summary,
+        description=call.operation.__doc__,
+        tags=[space.tag],
+        auth=auth if call.needs_bearer else None,
+    )
+    decorate(view)
+
+
+def takes_of(call: Call, method: str) -> Any:
+    """Where Ninja finds what a row takes, and in which shape; None for a row that takes nothing."""
+    if call.takes is shapes.NothingIn:
+        return None
+    if "{" in call.path:
+        return Path[call.takes]  # type: ignore[misc, name-defined]
+    return Query[call.takes] if method == "GET" else call.takes  # type: ignore[misc, name-defined]
+
+
+def build(space: Space) -> dict[str, Any]:
+    """The document of a space that Ninja does not serve."""
+    return describe(space, _unserved_api(space))
+
+
+def describe(space: Space, api: NinjaAPI) -> dict[str, Any]:
+    """The document of `space`, with an example of every answer and of every refusal."""
     document: dict[str, Any] = json.loads(json.dumps(api.get_openapi_schema(path_prefix="/")))
     document["components"]["schemas"]["ProblemOut"] = shapes.ProblemOut.model_json_schema()
     document["info"]["contact"] = {"name": settings.SITE_NAME, "url": settings.SITE_URL}
     with override("en"):
-        for call, method in rows:
-            operation = document["paths"][f"/{space.prefix}{call.path}/"][method.lower()]
-            _show_examples(operation, space, call)
+        for call in space.calls:
+            for method in call.methods:
+                operation = document["paths"][f"/{space.prefix}{call.path}/"][method.lower()]
+                _show_examples(operation, space, call)
+                if call.either:
+                    _show_both(operation, document["components"]["schemas"], call)
     return document
 
 
-def _add(api: NinjaAPI, space: Space, call: Call, method: str) -> None:
-    """Let the generator read a row as it reads a view."""
+def _unserved_api(space: Space) -> NinjaAPI:
+    """An api whose rows are read by the generator alone."""
+    api = make_api(space, urls_namespace=f"document of {space.prefix}")
+    for call in space.calls:
+        for method in call.methods:
+            add(api, space, call, method, _unserved_view(call, method), Bearer())
+    return api
 
+
+def _unserved_view(call: Call, method: str) -> Callable[..., None]:
     def view(request: HttpRequest, sent: Any) -> None:
         """Never called."""
 
     def bare_view(request: HttpRequest) -> None:
         """Never called."""
 
-    view.__annotations__["sent"] = Query[call.takes] if method == "GET" else call.takes  # type: ignore[misc, name-defined]
-    refused = {status: _refusal_shape(space, status) for status in _problems(call)}
-    api.api_operation(
-        [method],
-        f"/{space.prefix}{call.path}/",
-        response={call.status: _one_of(call.answers), **refused},
-        operation_id=_operation_id(call, method),
-        summary=call.summary,
-        description=call.operation.__doc__,
-        tags=[space.tag],
-        auth=Bearer() if call.needs_bearer else None,
-    )(bare_view if call.takes is shapes.NothingIn else view)
+    return bare_view if takes_of(call, method) is None else view
+
+
+def _answers(call: Call) -> tuple[type[shapes.Shape], ...]:
+    more = call.other.answers if call.other else ()
+    return (*call.answers, *more)
+
+
+def _show_both(operation: dict[str, Any], schemas: dict[str, Any], call: Call) -> None:
+    """Tell that a body is of one of two rows, which a member tells apart."""
+    schemas.pop(call.takes.__name__, None)
+    for shape in call.either:
+        schemas[shape.__name__] = shape.model_json_schema()
+    first, second = call.either
+    # Whoever sends the handle of the first means the first, whatever else comes along.
+    schemas[second.__name__]["not"] = {"required": [first.needed[0]]}
+    refs = [{"$ref": f"#/components/schemas/{shape.__name__}"} for shape in call.either]
+    operation["requestBody"]["content"][JSON]["schema"] = {"oneOf": refs}
 
 
 def _operation_id(call: Call, method: str) -> str:
@@ -152,7 +209,8 @@ def _show_examples(operation: dict[str, Any], space: Space, call: Call) -> None:
     for status, problems in _problems(call).items():
         answer = operation["responses"][str(status)]
         schema = answer["content"].pop(JSON)["schema"]
-        shown = {space.problem_type: (schema, space.render), errors.PROBLEM_TYPE: PROBLEM}
+        # One and the same in a space that tells everything so.
+        shown = {errors.PROBLEM_TYPE: PROBLEM, space.problem_type: (schema, space.render)}
         answer["content"] = {
             media_type: {"schema": schema, "examples": _examples(problems, render)}
             for media_type, (schema, render) in shown.items()
@@ -174,8 +232,9 @@ def _problems(call: Call) -> dict[int, list[Problem]]:
 
 
 def _each_problem(call: Call) -> Iterator[Problem]:
-    told = map(call.find_problem, [*_samples(call), *SAMPLES])
-    yield from (each for each in told if each and each.code in call.refusals)
+    for row in filter(None, (call, call.other)):
+        told = map(row.find_problem, [*_samples(row), *SAMPLES])
+        yield from (each for each in told if each and each.code in row.refusals)
     for status in UNREADABLE:
         problem = call.find_problem(errors.RequestRefused(status))
         if problem:

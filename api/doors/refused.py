@@ -8,7 +8,8 @@ from django.utils.cache import patch_vary_headers
 
 from accounts import outages
 from api import errors
-from api.dialects import SPACES, V1, Call, Space
+from api.dialects import V1, Call, Space
+from api.dialects_v2 import EVERY_SPACE
 from api.errors import Problem, RequestRefused
 
 PREFIX = "/api/"
@@ -66,7 +67,7 @@ def render(space: Space, request: HttpRequest, problem: Problem) -> tuple[dict[s
 
 def find_space(path: str) -> Space:
     """The space that an address is in, or that of most programs."""
-    spaces = (space for space in SPACES if path.startswith(f"/{space.prefix}"))
+    spaces = (space for space in EVERY_SPACE if path.startswith(f"/{space.prefix}"))
     return next(spaces, V1)
 
 

@@ -1,18 +1,13 @@
 """The sync door, on Django REST framework: one view for every row of a dialect. No rule and no sentence is here."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import replace
-from functools import partial
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlencode
 
 from django.core.exceptions import SuspiciousOperation
-from django.http import HttpRequest, HttpResponseBase, HttpResponseRedirect
-from django.urls import URLPattern, path, reverse
+from django.http import HttpResponseBase
+from django.urls import URLPattern, path
 from django.utils.cache import patch_vary_headers
-from pydantic import ValidationError
 from rest_framework.exceptions import ParseError, UnsupportedMediaType
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser, FormParser, JSONParser, MultiPartParser
@@ -21,14 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from accounts import conf, honeypot
-from accounts.sessions.client import client_info
 from api.dialects import Call, Space
-from api.doors import refused
+from api.doors import asked, refused
 from api.doors.bearer import session_of
-from api.errors import RequestRefused, ShapeInvalid
-from api.operations.base import Caller
-from api.shapes import Shape
+from api.errors import RequestRefused
 
 
 class StrictJSONParser(JSONParser):
@@ -42,8 +33,8 @@ class StrictJSONParser(JSONParser):
     ) -> Any:
         """Raise ParseError for what is no JSON."""
         try:
-            return json.loads(stream.read(), parse_constant=_refuse_constant)
-        except (ValueError, RecursionError):
+            return asked.parse_json(stream.read())
+        except ValueError:
             raise ParseError from None
 
 
@@ -88,12 +79,7 @@ class OperationView(APIView):
 
     def get(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Answer, or lead a browser to the page with the button: opening an address changes nothing (REC-01)."""
-        if self.call.page and _is_navigation(request):
-            query = urlencode({"token": request.query_params.get("token", "")})
-            response = HttpResponseRedirect(f"{reverse(self.call.page)}?{query}")
-            response.status_code = HTTPStatus.SEE_OTHER
-            return response
-        return self._answer(request, {})
+        return asked.page_response(request._request, self.call) or self._answer(request, {})
 
     def post(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponseBase:
         """Do what the row says."""
@@ -118,19 +104,13 @@ class OperationView(APIView):
         return super().finalize_response(request, response, *args, **kwargs)
 
     def _answer(self, request: Request, body: Mapping[str, Any]) -> Response:
+        plain = request._request
+        session = session_of(plain) if self.call.needs_bearer else None
         query = request.query_params.dict() if "GET" in self.call.methods else {}
         sent = {**query, **body}
-        caller = self._caller(request._request, sent)
-        return Response(self.call.perform(_read(self.call.takes, sent), caller), self.call.status)
-
-    def _caller(self, request: HttpRequest, sent: Mapping[str, Any]) -> Caller:
-        authorization = request.headers.get("Authorization", "")
-        return Caller(
-            client=replace(client_info(request), space=self.space.name),
-            session=session_of(authorization) if self.call.needs_bearer else None,
-            is_bot=partial(honeypot.is_bot, request, sent),
-            by_address=self.space.by_address and not conf.API_NEEDS_ATTEMPT,
-        )
+        caller = asked.get_caller(plain, self.space, sent, session)
+        shape = asked.read_shape(self.call.takes, sent)
+        return Response(self.call.perform(shape, caller), self.call.status)
 
     def _body(self, request: Request) -> dict[str, Any]:
         """What was sent. Raises RequestRefused for what is neither a form nor an object."""
@@ -158,21 +138,6 @@ def patterns(space: Space) -> list[URLPattern]:
     return found
 
 
-def _read(shape: type[Shape], sent: Mapping[str, Any]) -> Shape:
-    try:
-        return shape.model_validate(sent)
-    except ValidationError as error:
-        raise ShapeInvalid(error) from None
-
-
-def _is_navigation(request: Request) -> bool:
-    """Whether a browser opens the address, or something that looks like one: a person, or a scanner of mail."""
-    if request.headers.get("Sec-Fetch-Mode") == "navigate":
-        return True
-    known = ["application/json", "text/html"]
-    return request._request.get_preferred_type(known) == "text/html"
-
-
 def _without_framework(error: Exception) -> Exception:
     """What the framework and Django refuse, as a refusal of ours."""
     if isinstance(error, UnsupportedMediaType):
@@ -180,7 +145,3 @@ def _without_framework(error: Exception) -> Exception:
     if isinstance(error, ParseError | SuspiciousOperation):
         return RequestRefused(HTTPStatus.BAD_REQUEST)
     return error
-
-
-def _refuse_constant(name: str) -> None:
-    raise ValueError(name)

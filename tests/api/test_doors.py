@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from accounts.password_policy.hashers import HashersBusy
 from api.dialects import SPACES
-from storefront.handler import _takes_password
+from storefront.handler import takes_password
 from tests.support.contract import ANA, WHOLE, link
 from tests.support.people import PASSWORD, make_user
 from tests.support.programs import Program
@@ -328,4 +328,4 @@ def test_what_hashes_a_password_waits_in_the_lane_of_passwords(space, call):  # 
     request = RequestFactory().post(f"/{space.prefix}{call.path}/")
 
     takes = any(name.startswith("password") for name in call.takes.model_fields)
-    assert _takes_password(request) == takes == call.takes_password
+    assert takes_password(request) == takes == call.takes_password

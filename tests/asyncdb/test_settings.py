@@ -1,4 +1,4 @@
-"""One variable switches it: the process of the API has the event loop, or what the web has."""
+"""One variable switches it: the web answers the API on its event loop, or in threads as everything else."""
 
 import json
 import os
@@ -43,18 +43,14 @@ def settings_with(**variables):
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
-        ({"IS_WEB": "1", "IS_API": "1"}, ("storefront.api_postgresql", 3)),
-        ({"IS_WEB": "1", "IS_API": "1", "API_ASYNC": "0"}, ("storefront.web_postgresql", 0)),
-        ({"IS_WEB": "1", "IS_API": "1", "REDIS_URL": ""}, ("storefront.web_postgresql", 0)),
-        (
-            {"IS_WEB": "1", "IS_API": "1", "DATABASE_URL": "sqlite:///x"},
-            ("django.db.backends.sqlite3", 0),
-        ),
-        ({"IS_WEB": "1"}, ("storefront.web_postgresql", 0)),
+        ({"IS_WEB": "1"}, ("storefront.api_postgresql", 3)),
+        ({"IS_WEB": "1", "API_ASYNC": "0"}, ("storefront.web_postgresql", 0)),
+        ({"IS_WEB": "1", "REDIS_URL": ""}, ("storefront.web_postgresql", 0)),
+        ({"IS_WEB": "1", "DATABASE_URL": "sqlite:///x"}, ("django.db.backends.sqlite3", 0)),
         ({}, ("django.db.backends.postgresql", 0)),
     ],
 )
-def test_only_the_process_of_the_api_is_native(variables, expected):
+def test_only_the_web_is_native_and_one_variable_switches_it_off(variables, expected):
     assert settings_with(**variables) == expected
 
 

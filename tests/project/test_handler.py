@@ -241,4 +241,4 @@ def test_every_page_that_asks_for_a_password_has_the_lane_of_passwords():  # LIM
 
 @pytest.mark.parametrize("name", ["admin:login", "admin:password_change", "accounts:password"])
 def test_so_has_a_page_that_chooses_its_form_itself(name):
-    assert handlers._takes_password(handlers.ASGIRequest(scope(reverse(name), "POST", {}), None))
+    assert handlers.takes_password(handlers.ASGIRequest(scope(reverse(name), "POST", {}), None))

@@ -68,7 +68,7 @@ def test_the_styles_read_from_either_side():  # ux 78
 
 READS = re.compile(r"""(?:\benv\.\w+|\b_seconds|os\.environ\.get)\(\s*["']([A-Z][A-Z_]+)["']""")
 # For tests, for one machine, or told to Django by whoever runs it or is it; nobody sets them for a shop.
-NOT_FOR_SHOPS = {"ALLOW_WEAK_CODES", "CONN_MAX_AGE", "ENV_FILE", "IS_API", "IS_WEB", "MAILBOX"}
+NOT_FOR_SHOPS = {"ALLOW_WEAK_CODES", "CONN_MAX_AGE", "ENV_FILE", "IS_WEB", "MAILBOX"}
 
 
 def test_every_variable_is_in_the_example_and_no_other():  # promises 1.25, 2.12

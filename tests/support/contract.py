@@ -136,7 +136,8 @@ def verified(program):
 def number_verified(program):
     """The code of the number was typed: step 3 is left."""
     given = begun_by_phone(program)
-    told = program.post("auth", "verify-otp/", phone=NUMBER, otp=given["code"])
+    fields = {"phone": NUMBER, "otp": given["code"], "attempt": given["attempt"]}
+    told = program.post("auth", "verify-otp/", fields)
     return given | {"token": told["registration_token"]}
 
 
@@ -1018,11 +1019,13 @@ ROWS = [
 ]
 
 
-def walk(row, program):
-    """Do what a row says, and say how the answer differs from what it promises."""
+def walk(row, program, *, names_attempt=False):
+    """Do what a row says, and say how the answer differs from what it promises. `names_attempt` wherever one may be."""
     given = row.given(program) if row.given else {}
     program.access = given["access"] if row.is_bearer else ""
     sent = {name: value.format(**given) for name, value in row.sent.items()}
+    if names_attempt and "attempt" in given and "verify" in row.path:
+        sent.setdefault("attempt", given["attempt"])
     told = program.call(row.method, row.space, row.path, sent)
     assert told.status == row.status, told.body
     if row.answer is not None:

@@ -6,6 +6,8 @@ from rest_framework.test import APIClient
 
 HOME_OF_PROGRAMS = "203.0.113.30"
 SPACES = {"v1": "/api/v1/auth/", "auth": "/api/auth/"}
+# Both under one roof.
+V2 = {"v1": "/api/v2/auth/", "auth": "/api/v2/auth/"}
 
 
 @dataclass
@@ -40,8 +42,8 @@ class Told:
 class Program:
     """One app on one device. `spaces` says where each dialect is: a door may have both under one roof."""
 
-    def __init__(self, *, ip=HOME_OF_PROGRAMS, spaces=None, form="json", **headers):
-        self.client = APIClient(REMOTE_ADDR=ip, headers=headers)
+    def __init__(self, *, ip=HOME_OF_PROGRAMS, spaces=None, form="json", client=None, **headers):
+        self.client = client or APIClient(REMOTE_ADDR=ip, headers=headers)
         self.spaces, self.form = spaces or SPACES, form
         self.access = ""
 
