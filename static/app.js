@@ -187,8 +187,9 @@ document.addEventListener("htmx:historyCacheMissLoad", (event) => {
 });
 document.addEventListener("htmx:historyCacheMissLoadError", reload);
 document.addEventListener("htmx:historyRestore", () => arrive(document));
-// Who goes back or on while a page is still on its way, and nobody listens yet, gets the page of the address, too.
+// Who goes back or on while a page comes again, and nobody listens yet, gets the page of the address, too.
 document.addEventListener("DOMContentLoaded", () => {
   const [page] = performance.getEntriesByType("navigation");
-  if (page && withoutHash(page.name) !== withoutHash(location.href)) reload();
+  const comesAgain = page && page.type !== "navigate";
+  if (comesAgain && withoutHash(page.name) !== withoutHash(location.href)) reload();
 });

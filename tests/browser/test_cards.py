@@ -357,3 +357,21 @@ def test_the_chains_of_the_account_load_no_page(ana, traffic, database):  # REC-
     assert [part for part in seen(ana)[1].splitlines() if part] == [
         part for part in shown if part != "Your contact is confirmed."
     ]
+
+
+def test_going_back_while_a_page_comes_again_shows_the_page_of_the_address(ana):  # ux 70
+    ana.asks_for_code(email())
+    held = []
+    ana.page.route("**/static/app.js", lambda route: held.append(route))
+    ana.page.evaluate("location.reload()")
+    expect(ana.code.title).to_be_visible()
+    ana.page.wait_for_function("() => document.readyState !== 'complete'")
+
+    # Nobody listens yet.
+    ana.page.evaluate("history.back()")
+    ana.page.wait_for_function("() => location.pathname === '/register/'")
+    script, *_none = held
+    ana.page.route("**/static/app.js", lambda route: route.continue_())
+    script.continue_()
+
+    ana.identify.is_shown()
