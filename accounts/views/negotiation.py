@@ -170,10 +170,10 @@ def _next_card(request, url):
     """
     path, _mark, query = url.partition("?")
     match = _resolve(path)
-    if request.method != "POST" or not _has_card(match):
+    if request.method != "POST" or not _wants_fragment(request) or not _has_card(match):
         return None
-    following = _following_request(request, match, path, query)
     with outages.left_out_in_outage("the card of the next page"):
+        following = _following_request(request, match, path, query)
         response = match.func(following, *match.args, **match.kwargs)
         if "HX-Redirect" in response:
             # Whoever may not be there is led on from there; the form itself was no mistake.

@@ -11,6 +11,7 @@ from accounts.flows import challenge as challenges
 from accounts.identifiers import parse
 from accounts.models import Challenge, Purpose, Session, User
 from accounts.sessions.client import ClientInfo
+from accounts.sessions.store import SessionStore
 from tests.support.pages import Page, words
 from tests.support.people import (
     ACCOUNT,
@@ -302,6 +303,39 @@ def test_a_card_that_fails_takes_no_step_back(ana, postbox, monkeypatch):  # AVL
     assert (verified.status_code, verified.headers["HX-Redirect"]) == (200, COMPLETE)
     monkeypatch.undo()
     assert "Complete your profile" in words(ana.client.get(COMPLETE))
+
+
+def test_a_row_that_cannot_be_read_again_takes_no_step_back(ana, monkeypatch):  # AVL-01
+    make_shopper(ana, EMAIL)
+    ana.get(NAMES)
+    monkeypatch.setattr("accounts.sessions.store.SessionStore.read_row", fails_the_second_time())
+
+    renamed = ana.send(NAMES, name="Ana Maria", username="")
+
+    assert (renamed.status_code, renamed.headers["HX-Redirect"]) == (200, ACCOUNT)
+    assert User.objects.get().name == "Ana Maria"
+
+
+def fails_the_second_time():
+    """The database is gone after the step."""
+    read_row, asked = SessionStore.read_row, []
+
+    def read(session):
+        asked.append(session)
+        if len(asked) > 1:
+            raise OperationalError
+        read_row(session)
+
+    return read
+
+
+def test_a_boosted_form_is_led_on_to_a_page(ana, owner_with_password):  # WEB-04
+    ana.get(LOGIN)
+
+    fields = {**ana.forms[LOGIN], "identifier": EMAIL, "password": PASSWORD}
+    answer = ana.client.post(LOGIN, fields, headers={"HX-Request": "true", "HX-Boosted": "true"})
+
+    assert answer.headers["HX-Redirect"] == HOME
 
 
 def fails(*_request, **_names):
