@@ -5,7 +5,6 @@ from dataclasses import replace
 from api import errors, shapes
 from api.dialects import (
     AUTH,
-    ME,
     SPACES,
     TAG_V2,
     V1,
@@ -61,8 +60,6 @@ END_DEVICE = Call(
     needs_bearer=True,
 )
 
-_TAKEN = (VERIFY_OTP, VERIFY_ADDRESS, ME)
-
 V2 = Space(
     name="v2",
     prefix="api/v2/auth/",
@@ -72,9 +69,8 @@ V2 = Space(
     render=errors.render_problem,
     refusals=(shapes.ProblemOut,),
     calls=(
-        VERIFY,
-        *(call for call in (*V1.calls, *AUTH.calls) if call not in _TAKEN),
-        ME,
+        *(VERIFY if call is VERIFY_OTP else call for call in V1.calls),
+        *(call for call in AUTH.calls if call is not VERIFY_ADDRESS),
         CHANGE_NAME,
         DEVICES,
         END_DEVICE,

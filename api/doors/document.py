@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import override
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI, Path, Query
+from ninja.schema import NinjaGenerateJsonSchema
 from ninja.security import HttpBearer
 from pydantic import BaseModel
 
@@ -144,6 +145,9 @@ def describe(space: Space, api: NinjaAPI) -> dict[str, Any]:
             for method in call.methods:
                 operation = document["paths"][f"/{space.prefix}{call.path}/"][method.lower()]
                 _show_examples(operation, space, call)
+                if "{" in call.path:
+                    # Its members stand with the address.
+                    document["components"]["schemas"].pop(call.takes.__name__, None)
                 if call.either:
                     _show_both(operation, document["components"]["schemas"], call)
     return document
@@ -177,7 +181,8 @@ def _show_both(operation: dict[str, Any], schemas: dict[str, Any], call: Call) -
     """Tell that a body is of one of two rows, which a member tells apart."""
     schemas.pop(call.takes.__name__, None)
     for shape in call.either:
-        schemas[shape.__name__] = shape.model_json_schema()
+        # As Ninja makes the others: a member that may be left out has no default, which generators take for a promise.
+        schemas[shape.__name__] = shape.model_json_schema(schema_generator=NinjaGenerateJsonSchema)
     first, second = call.either
     # Whoever sends the handle of the first means the first, whatever else comes along.
     schemas[second.__name__]["not"] = {"required": [first.needed[0]]}
@@ -209,8 +214,9 @@ def _show_examples(operation: dict[str, Any], space: Space, call: Call) -> None:
     for status, problems in _problems(call).items():
         answer = operation["responses"][str(status)]
         schema = answer["content"].pop(JSON)["schema"]
-        # One and the same in a space that tells everything so.
-        shown = {errors.PROBLEM_TYPE: PROBLEM, space.problem_type: (schema, space.render)}
+        # That of the space first: generated clients read the first one that is named.
+        shown = {space.problem_type: (schema, space.render)}
+        shown.setdefault(errors.PROBLEM_TYPE, PROBLEM)
         answer["content"] = {
             media_type: {"schema": schema, "examples": _examples(problems, render)}
             for media_type, (schema, render) in shown.items()
