@@ -87,8 +87,8 @@ EXAMPLES = {
         {"token": "$TOKEN", "password": NEW_PASSWORD}, before=(READ_LINK,)
     ),
     "me": Example(is_bearer=True, before=("login_again",)),
-    "update_me": Example({"name": "Ana Lopez"}, is_bearer=True),
-    "devices": Example(is_bearer=True, keeps={"SID": "devices.0.id"}),
+    "change_name": Example({"name": "Ana Lopez"}, is_bearer=True),
+    "devices": Example(is_bearer=True, keeps={"SID": "devices.0.sid"}),
     "end_device": Example(is_bearer=True, path={"sid": "$SID"}),
     # No calls of their own: steps between those above.
     "verify_email_address": Example(
@@ -98,6 +98,8 @@ EXAMPLES = {
 }
 # Where what is named above only as a step is sent to.
 STEPS = {"verify_email_address": "verify_address", "login_again": "login"}
+# Where a space has no call of its own for what comes next, it is told with what comes before.
+NEXT = {"register_phone": "verify_address"}
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,9 @@ def shell(name: str, addresses: Mapping[str, Address]) -> str:
         lines += [shell(step, addresses)] if step in EXAMPLES else [step]
     lines.append(_curl(addresses[STEPS.get(name, name)], example))
     lines += [f"{kept}=$(field {member})" for kept, member in example.keeps.items()]
+    following = NEXT.get(name)
+    if following and addresses[following] == addresses.get("verify_otp"):
+        lines.append(shell(following, addresses))
     return "\n".join(lines)
 
 

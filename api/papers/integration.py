@@ -1,11 +1,11 @@
 """docs/FRONTEND_INTEGRATION.md: how a client is written."""
 
-from api.dialects import AUTH
+from api.dialects_v2 import V2
 from api.papers.page import fill
 from api.papers.reference import NUMBERS
 
 # The space that the examples call.
-SPACE = AUTH
+SPACE = V2
 
 
 def make() -> str:

@@ -10,7 +10,8 @@ from django.utils.translation import override
 from accounts import conf
 from accounts.errors import CodeWrong
 from api import errors
-from api.dialects import OTP_WRONG, SPACES, Call, Space
+from api.dialects import OTP_WRONG, Call, Space
+from api.dialects_v2 import EVERY_SPACE
 from api.doors.document import build
 from api.papers.examples import EXAMPLES, Address, shell
 from api.papers.page import fill, table
@@ -26,8 +27,8 @@ def make() -> str:
     with override("en"):
         return fill(
             "api_auth.md",
-            spaces=[_space(space) for space in SPACES],
-            shapes=[_shape(space.render, space) for space in SPACES],
+            spaces=[_space(space) for space in EVERY_SPACE],
+            shapes=[_shape(space.render, space) for space in EVERY_SPACE],
             problem=_shape(errors.render_problem),
             codes=table(["code", "status", "what a person may be told"], list(_codes())),
             limits=table(["what", "how often", "setting"], LIMITS),
@@ -102,7 +103,7 @@ def _codes() -> Iterator[list[str]]:
     """Each code once, with its status and the hint that the documents show."""
     hints: dict[str, str] = {}
     statuses: dict[str, set[str]] = {}
-    for space in SPACES:
+    for space in EVERY_SPACE:
         for operation in _operations(build(space)):
             for status, code, problem in _problems(operation):
                 hints.setdefault(code, problem.get("hint") or problem["detail"])
@@ -113,24 +114,30 @@ def _codes() -> Iterator[list[str]]:
 
 def _space(space: Space) -> dict[str, Any]:
     document = build(space)
+    operations = list(_operations(document))
     addresses = {
-        _name(operation): Address(operation["method"], operation["path"])
-        for operation in _operations(document)
+        name: Address(operation["method"], operation["path"])
+        for operation in operations
+        for name in _names(operation)
     }
-    messages = {call.path: call for call in space.calls}
-    calls = []
-    for operation in _operations(document):
-        row = messages.get(operation["path"].removeprefix(f"/{space.prefix}").rstrip("/"))
-        calls.append(_call(operation, document, addresses, row))
     return {
         "prefix": f"/{space.prefix}",
         "description": space.description,
         "document": f"/{space.prefix.removesuffix('auth/')}openapi.json",
+        "calls": [
+            _call(operation, document, addresses, _rows(space, operation["path"]))
+            for operation in operations
+        ],
         "error_kind": "RFC 9457"
         if space.problem_type == errors.PROBLEM_TYPE
         else "as the design has them",
-        "calls": calls,
     }
+
+
+def _rows(space: Space, path: str) -> list[Call]:
+    """The rows at an address."""
+    found = [call for call in space.calls if f"/{space.prefix}{call.path}/" == path]
+    return found + [call.other for call in found if call.other]
 
 
 def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -140,50 +147,51 @@ def _operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
                 yield {**operations[method], "method": method.upper(), "path": path}
 
 
-def _name(operation: Mapping[str, Any]) -> str:
-    """Under which name its example stands: the id, but for two calls of one name."""
+def _names(operation: Mapping[str, Any]) -> list[str]:
+    """Under which names its examples stand: the id, but where two calls have one name, or one address."""
     name: str = operation["operationId"]
-    return "verify_address" if operation["path"] == "/api/auth/verify-otp/" else name
+    if name != "verify_otp":
+        return [name]
+    told = json.dumps(operation["requestBody"])
+    shapes = {"VerifyOtpIn": "verify_otp", "VerifyAddressIn": "verify_address"}
+    return [name for shape, name in shapes.items() if f"{REF}{shape}" in told]
 
 
 def _call(
     operation: dict[str, Any],
     document: Mapping[str, Any],
     addresses: Mapping[str, Address],
-    row: Call | None,
+    rows: list[Call],
 ) -> dict[str, Any]:
-    name, rows = _name(operation), _refusals(operation)
+    name, refusals = _names(operation)[0], _refusals(operation)
     return {
         "heading": f"{operation['method']} {operation['path']}",
         "summary": operation["summary"],
         "description": operation.get("description", ""),
         "needs_bearer": bool(operation.get("security")),
-        "fields": _fields(operation, document),
+        "fields": list(_fields(operation, document)),
         "example": shell(name, addresses) if name in EXAMPLES else "",
-        "answers": list(_answers(operation, document, row)),
-        "refusals": table(["status", "code", "sentence"], rows) if rows else "",
+        "answers": list(_answers(operation, document, rows)),
+        "refusals": table(["status", "code", "sentence"], refusals) if refusals else "",
     }
 
 
-def _fields(operation: Mapping[str, Any], document: Mapping[str, Any]) -> str:
-    """What is sent: in the address, or in the body."""
+HEADS = ["member", "", "what it is", "example"]
+
+
+def _fields(operation: Mapping[str, Any], document: Mapping[str, Any]) -> Iterator[str]:
+    """What is sent: in the address, or in the body, which may be one of several."""
     rows = [
         _field(each["name"], each["schema"], is_needed=each.get("required", False))
         for each in operation.get("parameters", [])
     ]
+    if rows:
+        yield table(HEADS, rows)
     body = operation.get("requestBody", {}).get("content", {}).get("application/json")
     for schema in _each(body["schema"], document) if body else []:
         needed = schema.get("required", [])
-        rows += [
-            _field(name, told, is_needed=name in needed)
-            for name, told in schema.get("properties", {}).items()
-        ]
-    return table(["member", "", "what it is", "example"], _once(rows)) if rows else ""
-
-
-def _once(rows: list[list[str]]) -> list[list[str]]:
-    """Of shapes that share a member, the first that names it."""
-    return list({row[0]: row for row in reversed(rows)}.values())[::-1]
+        members = schema.get("properties", {}).items()
+        yield table(HEADS, [_field(name, told, is_needed=name in needed) for name, told in members])
 
 
 def _field(name: str, schema: Mapping[str, Any], *, is_needed: bool) -> list[str]:
@@ -209,21 +217,22 @@ def _resolve(schema: Mapping[str, Any], document: Mapping[str, Any]) -> Mapping[
 
 
 def _answers(
-    operation: Mapping[str, Any], document: Mapping[str, Any], row: Call | None
+    operation: Mapping[str, Any], document: Mapping[str, Any], rows: list[Call]
 ) -> Iterator[dict[str, str]]:
     """What is answered when all is well, in each shape that it may have."""
     for status, answer in operation["responses"].items():
         contents = answer.get("content", {}).values() if status.startswith("2") else []
         for schema in chain.from_iterable(_each(told["schema"], document) for told in contents):
             shown = _example(schema, document)
-            if row and "message" in shown:
-                shown |= {"message": _message(row, shown)}
+            if "message" in shown:
+                shown |= {"message": _message(schema["title"], shown, rows)}
             text = schema.get("description", "")
             yield {"status": status, "text": text, "json": _pretty(shown)}
 
 
-def _message(row: Call, answer: Mapping[str, Any]) -> str:
-    """The sentence that the row says with this answer."""
+def _message(title: str, answer: Mapping[str, Any], rows: list[Call]) -> str:
+    """The sentence that is said with the answer of this shape."""
+    row = next(row for row in rows if title in [shape.__name__ for shape in row.answers])
     if isinstance(row.message, str):
         return row.message
     return row.message(row.takes(), {"is_repeated": False, "verified": True, **answer})

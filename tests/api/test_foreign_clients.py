@@ -8,7 +8,7 @@ from django.db import transaction
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from schemathesis import checks
 
-from api.dialects import SPACES
+from api.dialects_v2 import EVERY_SPACE
 from api.doors.document import build
 from tests.support.apps import App
 
@@ -22,7 +22,7 @@ CHECKS = (
     checks.negative_data_rejection,
 )
 FEW, MANY = 4, 50
-DOCUMENTS = {space.prefix: build(space) for space in SPACES}
+DOCUMENTS = {space.prefix: build(space) for space in EVERY_SPACE}
 OPERATIONS = {
     each.ok().label: each.ok()
     for document in DOCUMENTS.values()

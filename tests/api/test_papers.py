@@ -9,7 +9,7 @@ import pytest
 from django.conf import settings
 
 from api import papers
-from api.dialects import SPACES
+from api.dialects_v2 import EVERY_SPACE
 from api.doors.document import build
 from api.papers.checklist import LINES, OF_THE_DESIGN
 from api.papers.page import SHOP
@@ -26,7 +26,7 @@ curl() {
     for word in "$@"; do
         case "$word" in
             http*) url=$word ;;
-            -d) method=POST ;;
+            -d) [ "$method" != GET ] || method=POST ;;
             PATCH | DELETE) method=$word ;;
         esac
     done
@@ -69,7 +69,7 @@ def run(shop, folder, lines):
     }
 
 
-@pytest.mark.parametrize("space", SPACES, ids=lambda space: space.prefix)
+@pytest.mark.parametrize("space", EVERY_SPACE, ids=lambda space: space.prefix)
 def test_every_example_of_a_space_can_be_pasted_into_a_fresh_shell(  # promise 2.14
     shop, tmp_path, space
 ):
@@ -84,7 +84,14 @@ def test_every_example_of_a_space_can_be_pasted_into_a_fresh_shell(  # promise 2
         for path, operations in build(space)["paths"].items()
         for method in operations
     }
-    assert documented <= called
+    assert not {call for call in documented if not _is_among(call, called)}
+
+
+def _is_among(documented, called):
+    """Whether a call was made, whatever stood for the names in its address."""
+    method, path = documented
+    pattern = re.compile(re.sub(r"{\w+}", "[^/]+", path))
+    return any(method == asked and pattern.fullmatch(url) for asked, url in called)
 
 
 def test_the_shell_of_the_other_paper_can_be_pasted_too(shop, tmp_path):  # promise 2.14

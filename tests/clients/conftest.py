@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from api.dialects import SPACES
+from api.dialects_v2 import EVERY_SPACE
 from tests.browser.site import running
 from tests.support.served import fetch
 
@@ -49,5 +49,7 @@ def folder(installed):
 @pytest.fixture(scope="session")
 def documents(shop):
     """The document of each space as it is served, by the space's prefix."""
-    urls = {space.prefix: f"/{space.prefix.removesuffix('auth/')}openapi.json" for space in SPACES}
+    urls = {
+        space.prefix: f"/{space.prefix.removesuffix('auth/')}openapi.json" for space in EVERY_SPACE
+    }
     return {prefix: fetch(f"{shop}{url}") for prefix, url in urls.items()}

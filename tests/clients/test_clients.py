@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from django.conf import settings
 
-from api.dialects import SPACES
+from api.dialects_v2 import EVERY_SPACE
 from api.papers.integration import SPACE
 from api.papers.page import SHOP
 from tests.clients.conftest import HERE
@@ -25,7 +25,7 @@ async function askForCode(to%(text)s)%(promise)s {
 TYPED = {"text": ": string", "promise": ": Promise<string>"}
 PLAIN = {"text": "", "promise": ""}
 TSC = "--strict --target es2022 --module esnext --moduleResolution bundler --skipLibCheck".split()
-each_space = pytest.mark.parametrize("space", SPACES, ids=lambda space: space.prefix)
+each_space = pytest.mark.parametrize("space", EVERY_SPACE, ids=lambda space: space.prefix)
 
 
 def run(*words, cwd):
@@ -88,14 +88,17 @@ def test_a_client_of_python_can_be_generated(space, documents, folder):
     run(python, "-W", "error", "-m", "compileall", "-q", "shop", cwd=folder)
 
 
-def test_a_generated_client_of_python_signs_up(shop, documents, folder):
-    (folder / "openapi.json").write_text(documents["api/v1/auth/"])
+@pytest.mark.parametrize(
+    ("prefix", "tag"), [("api/v1/auth/", "authentication"), ("api/v2/auth/", "authentication_v2")]
+)
+def test_a_generated_client_of_python_signs_up(shop, documents, folder, prefix, tag):
+    (folder / "openapi.json").write_text(documents[prefix])
     generate(folder)
     # A program finds what lies beside it.
     shutil.copy(HERE / "sign_up.py", folder)
 
     python = folder.parent / "venv" / "bin" / "python"
-    said = run(python, "sign_up.py", shop, "shop", "authentication", cwd=folder)
+    said = run(python, "sign_up.py", shop, "shop", tag, cwd=folder)
 
     assert said.count(".") == 2
 
