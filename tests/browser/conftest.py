@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import expect
 
+from tests.browser import example
 from tests.browser.app import App
 from tests.browser.database import Database
 from tests.browser.pages import Mailbox, email
@@ -33,13 +34,23 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture(scope="session")
-def base_url(pytestconfig, tmp_path_factory):
+def elsewhere():
+    """What serves the example, at an origin that is not the site's."""
+    with example.served() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def base_url(pytestconfig, tmp_path_factory, elsewhere):
     """The site that was named, or one of our own for as long as the tests run."""
     named = pytestconfig.getoption("base_url")
     if named:
         yield named.rstrip("/")
         return
-    with running(tmp_path_factory.mktemp("site")) as address:
+    # A page of the example may ask it, too.
+    more = {"CORS_ALLOWED_ORIGINS": elsewhere.origin}
+    with running(tmp_path_factory.mktemp("site"), **more) as address:
+        elsewhere.shop = address
         yield address
 
 
