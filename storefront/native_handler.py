@@ -3,15 +3,25 @@
 import asyncio
 import io
 import time
+from contextlib import AsyncExitStack
 from typing import Any
 
 from django.conf import settings
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse, HttpResponseBase
 
+import asyncdb
 from accounts import conf
 from api.dialects_v2 import V2
-from asyncdb.handler import CONTENT_TOO_LARGE, NativeHandler, Receive, Scope, Send
+from api.doors import refused
+from asyncdb.handler import (
+    CONTENT_TOO_LARGE,
+    UNAVAILABLE,
+    NativeHandler,
+    Receive,
+    Scope,
+    Send,
+)
 from storefront.handler import BODY_SECONDS, PASSWORD_PATIENCE, BufferingHandler, takes_password
 from storefront.observability import access_log
 
@@ -57,19 +67,20 @@ class ProgramsHandler(NativeHandler):
         """Let Django answer, passwords in their turn."""
         if not takes_password(request):
             return await super().get_response_in_lane(request)
-        try:
-            async with asyncio.timeout(PASSWORD_PATIENCE):
-                await self.turns.acquire()
-        except TimeoutError:
-            request.found_busy = True  # type: ignore[attr-defined]  # for the middleware
+        async with AsyncExitStack() as turn:
+            try:
+                async with asyncio.timeout(PASSWORD_PATIENCE):
+                    await turn.enter_async_context(self.turns)
+                    # A thread of somebody who hung up may be hashing still.
+                    await turn.enter_async_context(asyncdb.thread_reserved())
+            except (TimeoutError, asyncdb.ThreadsFull):
+                request.found_busy = True  # type: ignore[attr-defined]  # for the middleware
             return await super().get_response_in_lane(request)
-        try:
-            return await super().get_response_in_lane(request)
-        finally:
-            self.turns.release()
 
     def refuse(self, request: ASGIRequest, status: int) -> HttpResponseBase:
-        """413 by the middleware that refuses it on pages, too; 408 with nothing."""
+        """503 in the shape of the API; 413 by the middleware that refuses it on pages, too; 408 with nothing."""
+        if status == UNAVAILABLE:
+            return refused.unavailable(request)
         if status == CONTENT_TOO_LARGE:
             response = self._begin(request)
         else:

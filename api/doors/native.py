@@ -17,7 +17,6 @@ from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
 
 import asyncdb
-from accounts.models import Session
 from api import errors
 from api.dialects import Call
 from api.dialects_v2 import V2
@@ -46,19 +45,15 @@ class StrictParser(Parser):
 
 
 class Bearer(document.Bearer):
-    """The session of an access token, as Ninja's `request.auth`."""
+    """The session of an access token, as Ninja's `request.auth`: found in a lane, where Ninja awaits it."""
 
-    def __call__(self, request: HttpRequest) -> Session:
-        """Raise NotAuthenticated, TokenNotValid."""
-        return session_of(request)
+    def __init__(self, *, is_async: bool) -> None:
+        super().__init__()
+        self.is_async = is_async
 
-
-class AsyncBearer(document.Bearer):
-    """The same, on the loop."""
-
-    async def __call__(self, request: HttpRequest) -> Session:
+    def __call__(self, request: HttpRequest) -> Any:
         """Raise NotAuthenticated, TokenNotValid, PoolFull."""
-        return await asyncdb.run(session_of, request)
+        return asyncdb.run(session_of, request) if self.is_async else session_of(request)
 
 
 def make_api(*, is_async: bool) -> NinjaAPI:
@@ -73,7 +68,7 @@ def make_api(*, is_async: bool) -> NinjaAPI:
     }
     for kind, handler in handlers.items():
         api.add_exception_handler(kind, handler)
-    auth = AsyncBearer() if is_async else Bearer()
+    auth = Bearer(is_async=is_async)
     for call in V2.calls:
         for method in call.methods:
             make_view = _async_view if is_async else _view
@@ -89,7 +84,8 @@ def patterns(*, is_async: bool) -> list[URLPattern]:
     found = [path("api/v2/openapi.json", document.document_view(V2, api), name="openapi-v2")]
     for route, calls in _rows_by_path().items():
         view = _finished(views[f"{route}/"], calls, is_async=is_async)
-        found += [path(f"{route}/", view, name=f"v2-{calls[0].name}"), path(route, view)]
+        ours = route.replace("<", "<str:")
+        found += [path(f"{ours}/", view, name=f"v2-{calls[0].name}"), path(ours, view)]
     return [*found, path(f"{V2.prefix}<path:rest>", _unknown if not is_async else _async_unknown)]
 
 

@@ -76,4 +76,5 @@ def test_every_variable_is_one_of_the_site():
 
 def test_the_web_is_reached_by_a_proxy_on_the_machine_alone():
     assert SERVICES["web"]["ports"] == ["127.0.0.1:8000:8000"]
-    assert not any("ports" in SERVICES[name] for name in SERVICES if name != "web")
+    assert SERVICES["api"]["ports"] == ["127.0.0.1:8001:8000"]
+    assert not any("ports" in SERVICES[name] for name in SERVICES if name not in ("web", "api"))

@@ -22,6 +22,28 @@ USER_KEYS = set(USER.split())
 SIGNED_IN = {"access", "refresh", "expires_in", "device_token", "user"}
 
 
+# What a member may hold that nobody should send.
+GARBAGE = [
+    "",
+    " ",
+    "x" * 5000,
+    "ana\x00@example.com",
+    "half \ud800",
+    "a\r\nBcc: eve@example.com",
+    "' OR 1=1 --",
+    "{}",
+    "²²²²²²",
+    "٤٤٧٤٠٠١٢٣٤٥٦",
+    123456,
+    10**40,
+    -1.5e300,
+    True,
+    None,
+    ["a"],
+    {"a": [None]},
+]
+
+
 class Anything:
     """Any value of some kind."""
 
@@ -1015,6 +1037,82 @@ ROWS = [
         method="GET",
         is_bearer=True,
         headers=("WWW-Authenticate",),
+    ),
+]
+
+
+DEVICE = {
+    "sid": A_UUID,
+    "device": A_TEXT,
+    "is_app": True,
+    "is_current": True,
+    "signed_in_at": A_TEXT,
+    "last_used_at": A_TEXT,
+}
+# What new apps alone have.
+V2_ONLY = [
+    Row(
+        "another name",
+        "auth",
+        "me/",
+        {"name": "Ana Lopez"},
+        200,
+        A_USER,
+        given=signed_in,
+        method="PATCH",
+        is_bearer=True,
+    ),
+    Row(
+        "no name",
+        "auth",
+        "me/",
+        {},
+        400,
+        fields={"name": SENTENCES},
+        given=signed_in,
+        method="PATCH",
+        is_bearer=True,
+    ),
+    Row(
+        "where am I",
+        "auth",
+        "devices/",
+        {},
+        200,
+        {"devices": [DEVICE]},
+        given=signed_in,
+        method="GET",
+        is_bearer=True,
+    ),
+    Row(
+        "a device of nobody's",
+        "auth",
+        f"devices/{NOBODYS}/",
+        {},
+        404,
+        sentence=A_TEXT,
+        code="not_found",
+        given=signed_in,
+        method="DELETE",
+        is_bearer=True,
+    ),
+    *(
+        Row(
+            f"{method} {path}, nobody",
+            "auth",
+            path,
+            {},
+            401,
+            sentence=A_TEXT,
+            code="not_authenticated",
+            method=method,
+            headers=("WWW-Authenticate",),
+        )
+        for method, path in (
+            ("PATCH", "me/"),
+            ("GET", "devices/"),
+            ("DELETE", f"devices/{NOBODYS}/"),
+        )
     ),
 ]
 
