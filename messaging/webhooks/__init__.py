@@ -141,7 +141,9 @@ def _uuid(text: object) -> uuid.UUID | None:
 
 def _make_receipt(row: Provider, event: DeliveryEvent, message: OutboxMessage) -> bool:
     """Keep a receipt; False when there is one already. Of many calls at once, one makes it."""
-    key = hashlib.sha256(f"{row.pk} {message.pk} {event.key}".encode()).hexdigest()
+    named = f"{row.pk} {message.pk} {event.key}"
+    # What the provider calls the message may hold half a character.
+    key = hashlib.sha256(named.encode(errors="surrogatepass")).hexdigest()
     _receipt, is_new = Receipt.objects.get_or_create(
         key=key,
         defaults={

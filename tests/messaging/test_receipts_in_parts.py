@@ -138,6 +138,17 @@ def test_an_id_that_no_row_can_hold_is_one_we_do_not_know(ref):  # IDN-08
     assert status_of(message) == Status.DELIVERED
 
 
+@pytest.mark.parametrize("ref", ["\ud800", "a\x00"])
+def test_a_provider_s_own_id_that_no_row_can_hold_changes_nothing(ref):  # IDN-08, OUT-07
+    row = provider("sendgrid")
+    one, other = carried(row), carried(row)
+
+    odd = {**event_of(row, one), "anymail_id": ref}
+
+    assert post(row, batch(row, [odd, event_of(row, other)])).status_code == 200
+    assert [status_of(one), status_of(other)] == [Status.DELIVERED] * 2
+
+
 @pytest.mark.parametrize(
     "at", ["9999-12-31T23:59:59-14:00", "0001-01-01T00:00:00+14:00", "soon", ""]
 )
