@@ -124,8 +124,10 @@ def error_response(request, status, *, heading, explanation, headers=None, **con
 
 
 def unavailable_response(request, *, heading, explanation):
-    """503, and when to try again: the page looks at no session, so that it asks no database."""
+    """503, and when and where to try again: the page looks at no session, so that it asks no database."""
     request.user = AnonymousUser()
+    page = _page_before(request)
+    way_on = {"action_url": page, "action_label": _("Try again")} if page else {}
     return error_response(
         request,
         UNAVAILABLE,
@@ -133,7 +135,17 @@ def unavailable_response(request, *, heading, explanation):
         explanation=explanation,
         headers={"Retry-After": str(RETRY_SECONDS)},
         notice=LEAVE_NEWS,
+        **way_on,
     )
+
+
+def _page_before(request):
+    """The page of ours that whoever asks has in front of them or has asked for, or ""."""
+    # Who is refused before the middleware that sets it has no htmx.
+    htmx = getattr(request, "htmx", None)
+    if htmx:
+        return local_path(htmx.current_url_abs_path or "")
+    return local_path(request.path if request.method == "POST" else request.get_full_path())
 
 
 def wants_json(request):

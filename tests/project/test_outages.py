@@ -18,6 +18,7 @@ from django.db.models.functions import Now
 from accounts.models import Session
 from accounts.models.sessions import TOUCH_EVERY
 from accounts.outages import is_outage
+from tests.support.pages import Page
 from tests.support.people import PASSWORD, Shopper
 from tests.support.staff import Member, make_staff, sign_in_staff
 
@@ -115,6 +116,43 @@ def test_a_database_in_trouble_is_a_503_that_says_when_to_try_again(  # AVL-01
         assert answer.json()["success"] is False
     else:
         assert ("<html" in answer.content.decode()) == (signed_in.face == "page")
+
+
+@pytest.mark.parametrize(
+    ("method", "url", "way_on"),
+    [
+        ("get", "/account/?a=b", "/account/?a=b"),
+        ("post", "/account/names/", "/account/names/"),
+        # No page stands there.
+        ("post", "/register/resend/", "/"),
+    ],
+)
+def test_whoever_is_told_so_tries_again_where_they_were(
+    ana, trouble, method, url, way_on
+):  # AVL-01
+    ana.signs_up()
+    ana.client.raise_request_exception = False
+    trouble(TROUBLE["the connection broke"])
+
+    (link,) = Page(getattr(ana, method)(url)).all("a", id="start-again")
+
+    assert link["href"] == way_on
+
+
+@pytest.mark.parametrize(
+    ("stood_on", "way_on"),
+    [("http://testserver/account/", "/account/"), ("https://evil.example/account/", "/")],
+)
+def test_a_form_that_htmx_sent_is_tried_again_on_its_page(db, trouble, stood_on, way_on):  # AVL-01
+    ana = Shopper("htmx").signs_up()
+    ana.client.raise_request_exception = False
+    trouble(TROUBLE["the connection broke"])
+
+    told = ana.client.post(
+        "/account/names/", headers={"HX-Request": "true", "HX-Current-URL": stood_on}
+    )
+
+    assert Page(told).all("a", id="start-again")[0]["href"] == way_on
 
 
 def test_it_is_logged_as_a_warning_without_a_trace(signed_in, trouble, caplog):  # AVL-01
