@@ -97,7 +97,7 @@ def people(shop, post_office):
 
 
 @pytest.fixture(autouse=True)
-def _whole(shop, people, post_office):
+def _shop_is_whole(shop, people, post_office):
     """After each fault what must hold holds (I1 to I8), and everybody is served."""
     yield
     wait_for(shop.answers)

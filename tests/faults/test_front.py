@@ -174,6 +174,21 @@ def test_a_body_may_come_in_chunks(site):  # AVL-02
     assert headers["Location"].startswith("/register/verify/")
 
 
+@pytest.mark.parametrize(("too_much", "status"), [(0, 303), (1, 413)])
+def test_a_body_in_chunks_may_have_the_most_there_is(site, too_much, status):  # AVL-02, IDN-09
+    ana = Shopper(site)
+    ana.get("/register/")
+    headers, body = form(ana, identifier=ana.email)
+    body += b"&padding="
+    body += b"x" * (conf.MAX_BODY + too_much - len(body))
+
+    caller = Caller(site).post(
+        "/register/", headers | {"Transfer-Encoding": "chunked"}, chunked(body, 4000)
+    )
+
+    assert caller.answer()[0] == status
+
+
 @pytest.mark.parametrize("told", ["in its head", "in no head"])
 def test_a_body_that_is_too_large_is_not_waited_for(site, told):  # IDN-09
     caller, large = Caller(site), 100_000_000

@@ -127,6 +127,8 @@ def test_a_backlog_of_five_minutes_is_sent_within_one(  # OUT-02, FI-12
     assert how_many(sql, "status = 'sent'") == backlog
 
 
+# The people who get notices are made without a registration.
+@pytest.mark.leaves_out("I1")
 def test_after_fifteen_minutes_no_code_is_sent_and_every_notice_is(  # OUT-04, FI-12
     new_shopper, queue_codes, ask, start_worker, beat, post_office, sql, rounds
 ):

@@ -62,3 +62,14 @@ def test_a_name_in_a_test_is_that_tests_own(conformance, monkeypatch, tmp_path):
 
     both = {"tests.test_a.test_b", "tests.test_a.test_c"}
     assert conformance.naming_tests() == {own: {"tests.test_a.test_b"}, shared: both}
+
+
+def test_a_page_that_says_something_else_is_stale(conformance, monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(conformance, "PAGE", tmp_path / "requirements.md")
+
+    assert conformance._is_stale("as it is now")
+    conformance.PAGE.write_text("as it was")
+    assert conformance._is_stale("as it is now")
+    assert "run script/conformance" in capsys.readouterr().err
+    conformance.PAGE.write_text("as it is now")
+    assert not conformance._is_stale("as it is now")
