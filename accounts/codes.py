@@ -58,7 +58,9 @@ def challenge_id(text: str) -> uuid.UUID | None:
 
 def is_same(one: str, other: str) -> bool:
     """Compare two secrets in constant time (COD-12)."""
-    return constant_time_compare(one, other)
+    # What a program sends may hold half a character, which is the same as no secret of ours.
+    given, secret = (text.encode(errors="surrogatepass") for text in (one, other))
+    return constant_time_compare(given, secret)
 
 
 def extract_digits(text: str) -> str:

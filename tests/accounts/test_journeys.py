@@ -251,8 +251,10 @@ def test_a_link_is_known_in_any_tab_of_the_browser_that_began(ana, postbox):  # 
 FORMS = [VERIFY, RESEND, CHANGE, CODE_VERIFY, CODE_RESEND, RESET_VERIFY, RESET_RESEND]
 
 
-@pytest.mark.sample(14)
-@pytest.mark.parametrize("named", ["0" * 16, "x", "a;b\r\n=", "é" * 900, ["A" * 16], {"a": 1}, 1])
+@pytest.mark.sample(16)
+@pytest.mark.parametrize(
+    "named", ["0" * 16, "x", "a;b\r\n=", "é" * 900, "\ud800", ["A" * 16], {"a": 1}, 1]
+)
 @pytest.mark.parametrize("url", FORMS)
 def test_a_form_about_an_attempt_that_is_not_here_spends_nothing(postbox, url, named):  # IDN-08
     account()
