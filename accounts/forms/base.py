@@ -81,7 +81,7 @@ class AddressForm(ShopForm):
     identifier: Any = CleanCharField(
         label=_("Email address or mobile number"),
         help_text=_(
-            "We will send a %(n)d-digit code to it. Texts may cost what your carrier charges."
+            "We will send a code of %(n)d digits to it. Texts may cost what your carrier charges."
         )
         % {"n": conf.CODE_LENGTH},
         required=False,

@@ -166,7 +166,7 @@ def test_whoever_tabs_sees_where_they_are(shopper, scheme):  # ux 76
 def test_the_boxes_say_what_they_are_for(ana):  # ux 14, 17, 29, 64
     ana.identify.open()
     expect(ana.identify.box).to_have_accessible_description(
-        "We will send a 6-digit code to it. Texts may cost what your carrier charges."
+        "We will send a code of 6 digits to it. Texts may cost what your carrier charges."
     )
     width, size = ana.identify.box.evaluate(
         "b => [b.clientWidth, parseFloat(getComputedStyle(b).fontSize)]"
