@@ -12,6 +12,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.urls import URLPattern, path
 from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
 from ninja import NinjaAPI
 from ninja.errors import HttpError, ValidationError
 from ninja.parser import Parser
@@ -206,6 +207,7 @@ def _tell_full(request: HttpRequest, _error: asyncdb.PoolFull) -> HttpResponseBa
     return refused.unavailable(request)
 
 
+@csrf_exempt
 def _unknown(request: HttpRequest, rest: str) -> HttpResponseBase:
     return refused.unknown(request)
 

@@ -5,6 +5,7 @@ from http import HTTPStatus
 from django.http import HttpRequest, JsonResponse
 from django.urls import Resolver404, resolve
 from django.utils.cache import patch_vary_headers
+from django.views.decorators.csrf import csrf_exempt
 
 from accounts import outages
 from api import errors
@@ -29,6 +30,7 @@ def refuse(
     return respond(request, problem)
 
 
+@csrf_exempt
 def unknown(request: HttpRequest, *_arguments: object, **_named: object) -> JsonResponse:
     """404 for an address that nothing stands at."""
     return refuse(request, HTTPStatus.NOT_FOUND, "not_found")

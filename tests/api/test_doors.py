@@ -138,10 +138,21 @@ def test_a_method_that_is_not_there_is_told_with_those_that_are(space, call, met
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_an_address_of_nobodys_is_told_in_json(url, method):
-    answer = Client().generic(method, url, headers={"Accept": "text/html"})
+    # As a program asks: without a cookie, and with no token of a form.
+    answer = Client(enforce_csrf_checks=True).generic(method, url, headers={"Accept": "text/html"})
 
     assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
     assert answer["Content-Type"] == ("application/json" if "v2" not in url else PROBLEM)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["/.well-known/jwks.json", "/api/openapi.json", "/api/v1/openapi.json", "/api/v2/openapi.json"],
+)
+def test_what_is_only_read_says_so_to_whoever_posts(url):
+    answer = Client(enforce_csrf_checks=True).post(url)
+
+    assert (answer.status_code, answer["Allow"]) == (405, "GET, HEAD")
 
 
 @pytest.mark.parametrize(("space", "call"), CALLS)
