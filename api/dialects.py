@@ -90,6 +90,8 @@ class Space:
     # Whether an attempt may be named by its address alone where the shop allows that at all.
     by_address: bool = True
     problem_type: str = "application/json"
+    # Whether programs may listen for what becomes of a code.
+    has_events: bool = False
 
 
 def _registered_message(sent: shapes.RegisterIn, _facts: Facts) -> str:

@@ -78,5 +78,6 @@ V2 = Space(
     # An attempt is named by its handle: else a stranger could use up its tries.
     by_address=False,
     problem_type=errors.PROBLEM_TYPE,
+    has_events=True,
 )
 EVERY_SPACE = (*SPACES, V2)

@@ -14,7 +14,7 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.utils import load_backend
 from psycopg.pq import TransactionStatus
 
-from asyncdb import bridge
+from asyncdb import bridge, listen
 from asyncdb.conf import option
 from asyncdb.postgresql.base import DatabaseWrapper
 
@@ -158,6 +158,7 @@ async def paused() -> AsyncIterator[None]:
 
 async def close() -> None:
     """Close the connections of this loop, when its process ends."""
+    listen.close()
     pool = _pools.pop(asyncio.get_running_loop(), None)
     if pool is not None:
         pool.close()

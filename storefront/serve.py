@@ -31,6 +31,8 @@ LAST_SECONDS = 1.0
 READING_SECONDS = 30
 # A process that stops lets its requests finish for so long. One that starts, or does not answer, has so long.
 STOP_SECONDS, START_SECONDS = 30, 60
+# How the address of a stream of events ends, which ends when its client or this process does.
+STREAMS = "/events"
 BACKLOG, OPEN_FILES = 2048, 65536
 
 # What glibc keeps for later: a hash takes 19 MiB, which should go back to the machine when it is done.
@@ -108,6 +110,9 @@ class PatientProtocol(HttpToolsProtocol):
         """Answer once more on a connection that is idle: its request may be on the way when the process ends."""
         self.ending = True
         is_idle = self.cycle is None or self.cycle.response_complete
+        if not is_idle and self.cycle.scope["path"].rstrip("/").endswith(STREAMS):
+            # It would be open for minutes; its client begins another one, at another process.
+            self.transport.close()
         self.loop.call_later(LAST_SECONDS if is_idle else 0, super().shutdown)
 
     def pause_writing(self) -> None:

@@ -157,6 +157,8 @@ ASYNCDB = {
     # Whoever waited a second for a turn with a password and finds no connection has an answer within two, still.
     "POOL_TIMEOUT": 0.9,
     "THREADS": conf.HASHES_AT_ONCE,
+    # Past a pooler, which would lend the connection that listens to others.
+    "LISTEN_URL": env.str("DATABASE_DIRECT_URL", ""),
 }
 
 # Who is there

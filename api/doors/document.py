@@ -21,6 +21,7 @@ from accounts.forms.fields import NO_TEXT
 from accounts.identifiers import EMAIL, PHONE
 from api import errors, shapes
 from api.dialects import Call, Space
+from api.doors import events
 from api.errors import Problem
 from api.operations.base import AttemptUnknown, FormInvalid, RegistrationTokenInvalid
 
@@ -143,6 +144,10 @@ def describe(space: Space, api: NinjaAPI) -> dict[str, Any]:
     document["components"]["schemas"]["ProblemOut"] = shapes.ProblemOut.model_json_schema()
     document["info"]["contact"] = {"name": settings.SITE_NAME, "url": settings.SITE_URL}
     with override("en"):
+        if space.has_events:
+            described = events.describe()
+            described["get"]["tags"] = [space.tag]
+            document["paths"][f"/{space.prefix}{events.PATH}/"] = described
         for call in space.calls:
             for method in call.methods:
                 operation = document["paths"][f"/{space.prefix}{call.path}/"][method.lower()]

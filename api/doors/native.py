@@ -21,7 +21,7 @@ import asyncdb
 from api import errors
 from api.dialects import Call
 from api.dialects_v2 import V2
-from api.doors import asked, document, refused
+from api.doors import asked, document, events, refused
 from api.doors.bearer import session_of
 from api.errors import RequestRefused, ShapeInvalid
 from api.shapes import Shape
@@ -87,6 +87,7 @@ def patterns(*, is_async: bool) -> list[URLPattern]:
         view = _finished(views[f"{route}/"], calls, is_async=is_async)
         ours = route.replace("<", "<str:")
         found += [path(f"{ours}/", view, name=f"v2-{calls[0].name}"), path(ours, view)]
+    found += events.patterns(V2.prefix, is_async=is_async)
     return [*found, path(f"{V2.prefix}<path:rest>", _unknown if not is_async else _async_unknown)]
 
 

@@ -24,6 +24,8 @@ class Example:
     before: tuple[str, ...] = ()
     path: Mapping[str, str] = field(default_factory=dict)
     is_bearer: bool = False
+    # Whether the answer goes on for as long as there is something to tell.
+    is_stream: bool = False
 
 
 TOKENS = {"ACCESS": "access", "REFRESH": "refresh"}
@@ -90,6 +92,7 @@ EXAMPLES = {
     "change_name": Example({"name": "Ana Lopez"}, is_bearer=True),
     "devices": Example(is_bearer=True, keeps={"SID": "devices.0.sid"}),
     "end_device": Example(is_bearer=True, path={"sid": "$SID"}),
+    "attempt_events": Example(path={"id": "$USER_ID"}, is_stream=True),
     # No calls of their own: steps between those above.
     "verify_email_address": Example(
         {"email": "$EMAIL", "otp": "$CODE", "attempt": "$ATTEMPT"}, TOKENS
@@ -125,9 +128,9 @@ def shell(name: str, addresses: Mapping[str, Address]) -> str:
 
 
 def _curl(address: Address, example: Example) -> str:
-    path = address.path
-    for name, value in example.path.items():
-        path = path.replace(f"{{{name}}}", value)
+    path = _filled(address.path, example)
+    if example.is_stream:
+        return f'curl -sSN "$SHOP{path}"'
     words = ["curl -sS"]
     if address.method == "GET" and example.sent:
         path += "?" + "&".join(f"{name}={value}" for name, value in example.sent.items())
@@ -140,3 +143,9 @@ def _curl(address: Address, example: Example) -> str:
         return " ".join([*words, "| show"])
     words += ["-H", shlex.quote("Content-Type: application/json"), "-d @- << JSON | show"]
     return "\n".join([" ".join(words), json.dumps(example.sent, indent=2), "JSON"])
+
+
+def _filled(path: str, example: Example) -> str:
+    for name, value in example.path.items():
+        path = path.replace(f"{{{name}}}", value)
+    return path

@@ -224,10 +224,18 @@ def _answers(
         contents = answer.get("content", {}).values() if status.startswith("2") else []
         for schema in chain.from_iterable(_each(told["schema"], document) for told in contents):
             shown = _example(schema, document)
+            if isinstance(shown, str):
+                yield {
+                    "status": status,
+                    "text": schema["description"],
+                    "kind": "text",
+                    "shown": shown.strip(),
+                }
+                continue
             if "message" in shown:
                 shown |= {"message": _message(schema["title"], shown, rows)}
             text = schema.get("description", "")
-            yield {"status": status, "text": text, "json": _pretty(shown)}
+            yield {"status": status, "text": text, "kind": "json", "shown": _pretty(shown)}
 
 
 def _message(title: str, answer: Mapping[str, Any], rows: list[Call]) -> str:

@@ -16,10 +16,25 @@ INDEXES = {
 }
 
 
+# Whoever settles a message says which row it was about, in the same statement: to programs that wait for its delivery.
+NOTIFY = """
+CREATE FUNCTION storefront_outbox_settled() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM pg_notify('outbox_settled', NEW.about_id::text);
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER outbox_settled AFTER UPDATE OF status ON messaging_outboxmessage FOR EACH ROW
+WHEN (NEW.status IS DISTINCT FROM OLD.status AND NEW.status NOT IN ('queued', 'sending'))
+EXECUTE FUNCTION storefront_outbox_settled()
+"""
+
+
 def add_to_postgresql(apps, schema_editor):
     if schema_editor.connection.vendor == "postgresql":
         for name, columns in INDEXES.items():
             schema_editor.execute(f"CREATE INDEX {name} ON messaging_outboxmessage {columns}")
+        schema_editor.execute(NOTIFY)
 
 
 class Migration(migrations.Migration):

@@ -10,6 +10,7 @@ from django.urls import reverse
 
 from accounts.password_policy.hashers import HashersBusy
 from api.dialects_v2 import EVERY_SPACE, V2
+from api.doors import events
 from storefront.handler import takes_password
 from tests.support.contract import ANA, GARBAGE, WHOLE, link
 from tests.support.people import PASSWORD, make_user
@@ -317,6 +318,8 @@ def test_what_is_documented_is_what_is_there():
             for call in space.calls
             for each in call.methods
         }
+        if space.has_events:
+            rows.add((f"/{space.prefix}{events.PATH}/", "get"))
 
         assert {
             (path, method) for path, found in document["paths"].items() for method in found
