@@ -34,6 +34,7 @@ def record(
         "user_id": user.pk if user else user_id,
         "ip": None if client.ip == UNKNOWN_IP else client.ip,
         "agent": client.agent,
+        "space": client.space,
         # The id under which the log has the same request (LOG-01).
         "request_id": get_contextvars().get("request_id", ""),
         "about": about[:80],

@@ -17,7 +17,7 @@ def record(
     kind: str, *, client: ClientInfo, identifier: Identifier | None = None, user: User | None = None
 ) -> None:
     """Count one refusal of this `kind`, and record it unless this household had one within the last minute."""
-    count(kind, identifier)
+    count(kind, identifier, space=client.space)
     if try_consume(*limits.refusal_events(kind, client)):
         audit.record(kind, client=client, identifier=identifier, user=user)
 
@@ -35,10 +35,10 @@ def record_limit(
         record("limit_hit", client=client, identifier=identifier, user=who)
 
 
-def count(kind: str, identifier: Identifier | None = None) -> None:
-    """Count one refusal, for the dashboard and the alerts."""
+def count(kind: str, identifier: Identifier | None = None, *, space: str = "") -> None:
+    """Count one refusal in a space of the API, or on the pages, for the dashboard and the alerts."""
     identifier_kind = identifier.kind if identifier else ""
     # Nothing bounds how often a limit is hit: with the country of whatever was typed, one address could add a row
     # for each country and minute.
     country = identifier.country if identifier and kind != "limit_hit" else ""
-    RefusalCount.objects.add(kind, identifier_kind=identifier_kind, country=country)
+    RefusalCount.objects.add(kind, identifier_kind=identifier_kind, country=country, space=space)

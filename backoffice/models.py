@@ -38,8 +38,22 @@ class Granularity(models.TextChoices):
     DAY = "day", _("day")
 
 
-KEY = ("measure", "channel", "country", "provider_id", "detail")
-Key = tuple[str, str, str, str, str]
+PAGE = "page"
+# What people came with: the pages, or an app in one of the spaces of the API.
+CLIENTS = (
+    (PAGE, _("pages")),
+    ("v1", _("API v1")),
+    ("auth", _("API auth")),
+    ("v2", _("API v2")),
+)
+
+KEY = ("measure", "channel", "country", "client", "provider_id", "detail")
+Key = tuple[str, str, str, str, str, str]
+
+
+def client_label(space: str) -> str:
+    """What staff read of a space of the API, "" being the pages."""
+    return str(dict(CLIENTS).get(space or PAGE, space))
 
 
 class SignupRollup(models.Model):
@@ -50,6 +64,8 @@ class SignupRollup(models.Model):
     measure = models.CharField(_("measure"), max_length=12, choices=Measure)
     channel = models.CharField(_("channel"), max_length=8, choices=CHANNELS, blank=True)
     country = models.CharField(_("country"), max_length=2, blank=True)
+    # "" for what belongs to no attempt, like a warning to superusers.
+    client = models.CharField(_("client"), max_length=8, choices=CLIENTS, blank=True)
     # As text, for the keys of most rollups have none.
     provider_id = models.CharField(_("provider"), max_length=40, blank=True)
     detail = models.CharField(_("detail"), max_length=40, blank=True)
@@ -71,4 +87,11 @@ class SignupRollup(models.Model):
     @property
     def key(self) -> Key:
         """What this row counts."""
-        return self.measure, self.channel, self.country, self.provider_id, self.detail
+        return (
+            self.measure,
+            self.channel,
+            self.country,
+            self.client,
+            self.provider_id,
+            self.detail,
+        )

@@ -17,7 +17,7 @@ from django.contrib.auth.hashers import make_password
 from django.db import connection, models, transaction
 
 from accounts import codes
-from accounts.models import Challenge, SecurityEvent, User
+from accounts.models import Challenge, SecurityEvent, Session, User
 from messaging.models import EMAIL, SMS, OutboxMessage, Receipt
 
 FIRST = """
@@ -49,13 +49,9 @@ AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:127.0) Gecko/20100101 Firefox/127.0",
 )
 DEVICES = (
-    "Safari on iPhone",
-    "Chrome on Android",
-    "Chrome on Windows",
-    "Safari on Mac",
-    "Firefox on Windows",
-    "Firefox on Linux",
-)
+    "Safari on iPhone|Chrome on Android|Chrome on Windows|Safari on Mac|Firefox on Windows|Firefox on Linux"
+).split("|")
+APPS = "My Shop", "Shop for tablets", ""
 # Of a hundred moments, how many fall into each hour of the day.
 HOURS = [1, 1, 1, 0, 0, 1, 2, 3, 5, 6, 6, 5, 6, 6, 5, 5, 5, 6, 7, 8, 8, 7, 4, 2]
 
@@ -133,10 +129,13 @@ WITH counted AS MATERIALIZED (
            CASE WHEN strange THEN 'email' WHEN purpose = 'contact' THEN 'phone'
                 WHEN by_email THEN 'email' ELSE 'phone' END AS kind,
            CASE WHEN strange THEN first_plain || '_' || k || '@' || (%(domains)s::text[])[1 + mod(k, 6)]
-                WHEN purpose = 'contact' THEN phone WHEN by_email THEN email ELSE phone END AS recipient
+                WHEN purpose = 'contact' THEN phone WHEN by_email THEN email ELSE phone END AS recipient,
+           CASE WHEN chance(k, 31) < 0.7 OR purpose IN ('confirm', 'contact') THEN ''
+                WHEN chance(k, 32) < 0.2 THEN 'v1' WHEN chance(k, 32) < 0.4 THEN 'auth' ELSE 'v2' END AS space
     FROM timed
 )
-SELECT k, n, md5(%(salt)s || 'attempt' || k)::uuid AS id, purpose, kind, recipient, device, ip, sends, j, created_at,
+SELECT k, n, md5(%(salt)s || 'attempt' || k)::uuid AS id, purpose, kind, recipient, ip, sends, j, created_at, space,
+       CASE space WHEN '' THEN device ELSE 1 + mod(device, 2) END AS device,
        CASE WHEN strange OR given_up THEN NULL ELSE md5(%(salt)s || n)::uuid END AS user_id,
        created_at + make_interval(secs => 75 * (sends - 1)) AS sent_at,
        CASE WHEN j = 1 THEN joined
@@ -181,6 +180,7 @@ CHALLENGES: dict[str, str] = {
     "address": "recipient",
     "user_id": "user_id",
     "device": "(%(devices)s::text[])[device]",
+    "space": "space",
     # Nobody must work out a code from what this file says.
     "seed": "substr(sha256(%(secret)s::bytea || uuid_send(id)), 1, 20)",
     "key_id": "%(key_id)s",
@@ -200,6 +200,7 @@ EVENTS: dict[str, str] = {
     "fingerprint": f"CASE WHEN named THEN {FINGERPRINT_SQL} ELSE '' END",
     "identifier_kind": "CASE WHEN named THEN kind ELSE '' END",
     "country": "CASE WHEN named AND kind = 'phone' THEN (%(countries)s::text[])[1 + mod(n, 10)] ELSE '' END",
+    "space": "space",
     "ip": "ip",
     "agent": "(%(agents)s::text[])[device]",
 }
@@ -256,6 +257,32 @@ SELECT *, md5(id || ':' || sends)::uuid AS message,
             WHEN chance(k, 61) < 0.86 THEN 'failed' WHEN chance(k, 61) < 0.90 THEN 'expired' ELSE 'sent' END AS status
 FROM seed_attempt WHERE sent_at > now() - %(kept)s::interval ORDER BY sent_at
 """
+# Apps that are signed in still. Nobody has their tokens, nor can work them out from what this file says.
+SESSIONS: dict[str, str] = {
+    "session_key": "left(encode(sha256(%(secret)s::bytea || uuid_send(id)), 'hex'), 40)",
+    "session_data": "''",
+    "expire_date": "used_at + interval '30 days'",
+    "user_id": "user_id",
+    "ip": "ip",
+    "agent": "(%(agents)s::text[])[device]",
+    "created_at": "verified_at",
+    "signed_in_at": "verified_at",
+    "last_used_at": "used_at",
+    "reauthenticated_at": "verified_at",
+    "reauthenticated_by": "kind",
+    "name": "left(md5('session' || id), 16)",
+    "client": "'app'",
+    "public_id": "md5('session' || id)::uuid",
+    "seed": "substr(sha256(%(secret)s::bytea || uuid_send(id) || 'session'), 1, 20)",
+    "generation": "1 + floor((extract(epoch FROM used_at) - extract(epoch FROM verified_at)) / 7200)::integer",
+    "rotated_at": "used_at",
+    "app": "(%(apps)s::text[])[1 + mod(k, 3)]",
+}
+APP_SIGN_INS = """(
+    SELECT *, verified_at + (now() - verified_at) * chance(k, 70) AS used_at FROM seed_attempt
+    WHERE space <> '' AND verified_at > now() - interval '30 days' AND purpose IN ('register', 'login')
+    ORDER BY verified_at
+) AS app_sign_ins"""
 PEOPLE_WITH_LAST_LOGIN = """(
     SELECT p.*, came FROM seed_person p LEFT JOIN (
         SELECT n, max(verified_at) AS came FROM seed_attempt WHERE purpose IN ('register', 'login') GROUP BY n
@@ -276,6 +303,7 @@ STEPS: list[tuple[type[models.Model] | None, Mapping[str, str], str]] = [
     (User, USERS, PEOPLE_WITH_LAST_LOGIN),
     (Challenge, CHALLENGES, "(SELECT * FROM seed_attempt ORDER BY created_at) AS attempts"),
     (SecurityEvent, EVENTS, EVENT_ROWS),
+    (Session, SESSIONS, APP_SIGN_INS),
     (OutboxMessage, MESSAGES, "seed_message"),
     (Receipt, RECEIPTS, "seed_message WHERE status IN ('delivered', 'bounced')"),
 ]
@@ -327,6 +355,7 @@ def values_for(total: int, *, salt: str, providers: Mapping[str, Sequence[UUID]]
         "countries": COUNTRIES,
         "agents": list(AGENTS),
         "devices": list(DEVICES),
+        "apps": list(APPS),
         # One hash of a password that nobody knows.
         "password": make_password(secrets.token_urlsafe(32)),
         "secret": secrets.token_bytes(32),

@@ -259,7 +259,7 @@ def _why_closed(challenge: Challenge, typed: str, client: ClientInfo) -> Refused
 
 def _record_replay(challenge: Challenge, client: ClientInfo) -> None:
     """Count that a used code was typed again; the first times are events of their own (LOG-01)."""
-    refusals.count("code_replay", challenge.identifier)
+    refusals.count("code_replay", challenge.identifier, space=client.space)
     if challenge.count_replay():
         audit.record(
             "code_replay", client=client, identifier=challenge.identifier, user_id=challenge.user_id

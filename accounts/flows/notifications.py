@@ -31,7 +31,7 @@ def notify(
     for contact in _reachable(user, to, linkless):
         life = timedelta() if user.is_staff or contact in linkless else conf.NOT_ME_TTL
         link = Challenge.objects.create_link(
-            Purpose.NOT_ME, contact, user, life=life, device=client.device
+            Purpose.NOT_ME, contact, user, life=life, device=client.device, space=client.space
         )
         outbox.queue(
             "notice",

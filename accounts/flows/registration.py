@@ -240,7 +240,9 @@ def _create_user(
             user = User.objects.register(challenge.identifier, **columns)
             challenges.use_up(challenge, user_id=user.pk)
             kinds = ["registered", "signed_in"] if sign_in else ["registered"]
-            audit.record(*kinds, client=visitor.client, identifier=challenge.identifier, user=user)
+            # What an app began counts as the app's, also when the link was opened on a page.
+            client = replace(visitor.client, space=challenge.space)
+            audit.record(*kinds, client=client, identifier=challenge.identifier, user=user)
             if sign_in:
                 sign_in(user)
     except IntegrityError:

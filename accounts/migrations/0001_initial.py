@@ -184,13 +184,14 @@ class Migration(migrations.Migration):
                 ('kind', models.CharField(max_length=40, verbose_name='what')),
                 ('identifier_kind', models.CharField(blank=True, max_length=8, verbose_name='kind of identifier')),
                 ('country', models.CharField(blank=True, max_length=2, verbose_name='country')),
+                ('space', models.CharField(blank=True, max_length=8)),
                 ('count', models.PositiveIntegerField(verbose_name='number')),
             ],
             options={
                 'verbose_name': 'count of refusals',
                 'verbose_name_plural': 'counts of refusals',
                 'default_permissions': (),
-                'constraints': [models.UniqueConstraint(fields=('minute', 'kind', 'identifier_kind', 'country'), name='refusals_counted_once')],
+                'constraints': [models.UniqueConstraint(fields=('minute', 'kind', 'identifier_kind', 'country', 'space'), name='refusals_counted_once')],
             },
         ),
         migrations.CreateModel(
@@ -202,6 +203,7 @@ class Migration(migrations.Migration):
                 ('fingerprint', models.CharField(blank=True, max_length=40, verbose_name='identifier (keyed hash)')),
                 ('identifier_kind', models.CharField(blank=True, max_length=8, verbose_name='kind of identifier')),
                 ('country', models.CharField(blank=True, db_default='', max_length=2, verbose_name='country')),
+                ('space', models.CharField(blank=True, db_default='', editable=False, max_length=8)),
                 ('ip', models.GenericIPAddressField(null=True, verbose_name='IP address')),
                 ('agent', models.CharField(blank=True, max_length=200, verbose_name='browser')),
                 ('request_id', models.CharField(blank=True, max_length=64, verbose_name='request')),

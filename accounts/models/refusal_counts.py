@@ -19,21 +19,23 @@ AT_ONCE = {
 
 
 ONE_MORE = """
-INSERT INTO accounts_refusalcount AS kept (minute, kind, identifier_kind, country, count)
-SELECT {minute}, %s, %s, %s, 1 WHERE {at_once}
-ON CONFLICT (minute, kind, identifier_kind, country) DO UPDATE SET count = kept.count + 1
+INSERT INTO accounts_refusalcount AS kept (minute, kind, identifier_kind, country, space, count)
+SELECT {minute}, %s, %s, %s, %s, 1 WHERE {at_once}
+ON CONFLICT (minute, kind, identifier_kind, country, space) DO UPDATE SET count = kept.count + 1
 """
 
 
 class RefusalCountManager(models.Manager["RefusalCount"]):
     """Counts refusals."""
 
-    def add(self, kind: str, *, identifier_kind: str = "", country: str = "") -> None:
+    def add(
+        self, kind: str, *, identifier_kind: str = "", country: str = "", space: str = ""
+    ) -> None:
         """Count one more, in one statement, never in a transaction that matters."""
         vendor = connection.vendor
         statement = ONE_MORE.format(minute=THIS_MINUTE[vendor], at_once=AT_ONCE[vendor])
         with connection.cursor() as cursor:
-            cursor.execute(statement, [kind, identifier_kind, country])
+            cursor.execute(statement, [kind, identifier_kind, country, space])
 
 
 class RefusalCount(models.Model):
@@ -43,6 +45,8 @@ class RefusalCount(models.Model):
     kind = models.CharField(_("what"), max_length=40)
     identifier_kind = models.CharField(_("kind of identifier"), max_length=8, blank=True)
     country = models.CharField(_("country"), max_length=2, blank=True)
+    # Which space of the API was asked, "" for the pages.
+    space = models.CharField(max_length=8, blank=True)
     count = models.PositiveIntegerField(_("number"))
 
     objects = RefusalCountManager()
@@ -53,7 +57,7 @@ class RefusalCount(models.Model):
         default_permissions = ()
         constraints = [
             models.UniqueConstraint(
-                fields=["minute", "kind", "identifier_kind", "country"],
+                fields=["minute", "kind", "identifier_kind", "country", "space"],
                 name="refusals_counted_once",
             )
         ]

@@ -100,6 +100,8 @@ class SecurityEvent(models.Model):
     identifier_kind = models.CharField(_("kind of identifier"), max_length=8, blank=True)
     # Of a mobile number: the dashboard counts by it.
     country = models.CharField(_("country"), max_length=2, blank=True, db_default="")
+    # Which space of the API it came through, "" for the pages: the dashboard counts by it.
+    space = models.CharField(max_length=8, blank=True, db_default="", editable=False)
     ip = models.GenericIPAddressField(_("IP address"), null=True)
     agent = models.CharField(_("browser"), max_length=200, blank=True)
     request_id = models.CharField(_("request"), max_length=64, blank=True)

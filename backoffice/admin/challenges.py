@@ -6,6 +6,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.models import Challenge
 from backoffice.filters import ChoiceFilter, DateFilter
 from backoffice.modeladmin import ReadOnlyModelAdmin, id_condition
+from backoffice.models import client_label
 from backoffice.support import challenge_status
 
 
@@ -47,6 +48,7 @@ class ChallengeAdmin(ReadOnlyModelAdmin):
         *list_display,
         "user",
         "device",
+        "client",
         "sent_at",
         "expires_at",
         "link_expires_at",
@@ -72,6 +74,11 @@ class ChallengeAdmin(ReadOnlyModelAdmin):
     @admin.display(description=_("time left"))
     def time_left(self, challenge):
         return challenge_status.time_left(challenge) or None
+
+    @admin.display(description=_("client"))
+    def client(self, challenge):
+        """What it was begun with: the pages, or an app in a space of the API."""
+        return client_label(challenge.space)
 
     @admin.display(description=_("age"))
     def age(self, challenge):

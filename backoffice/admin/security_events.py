@@ -12,6 +12,7 @@ from accounts.models import SecurityEvent
 from backoffice.badges import with_subtext
 from backoffice.filters import ChoiceFilter, DateFilter
 from backoffice.modeladmin import ReadOnlyModelAdmin, id_condition
+from backoffice.models import client_label
 from backoffice.support.timeline import WORDS
 
 # Longer than any username.
@@ -57,6 +58,7 @@ class SecurityEventAdmin(ReadOnlyModelAdmin):
         "user",
         "actor",
         "identifier_kind",
+        "client",
         "ip",
         "agent",
         "request_id",
@@ -86,6 +88,11 @@ class SecurityEventAdmin(ReadOnlyModelAdmin):
     def kind_name(self, event):
         """What it is called in the address of a filter, and in the code."""
         return event.kind
+
+    @admin.display(description=_("client"))
+    def client(self, event):
+        """What it came through: the pages, or a space of the API."""
+        return client_label(event.space)
 
     @admin.display(description=_("browser and IP address"))
     def device(self, event):

@@ -7,6 +7,7 @@ from functools import partial
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
+from django.db.models.functions import Now
 from django.http import Http404, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
@@ -18,7 +19,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.errors import Refused, clock
 from accounts.identifiers import EMAIL, PHONE
-from accounts.models import User
+from accounts.models import Client, User
 from accounts.sessions.client import client_info
 from backoffice.badges import BAD, GOOD, OFF, WAIT, badge, with_subtext
 from backoffice.filters import ChoiceFilter, DateFilter
@@ -32,6 +33,7 @@ STATE_CONDITIONS = {
     "closed": (gettext_lazy("deactivated"), Q(is_active=False)),
 }
 LOCKED = "locked"
+MAX_SESSIONS = 100
 VERIFIED_CONDITIONS = {
     "email": (gettext_lazy("email"), Q(email__isnull=False)),
     "phone": (gettext_lazy("mobile number"), Q(phone__isnull=False)),
@@ -96,7 +98,8 @@ ACTIONS = (
         "end-sessions",
         gettext_lazy("End sessions"),
         gettext_lazy(
-            "The user is signed out in every browser. Codes on their way and the links in our notices stop working."
+            "The user is signed out in every browser and app. Codes on their way and the links in our notices stop "
+            "working."
         ),
         gettext_lazy("All sessions have ended."),
         actions.end_sessions,
@@ -108,7 +111,7 @@ ACTIONS = (
         gettext_lazy("Remove email address"),
         gettext_lazy(
             "For an address that no longer belongs to the user. It opens nothing from now on, and no link in a notice "
-            "brings it back. The user is signed out in every browser."
+            "brings it back. The user is signed out in every browser and app."
         ),
     ),
     _removal(
@@ -117,7 +120,7 @@ ACTIONS = (
         gettext_lazy("Remove mobile number"),
         gettext_lazy(
             "For a number that no longer belongs to the user. It opens nothing from now on, and no link in a notice "
-            "brings it back. The user is signed out in every browser."
+            "brings it back. The user is signed out in every browser and app."
         ),
     ),
     SupportAction(
@@ -277,13 +280,14 @@ class UserAdmin(ReadOnlyModelAdmin):
     # The page of one user
 
     def render_change_form(self, request, context, *args, obj=None, **kwargs):
-        """Add the timeline, and what this member of staff may do."""
+        """Add where the user is signed in, the timeline, and what this member of staff may do."""
         obj.full_limits = actions.full_limits(obj)
         locks = (obj.full_limits.get(limit) for limit in actions.lock_limits(obj))
         obj.locked_until = max(filter(None, locks), default=None)
         context["full_limits"] = [
             (limit_label(limit), clock(until)) for limit, until in obj.full_limits.items()
         ]
+        context["sessions"] = _live_sessions(obj)
         context["timeline"] = timeline.build(
             obj, timeline.parse_moment(request.GET.get("before", ""))
         )
@@ -328,6 +332,12 @@ class UserAdmin(ReadOnlyModelAdmin):
         else:
             messages.success(request, action.done)
         return HttpResponseRedirect(reverse("admin:accounts_user_change", args=[user.pk]))
+
+
+def _live_sessions(user):
+    """The browsers and apps in which the user is signed in, the last used first."""
+    live = user.sessions.filter(expire_date__gt=Now()).exclude(client=Client.PENDING)
+    return list(live.order_by("-last_used_at")[:MAX_SESSIONS])
 
 
 def _may_run(request, action, user):

@@ -9,10 +9,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
+from operator import itemgetter
 from uuid import UUID
 
 from django.db import models, transaction
-from django.db.models import Case, Count, F, Sum, Value, When
+from django.db.models import Case, Count, F, OuterRef, Subquery, Sum, Value, When
 from django.db.models.functions import Now, TruncHour
 from django.utils.timezone import localtime
 from django.utils.translation import gettext_lazy as _
@@ -21,7 +22,7 @@ from phonenumbers import COUNTRY_CODE_TO_REGION_CODE
 from accounts.flows.challenge import message_channel
 from accounts.identifiers import PHONE, Identifier
 from accounts.models import Challenge, Purpose, RefusalCount, SecurityEvent
-from backoffice.models import KEY, STEPS, Granularity, Key, Measure, SignupRollup
+from backoffice.models import KEY, PAGE, STEPS, Granularity, Key, Measure, SignupRollup
 from jobs.clock import database_time
 from messaging.models import ACCEPTED, ARRIVED, EMAIL, SMS, OutboxMessage
 
@@ -93,7 +94,7 @@ def roll_up_due() -> int:
 def settled_refusals() -> models.QuerySet[RefusalCount]:
     """Counts of refusals that the dashboard has taken over for good, or that are older than it reaches."""
     final = _hours().filter(measure=Measure.COUNTED, count=FINAL)
-    is_final = models.Exists(final.filter(starts_at=models.OuterRef("hour")))
+    is_final = models.Exists(final.filter(starts_at=OuterRef("hour")))
     counts = RefusalCount.objects.alias(hour=TruncHour("minute", tzinfo=UTC))
     return counts.filter(is_final | models.Q(minute__lte=Now() - LOOKBACK))
 
@@ -153,7 +154,7 @@ def _lock(granularity: Granularity, starts_at: datetime) -> datetime:
 
 def _save(granularity: Granularity, starts_at: datetime, counts: Counts, state: int) -> None:
     """Make the rows of an hour or a day equal to `counts`; those that are equal already are not written."""
-    counts[Measure.COUNTED, "", "", "", ""] = state
+    counts[Measure.COUNTED, "", "", "", "", ""] = state
     time = {"granularity": granularity, "starts_at": starts_at}
     saved = {row.key: row for row in SignupRollup.objects.filter(**time)}
     gone = [row.pk for key, row in saved.items() if key not in counts]
@@ -179,21 +180,25 @@ def _roll_up_day(day: datetime) -> None:
 
 
 def _people(hour: datetime) -> Counts:
-    """How far the people came who began to register in this hour. Somebody who began twice is one person."""
-    furthest: dict[str, int] = {}
+    """How far the people came who began to register in this hour.
+
+    Somebody who began twice is one person, of the client with which they came furthest, or first as far.
+    """
+    furthest: dict[str, tuple[int, str]] = {}
     counts: Counts = Counter()
     for batch in _batches(_began(hour).iterator(BATCH)):
         sent = _steps_by_message(batch)
         for attempt in batch:
-            person = attempt.recipient
-            furthest[person] = max(furthest.get(person, 0), _step(attempt, sent))
+            person, client = attempt.recipient, attempt.space or PAGE
+            came = _step(attempt, sent), client
+            furthest[person] = max(furthest.get(person, came), came, key=itemgetter(0))
             if attempt.verified_at:
                 took = _bucket(attempt.verified_at - attempt.created_at)
-                counts[Measure.VERIFICATION_TIME, *_channel_and_country(person), "", took] += 1
-    reached = Counter((*_channel_and_country(person), step) for person, step in furthest.items())
-    for (channel, country, step), count in reached.items():
+                place = (*_channel_and_country(person), client)
+                counts[Measure.VERIFICATION_TIME, *place, "", took] += 1
+    for person, (step, client) in furthest.items():
         for measure in STEPS[: step + 1]:
-            counts[measure, channel, country, "", ""] += count
+            counts[measure, *_channel_and_country(person), client, "", ""] += 1
     return counts
 
 
@@ -201,8 +206,9 @@ def _began(hour: datetime) -> models.QuerySet[Challenge]:
     """Attempts to register of this hour, without those that turned out to be of somebody with an account."""
     began = Challenge.objects.filter(purpose=Purpose.REGISTER, **_hour_filter("created_at", hour))
     returned = models.Q(user__date_joined__lt=F("created_at"))
-    columns = ["recipient", "sends", "user", "created_at", "verified_at", "user__completed_at"]
-    return began.exclude(returned).select_related("user").only(*columns)
+    columns = "recipient space sends user created_at verified_at user__completed_at".split()
+    # In order: of equals the first counts, whoever counts again.
+    return began.exclude(returned).select_related("user").only(*columns).order_by("created_at")
 
 
 def _steps_by_message(attempts: list[Challenge]) -> dict[UUID, int]:
@@ -232,21 +238,25 @@ def _messages(hour: datetime) -> Counts:
     """What became of the messages that were settled in this hour, and how long they took to leave."""
     settled = OutboxMessage.objects.filter(**_hour_filter("settled_at", hour)).order_by()
     whens = [When(waited__lte=timedelta(seconds=end), then=Value(str(end))) for end in BUCKETS]
+    began = Challenge.objects.filter(pk=OuterRef("about_id"))
     groups = (
         settled.annotate(
+            space=Subquery(began.values("space")),
             number=Case(When(channel=SMS, then=F("address")), default=Value("")),
             waited=F("settled_at") - F("created_at"),
             bucket=Case(*whens, default=Value(OVERFLOW)),
         )
-        .values_list("channel", "number", "provider_id", "status", "bucket")
+        .values_list("channel", "number", "space", "provider_id", "status", "bucket")
         .annotate(Count("pk"))
     )
     counts: Counts = Counter()
-    for channel, number, provider_id, status, bucket, count in groups:
-        country, provider = country_of(number), str(provider_id or "")
-        counts[Measure.MESSAGES, channel, country, provider, status] += count
+    for channel, number, space, provider_id, status, bucket, count in groups:
+        # What is about no attempt, like a warning, is of no client.
+        place = channel, country_of(number), "" if space is None else space or PAGE
+        provider = str(provider_id or "")
+        counts[Measure.MESSAGES, *place, provider, status] += count
         if status in ACCEPTED:
-            counts[Measure.HANDOVER_TIME, channel, country, provider, bucket] += count
+            counts[Measure.HANDOVER_TIME, *place, provider, bucket] += count
     return counts
 
 
@@ -255,15 +265,16 @@ def _events(hour: datetime) -> Counts:
     each = [kind for kind in ("registered", *REFUSALS) if kind not in COUNTED]
     happened = SecurityEvent.objects.filter(kind__in=each, **_hour_filter("at", hour)).order_by()
     refused = RefusalCount.objects.filter(**_hour_filter("minute", hour)).order_by()
-    columns = ("kind", "identifier_kind", "country")
+    columns = ("kind", "identifier_kind", "country", "space")
     counts: Counts = Counter()
-    for kind, identifier_kind, country, count in chain(
+    for kind, identifier_kind, country, space, count in chain(
         happened.values_list(*columns).annotate(Count("pk")),
         refused.values_list(*columns).annotate(Sum("count")),
     ):
         is_sign_up = kind == "registered"
         measure, detail = (Measure.SIGN_UPS, "") if is_sign_up else (Measure.REFUSED, kind)
-        counts[measure, message_channel(identifier_kind), country, "", detail] += count
+        place = message_channel(identifier_kind), country, space or PAGE
+        counts[measure, *place, "", detail] += count
     return counts
 
 

@@ -1,4 +1,4 @@
-"""What the sign-up dashboard says: rollups of a period, of a channel and a country. No raw row is read here."""
+"""What the sign-up dashboard says: rollups of a period, channel, client and country. No raw row is read here."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -38,6 +38,7 @@ class Choice:
 
     days: int
     channel: str = ""
+    client: str = ""
     country: str = ""
     today: datetime = field(default_factory=lambda: start_of_day(database_time()))
 
@@ -156,7 +157,7 @@ class SignupStatistics:
         return [(key, count) for key, count in self._sums if wanted.items() <= key.items()]
 
     def _conditions(self):
-        chosen = {"channel": self.choice.channel, "country": self.choice.country}
+        chosen = {name: getattr(self.choice, name) for name in ("channel", "client", "country")}
         return {name: value for name, value in chosen.items() if value}
 
     def _times(self):

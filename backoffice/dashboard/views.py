@@ -28,7 +28,7 @@ from backoffice.dashboard.statistics import (
     freshness,
     time_label,
 )
-from backoffice.models import Measure
+from backoffice.models import CLIENTS, Measure
 from backoffice.provider_names import ProviderNames
 from messaging.models import CHANNELS, Channel, Provider
 
@@ -54,6 +54,11 @@ class ChoiceForm(forms.Form):
         choices=[("", gettext_lazy("all")), *CHANNELS],
         required=False,
     )
+    client = forms.ChoiceField(
+        label=gettext_lazy("Client"),
+        choices=[("", gettext_lazy("all")), *CLIENTS],
+        required=False,
+    )
     country = forms.RegexField(r"\A[A-Z]{2}\Z", required=False)
 
     @property
@@ -62,7 +67,8 @@ class ChoiceForm(forms.Form):
         self.is_valid()
         chosen = self.cleaned_data
         days = chosen.get("period") or DEFAULT_DAYS
-        return Choice(days, chosen.get("channel", ""), chosen.get("country", ""))
+        narrowed = {name: chosen.get(name, "") for name in ("channel", "client", "country")}
+        return Choice(days, **narrowed)
 
 
 class DashboardView(PermissionRequiredMixin, View):
@@ -100,6 +106,7 @@ def _page_context(request, statistics):
         "choice": choice,
         "periods": PERIODS.items(),
         "channels": CHANNELS,
+        "clients": CLIENTS,
         "countries": sorted({*statistics.countries, choice.country} - {""}),
         "csv_query": _query(choice, format="csv"),
         "charts": _charts(statistics),
@@ -111,7 +118,12 @@ def _page_context(request, statistics):
 
 
 def _query(choice, **more):
-    chosen = {"period": choice.days, "channel": choice.channel, "country": choice.country}
+    chosen = {
+        "period": choice.days,
+        "channel": choice.channel,
+        "client": choice.client,
+        "country": choice.country,
+    }
     return urlencode({name: value for name, value in (chosen | more).items() if value})
 
 
@@ -172,9 +184,9 @@ def _durations(name, title, rows):
 def _csv_response(statistics):
     """Every number of the page, one in a line."""
     response = HttpResponse(content_type="text/csv; charset=utf-8")
-    name = "-".join(
-        filter(None, ["sign-ups", str(statistics.choice.days), statistics.choice.channel])
-    )
+    choice = statistics.choice
+    chosen = [str(choice.days), choice.channel, choice.client, choice.country]
+    name = "-".join(filter(None, ["sign-ups", *chosen]))
     response["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     writer = csv.writer(response)
     for line in _csv_lines(statistics):

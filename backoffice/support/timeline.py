@@ -11,13 +11,16 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from accounts.identifiers import EMAIL, PHONE, Identifier, fingerprints
-from accounts.models import EVENT_WORDS, Challenge, Client, Purpose, SecurityEvent
-from backoffice.badges import OFF, badge, status_badge
+from accounts.models import EVENT_WORDS, Challenge, Purpose, SecurityEvent
+from backoffice.badges import status_badge
+from backoffice.models import CLIENTS
 from backoffice.provider_names import NAME, ProviderNames
 from backoffice.support import challenge_status
 from messaging.models import OutboxMessage, Receipt
 
 PAGE_SIZE = 100
+# What is said of a space of the API; of the pages nothing.
+SPACES = dict(CLIENTS)
 
 # Where the shopper is told "you", and what no shopper is told at all.
 WORDS = EVENT_WORDS | {
@@ -88,10 +91,6 @@ def build(user, before=None):
         *map(_event_entry, _events(user, until)),
         *(message_entry(message, names) for message in sent),
         *map(_challenge_entry, challenges),
-        *map(
-            _session_entry,
-            user.sessions.filter(expire_date__gt=Now(), last_used_at__lt=until)[:PAGE_SIZE],
-        ),
     ]
     return _page(sorted(entries, key=lambda entry: entry.at, reverse=True))
 
@@ -165,7 +164,8 @@ def _challenges(user, until):
 
 
 def _event_entry(event):
-    about = [part for part in (event.about, event.device, event.ip) if part]
+    client = SPACES.get(event.space, "")
+    about = [str(part) for part in (event.about, client, event.device, event.ip) if part]
     details = (" · ".join(about),) if about else ()
     return Entry(event.at, str(WORDS.get(event.kind, event.words)), details=details)
 
@@ -180,16 +180,8 @@ def _challenge_entry(challenge):
         "purpose": challenge.get_purpose_display(),
         "address": challenge.identifier.masked,
     }
-    spent = challenge_status.spent(challenge)
-    details = (spent,) if spent else ()
+    about = [SPACES.get(challenge.space, ""), challenge_status.spent(challenge)]
+    details = (" · ".join(str(part) for part in about if part),) if any(about) else ()
     return Entry(
         challenge.created_at, words % facts, challenge_status.state_badge(challenge), details
     )
-
-
-def _session_entry(session):
-    words = _("Signed in since %(began)s UTC, last used")
-    facts = {"began": f"{session.signed_in_at:%Y-%m-%d %H:%M}"}
-    name = _("app") if session.client == Client.APP else _("session")
-    about = " · ".join(part for part in (session.device, session.ip) if part)
-    return Entry(session.last_used_at, words % facts, badge(OFF, name), (about,))

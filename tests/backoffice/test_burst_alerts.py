@@ -1,4 +1,4 @@
-"""Staff hear of bursts: locked passwords, codes sent, used codes that are typed again (LOG-06)."""
+"""Staff hear of bursts: locked passwords, codes sent, used codes and tokens that come again (LOG-06)."""
 
 from datetime import timedelta
 
@@ -7,12 +7,16 @@ from django.core.management import call_command
 from django.utils.timezone import now
 
 from accounts import refusals
+from accounts.errors import TokenNotValid
 from accounts.models import SecurityEvent
+from api.operations import sessions
 from backoffice import burst_alerts
 from backoffice.dashboard.rollups import COUNTED
 from backoffice.tasks import alert_on_bursts
 from messaging.models import Alert
 from ratelimits.rates import Rate
+from tests.support.apps import THIEF, App
+from tests.support.people import make_user
 from tests.support.staff import let_in_staff, make_staff
 
 FEW = Rate(3, 600)
@@ -92,6 +96,22 @@ def test_five_wrong_passwords_of_three_people_are_heard(ana):  # LIM-01, LOG-06
     alert_on_bursts()
 
     assert Alert.objects.get().kind == "many_passwords_locked"
+
+
+def test_copied_tokens_of_three_apps_are_heard_and_read_in_words(client):  # LOG-06
+    ana = make_user()
+    for name in ("One", "Two", "Three"):
+        app = App(ana, name=name)
+        copied = app.refreshes()
+        app.refreshes()
+        with pytest.raises(TokenNotValid):
+            sessions.refresh(copied.refresh, client=THIEF)
+    alert_on_bursts()
+    make_staff()
+    let_in_staff(client)
+
+    for page in ("/admin/messaging/alert/", "/admin/"):
+        assert "refresh tokens used twice" in client.get(page).content.decode().lower()
 
 
 def test_staff_read_it_in_words(client):  # LOG-06

@@ -15,6 +15,8 @@ from django.utils.timezone import localtime, now, override
 
 from accounts import conf
 from accounts.models import Challenge, SecurityEvent, SmsCountry, User
+from api.dialects import SPACES
+from api.dialects_v2 import V2 as V2_SPACE
 from backoffice.dashboard import rollups
 from backoffice.dashboard.rollups import (
     DAY,
@@ -25,7 +27,15 @@ from backoffice.dashboard.rollups import (
     roll_up_due,
     roll_up_hour,
 )
-from backoffice.models import KEY, Granularity, Measure, SignupRollup
+from backoffice.models import (
+    CLIENTS,
+    KEY,
+    PAGE,
+    Granularity,
+    Measure,
+    SignupRollup,
+    client_label,
+)
 from backoffice.tasks import roll_up_signups as tick
 from messaging import providers
 from messaging.models import EMAIL, SMS, Channel, OutboxMessage, Provider, Readiness, Status
@@ -33,13 +43,15 @@ from messaging.outbox import breaker
 from ratelimits.models import Bucket
 from ratelimits.rates import parse_rates
 from tests.support.pages import Page, words
-from tests.support.people import Postbox, Shopper, check_tokens, time_passes, wrong
+from tests.support.people import PASSWORD, Postbox, Shopper, check_tokens, time_passes, wrong
+from tests.support.programs import V2, Program
 from tests.support.races import at_once
 from tests.support.staff import let_in_staff, make_staff, sign_in_staff
 
 pytestmark = pytest.mark.database
 
 DASHBOARD = "/admin/signups/"
+FUNNEL = "How far people came"
 BRITISH, AMERICAN, CANADIAN = "+447400123456", "+12025550123", "+15062345678"
 
 
@@ -301,6 +313,108 @@ def test_a_row_names_nobody(traffic):
         assert number[1:] not in told
 
 
+# Which client
+
+
+def browser(number):
+    """A program of somebody, from an address of its own."""
+    return Program(ip=f"198.51.100.{number}")
+
+
+def signs_up_by_phone(number, phone):
+    """Somebody registers in an app of /api/auth/, in its three steps."""
+    app = browser(number)
+    app.post("auth", "register/phone/", phone=phone)
+    told = app.post("auth", "verify-otp/", phone=phone, otp=Postbox().code(phone))
+    token = told["registration_token"]
+    app.post("auth", "register/complete/", registration_token=token, password=PASSWORD)
+
+
+@pytest.fixture
+def clients(db):
+    """Five people at the door: two with pages, one with an app of each space; the one of v2 comes to a page later."""
+    stranger(1).signs_up("ana@example.com")
+    stranger(2).identify("bea@example.com")
+    typed = {"password": PASSWORD, "password_confirm": PASSWORD}
+    first = browser(3)
+    told = first.post("v1", "register/", email="carl@example.com", **typed)
+    code = Postbox().code("carl@example.com")
+    first.post("v1", "verify-otp/", user_id=told["user_id"], otp=wrong(code))
+    first.post("v1", "verify-otp/", user_id=told["user_id"], otp=code)
+    signs_up_by_phone(4, BRITISH)
+    second = Program(ip="198.51.100.5", spaces=V2)
+    second.post("v1", "register/", email="dora@example.com", **typed)
+    Postbox().messages()
+
+
+def test_each_step_counts_for_the_client_it_was_begun_with(clients):
+    count()
+
+    assert numbers(Measure.IDENTIFIED, "client") == {"page": 2, "v1": 1, "auth": 1, "v2": 1}
+    assert numbers(Measure.VERIFIED, "client") == {"page": 1, "v1": 1, "auth": 1}
+    assert numbers(Measure.SIGN_UPS, "client") == {"page": 1, "v1": 1, "auth": 1}
+    assert numbers(Measure.VERIFICATION_TIME, "client") == {"page": 1, "v1": 1, "auth": 1}
+    assert numbers(Measure.REFUSED, "client") == {"v1": 1}
+    sent = OutboxMessage.objects.exclude(settled_at=None).count()
+    assert sum(numbers(Measure.MESSAGES, "client").values()) == sent
+    assert set(numbers(Measure.MESSAGES, "client")) == {"page", "v1", "auth", "v2"}
+
+
+def test_a_link_of_an_app_counts_as_the_apps_wherever_it_is_opened(clients):
+    opener = stranger(6)
+    opener.open(Postbox().link("dora@example.com"))
+    opener.post("/verify-email/")
+    count()
+
+    assert numbers(Measure.SIGN_UPS, "client")["v2"] == 1
+    assert numbers(Measure.VERIFIED, "client")["v2"] == 1
+
+
+def test_whoever_begins_with_two_clients_is_one_person_of_the_one_that_led_further(ana, postbox):
+    browser(3).post("auth", "register/phone/", phone=BRITISH)
+    ana.signs_up(BRITISH)
+    count()
+
+    assert numbers(Measure.IDENTIFIED, "client") == {"page": 1}
+    before = every_row()
+    count()
+    assert every_row() == before
+
+
+def test_a_refusal_that_is_only_counted_has_a_client_too(db):
+    for _try in range(20):
+        told = browser(3).post("auth", "register/phone/", phone=BRITISH)
+        if told.status == 429:
+            break
+    count()
+
+    assert "limit_hit" in numbers(Measure.REFUSED, "detail")
+    assert set(numbers(Measure.REFUSED, "client")) == {"auth"}
+
+
+def test_what_is_about_no_attempt_is_of_no_client(ana, postbox):
+    ana.identify("ana@example.com")
+    len(postbox)
+    Challenge.objects.all().delete()
+    count()
+
+    assert numbers(Measure.MESSAGES, "client") == {"": 1}
+
+
+def test_every_space_of_the_api_is_a_client():
+    spaces = {space.name for space in (*SPACES, V2_SPACE)}
+
+    assert spaces | {PAGE} == set(dict(CLIENTS))
+
+
+def test_attempts_and_events_know_the_space_they_came_through(db):
+    browser(3).post("auth", "register/phone/", phone=BRITISH)
+
+    row = Challenge.objects.get()
+    assert (row.space, client_label(row.space)) == ("auth", "API auth")
+    assert SecurityEvent.objects.get(kind="code_sent").space == "auth"
+
+
 # Counting again
 
 
@@ -518,12 +632,43 @@ def test_the_page_shows_what_was_counted(traffic, sam):
         ({"country": "GB"}, [1, 1, 1, 1, 1]),
         ({"channel": "sms", "country": "US"}, [1, 1, 0, 0, 0]),
         ({"period": "90"}, [8, 7, 4, 4, 3]),
+        ({"client": "page"}, [8, 7, 4, 4, 3]),
+        ({"client": "v2"}, []),
     ],
 )
 def test_the_page_can_be_narrowed(traffic, sam, query, steps):
     count()
 
     assert list(shown(sam.get(DASHBOARD, query), "funnel").values()) == steps
+
+
+@pytest.mark.parametrize(
+    ("query", "steps"),
+    [
+        ({"client": "page"}, [2, 2, 1, 1, 1]),
+        ({"client": "v1"}, [1, 1, 1, 1, 0]),
+        ({"client": "auth"}, [1, 1, 1, 1, 0]),
+        ({"client": "v2"}, [1, 1, 0, 0, 0]),
+        ({"client": "auth", "channel": "sms", "country": "GB"}, [1, 1, 1, 1, 0]),
+    ],
+)
+def test_the_page_and_the_file_can_be_narrowed_to_a_client(clients, sam, query, steps):
+    count()
+
+    page = sam.get(DASHBOARD, query)
+
+    assert list(shown(page, "funnel").values()) == steps
+    funnel = [int(number) for where, _, number in lines(sam, **query) if where == FUNNEL]
+    assert funnel == steps
+    (chosen,) = Page(page).all("option", value=query["client"])
+    assert "selected" in chosen
+    assert f"client={query['client']}" in page.content.decode()
+
+
+def test_the_file_says_in_its_name_what_it_was_narrowed_to(sam):
+    answer = sam.get(DASHBOARD, {"format": "csv", "channel": "sms", "client": "v1"})
+
+    assert 'filename="sign-ups-7-sms-v1.csv"' in answer.headers["Content-Disposition"]
 
 
 def test_a_span_holds_its_days_and_no_more(sam):
@@ -559,7 +704,14 @@ def test_an_empty_span_is_no_fault(sam):
 
 @pytest.mark.parametrize(
     "query",
-    [{"period": "x"}, {"period": "365"}, {"channel": "fax"}, {"country": "<b>"}, {"format": "x"}],
+    [
+        {"period": "x"},
+        {"period": "365"},
+        {"channel": "fax"},
+        {"client": "v9"},
+        {"country": "<b>"},
+        {"format": "x"},
+    ],
 )
 def test_a_choice_that_is_not_offered_is_no_fault(sam, query):
     row(Measure.IDENTIFIED, 4, channel=EMAIL)

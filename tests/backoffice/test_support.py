@@ -7,7 +7,8 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission
 from django.db import connection
-from django.utils.timezone import now
+from django.utils.formats import date_format
+from django.utils.timezone import localtime, now
 
 from accounts import limits
 from accounts.errors import TokenNotValid
@@ -33,7 +34,16 @@ from tests.support.backoffice import (
     secrets,
 )
 from tests.support.pages import Page, words
-from tests.support.people import PASSWORD, Shopper, check_tokens, make_shopper, time_passes, wrong
+from tests.support.people import (
+    PASSWORD,
+    Shopper,
+    check_tokens,
+    make_shopper,
+    make_user,
+    time_passes,
+    wrong,
+)
+from tests.support.programs import Program
 from tests.support.staff import let_in_staff, make_staff
 
 ACTION_NAMES = [
@@ -337,10 +347,45 @@ def test_the_timeline_tells_everything_newest_first(staff, registered, postbox):
     places = [page.find(words) for words in told]
     assert -1 not in places, told[places.index(-1)]
     assert places == sorted(places)
-    assert "Signed in since" in page
 
 
-def test_the_timeline_tells_of_apps_and_of_their_copied_tokens(staff, shopper):  # LOG-01
+def test_the_page_says_in_which_browsers_and_apps_somebody_is_signed_in(staff, shopper):
+    app = App(shopper)
+    day = timedelta(days=1)
+    Session.objects.filter(pk=app.session.pk).update(
+        signed_in_at=now() - 40 * day, last_used_at=now() - 2 * day
+    )
+    ended = App(shopper, name="Ended")
+    Session.objects.filter(pk=ended.session.pk).update(expire_date=now() - day)
+
+    page = page_of(staff, shopper)
+
+    began, used = (date_format(localtime(now() - ago * day), "j M Y") for ago in (40, 2))
+    told = rf"My Shop app on Android app Last used {used}, \d\d:\d\d · signed in {began}, \d\d:\d\d"
+    assert re.search(told + r" · 192\.0\.2\.7", page)
+    assert page.count("Last used") == Session.objects.filter(user=shopper).count() - 1 == 2
+    assert "Ended" not in page
+    assert str(app.session.public_id) not in page
+
+
+def test_the_page_says_that_somebody_is_signed_in_nowhere(staff, shopper):
+    Session.objects.filter(user=shopper).delete()
+
+    assert "The user is signed in nowhere." in page_of(staff, shopper)
+
+
+def test_the_timeline_says_through_which_space_of_the_api_it_came(staff, db):
+    told = Program().post("auth", "register/phone/", phone="+447400123456")
+    assert told.status == 200
+    user = make_user("bea@example.com", phone="+447400123456")
+
+    page = page_of(staff, user)
+
+    assert "API auth · Sent once, 5 tries left" in page
+    assert re.search(r"A code or a link was sent API auth · 203\.0\.113\.30", page)
+
+
+def test_the_timeline_tells_of_copied_tokens_of_apps(staff, shopper):  # LOG-01
     app, other = App(shopper), App(shopper, name="Shop for tablets")
     before = app.refreshes()
     app.refreshes()
@@ -509,6 +554,18 @@ def test_sessions_end(helper, shopper, ana):  # ADM-06
 
     assert not ana.is_signed_in
     assert not Session.objects.filter(user=shopper).exists()
+
+
+def test_apps_are_signed_out_with_the_sessions(helper, shopper):  # ADM-06
+    app, other = App(shopper), App(shopper, name="Shop for tablets")
+    asked = words(helper.client.get(f"{USERS}{shopper.pk}/end-sessions/"))
+    assert "signed out in every browser and app" in asked
+
+    helper.client.post(f"{USERS}{shopper.pk}/end-sessions/")
+
+    assert not app.is_signed_in
+    assert not other.is_signed_in
+    assert "The user is signed in nowhere." in page_of(helper, shopper)
 
 
 def test_a_lock_is_lifted_under_each_name(helper, shopper):  # LIM-01

@@ -11,14 +11,14 @@ from django.db import connection, connections
 from django.utils.timezone import now
 
 from accounts import audit, limits
-from accounts.models import Challenge, SecurityEvent, User
+from accounts.models import Challenge, SecurityEvent, Session, User
 from accounts.sessions.client import ClientInfo
 from backoffice.dashboard import rollups
 from demo import year
 from messaging.models import OutboxMessage, Provider, Receipt
 from ratelimits.engine import consume, exhaust
 
-TABLES = (User, Challenge, SecurityEvent, OutboxMessage, Receipt)
+TABLES = (User, Challenge, SecurityEvent, Session, OutboxMessage, Receipt)
 # Who carried the messages: kept out of use, for they have no credentials.
 PROVIDERS = (
     ("Main post", "postmark", "email", 1),
