@@ -891,7 +891,10 @@ BY_VALUE = {
         *("profile_changed", "username_changed", "password_changed", "password_set"),
         *("contact_added", "contact_changed"),
     },
-    "kinds": {"sign_in_failed", "password_locked", "code_wrong", "code_used_up"},
+    "kinds": {
+        *("sign_in_failed", "password_locked", "code_wrong", "code_used_up"),
+        *("registered", "signed_in"),
+    },
     "news": {"new_device", "deletion_undone"},
     "kind": {
         *("staff_recovery_sent", "staff_ended_sessions", "staff_lifted_lock"),
