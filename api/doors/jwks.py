@@ -1,7 +1,6 @@
 """The public keys that access tokens are verified with."""
 
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_safe
 
 from api import tokens
@@ -10,7 +9,6 @@ from api import tokens
 KEPT = 600
 
 
-@csrf_exempt
 @require_safe
 def jwks(request: HttpRequest) -> JsonResponse:
     """Answer with all of them, as RFC 7517 has it."""

@@ -148,7 +148,7 @@ def test_an_address_of_nobodys_is_told_in_json(url, method):
 
 @pytest.mark.parametrize(
     "url",
-    ["/.well-known/jwks.json", "/api/openapi.json", "/api/v1/openapi.json", "/api/v2/openapi.json"],
+    ["/api/openapi.json", "/api/v1/openapi.json", "/api/v2/openapi.json"],
 )
 def test_what_is_only_read_says_so_to_whoever_posts(url):
     answer = Client(enforce_csrf_checks=True).post(url)
