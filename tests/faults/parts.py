@@ -93,6 +93,14 @@ class Process:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
 
+    def retire(self):
+        """Let its main process end it, once the children are done with what they are at; and wait."""
+        self.process.terminate()
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
     def kill(self):
         """End it as a power cut would."""
         self.stop(signal.SIGKILL)

@@ -73,7 +73,8 @@ class Fleet:
             time.sleep(MIXED_SECONDS)
         self.worker, old = worker, self.worker
         if old:
-            old.stop()
+            # Nobody sweeps here: a message in the hands of a child that dies would wait for its lease.
+            old.retire()
 
     @property
     def address(self):
