@@ -15,6 +15,7 @@ from accounts.errors import TokenNotValid
 from accounts.identifiers import parse
 from accounts.models import Challenge, Pool, SecurityEvent, Session, SmsCountry, User
 from api.operations import sessions
+from backoffice import modeladmin
 from backoffice.support import challenge_status, timeline
 from backoffice.support.advice import Facts, sentence
 from messaging.models import OutboxMessage, Provider, Receipt, Status
@@ -873,6 +874,17 @@ def test_a_search_reads_no_whole_table(staff, shopper, is_release):  # ADM-02
     for text in ("ana", "Ana Maria", "ana.m", str(shopper.pk)):
         plan = _searched(staff, text).explain()
         assert "Seq Scan" not in plan, (text, plan)
+
+
+@pytest.mark.parametrize(
+    "rows", [User.objects.none, lambda: User.objects.filter(pk__in=[])], ids=["none", "of no ids"]
+)
+def test_a_filter_that_nothing_can_match_counts_nothing_in_a_large_table(db, monkeypatch, rows):
+    if connection.vendor != "postgresql":
+        pytest.skip("PostgreSQL plans")
+    monkeypatch.setattr(modeladmin, "is_large", lambda model: True)
+
+    assert modeladmin.EstimatedPaginator(rows(), 25).count == 0
 
 
 def _searched(browser, text):
