@@ -33,6 +33,8 @@ class Pending:
     call: str
     by_address: bool = False
     typed: str = ""
+    # Whether its code was right, and a registration token given.
+    is_verified: bool = False
     profile: Profile = field(default_factory=Profile)
 
 
@@ -52,7 +54,7 @@ class Attempt:
 def save(challenge: Challenge, pending: Pending, *, client: ClientInfo) -> None:
     """Write down what was typed for `challenge`, in one statement."""
     Session(
-        session_key=secrets.token_hex(KEY_LENGTH // 2),
+        session_key=_new_key(),
         client=Client.PENDING,
         public_id=challenge.pk,
         challenge=challenge,
@@ -74,29 +76,35 @@ def find_by_address(
 ) -> Attempt | None:
     """The newest attempt that stands at this address and was begun by one of `calls` without naming it later.
 
-    What was typed comes along only where nobody in another household has begun one beside it: whoever types the code
-    is not known to be who typed the password, and a stranger's must not become theirs.
+    What was typed comes along only where none other has been begun beside it: whoever types the code is not known to
+    be who typed the password, and that of a stranger, or of a neighbour behind one address, must not become theirs.
     """
     begun = [_attempt(row) for row in _standing(identifier, purposes)]
     wanted = [each for each in begun if each.pending.by_address and each.pending.call in calls]
     if not wanted:
         return None
     newest = wanted[0]
-    if len({_household(each.row) for each in begun}) > 1:
+    if len(begun) > 1:
         return replace(newest, pending=replace(newest.pending, profile=Profile()))
     return newest
 
 
 def find_newest(identifier: Identifier, purposes: Iterable[Purpose]) -> Attempt | None:
-    """The newest attempt of a program that stands at this address: to send its code again, and for no more."""
-    row = _standing(identifier, purposes).first()
-    return _attempt(row) if row else None
+    """The newest attempt of a program that stands at this address: to send its code again, and for no more.
+
+    None whose code was right: a stranger would take the registration token away that was given for it.
+    """
+    begun = map(_attempt, _standing(identifier, purposes))
+    return next((each for each in begun if not each.pending.is_verified), None)
 
 
 def move(attempt: Attempt, challenge: Challenge) -> None:
-    """Let the handle of `attempt` name the `challenge` that replaced its own."""
+    """Let the handle of `attempt` name the `challenge` that replaced its own; a token that was given is dead."""
     Session.objects.filter(pk=attempt.row.pk).update(
-        challenge=challenge, expire_date=Now() + conf.LINK_TTL
+        session_key=_new_key(),
+        session_data=_encode(replace(attempt.pending, is_verified=False)),
+        challenge=challenge,
+        expire_date=Now() + conf.LINK_TTL,
     )
 
 
@@ -119,7 +127,9 @@ def give_token(attempt: Attempt, life: timedelta) -> UUID:
     """
     token = uuid4()
     moved = Session.objects.filter(pk=attempt.row.pk).update(
-        session_key=_key(token), expire_date=Now() + life
+        session_key=_key(token),
+        session_data=_encode(replace(attempt.pending, is_verified=True)),
+        expire_date=Now() + life,
     )
     if not moved:
         raise CodeClosed
@@ -155,8 +165,8 @@ def _attempt(row: Session) -> Attempt:
     return Attempt(row, challenge, _decode(row.session_data))
 
 
-def _household(row: Session) -> str:
-    return ClientInfo(ip=row.ip).networks[0][0] if row.ip else ""
+def _new_key() -> str:
+    return secrets.token_hex(KEY_LENGTH // 2)
 
 
 def _key(token: UUID) -> str:

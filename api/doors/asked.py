@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponseRedirect
 from django.urls import reverse
 from pydantic import ValidationError
@@ -47,6 +48,17 @@ def parse_json(content: bytes) -> Any:
         return json.loads(content.decode(), parse_constant=_refuse_constant)
     except RecursionError:
         raise ValueError("too deep") from None
+
+
+def is_of_foreign_page(request: HttpRequest) -> bool:
+    """Whether a page sent this that is neither ours nor named in CORS_ALLOWED_ORIGINS.
+
+    A browser asks before it sends JSON for such a page, but not before a form: every visitor of it could be made to
+    send codes, with the allowance of their household (WEB-01). Programs that are no browser send no `Origin`.
+    """
+    origin = request.headers.get("Origin", "")
+    ours = (f"{request.scheme}://{request.get_host()}", settings.SITE_URL)
+    return bool(origin) and origin not in (*ours, *settings.CORS_ALLOWED_ORIGINS)
 
 
 def page_response(request: HttpRequest, call: Call) -> HttpResponseRedirect | None:

@@ -42,9 +42,11 @@ class JSONAlways(BaseContentNegotiation):
     """Answers JSON to whoever asks for whatever; refusals are told as RFC 9457 to whoever asks for that."""
 
     def select_parser(self, request: Request, parsers: Any) -> BaseParser | None:
-        """The parser of the type that was sent, or None."""
+        """The parser of the type that was sent, or None; also for a form of a page that nobody named."""
         sent = (request.content_type or "").partition(";")[0].strip().lower()
-        return next((each for each in parsers if each.media_type == sent), None)
+        parser = next((each for each in parsers if each.media_type == sent), None)
+        is_form = parser is not None and not isinstance(parser, JSONParser)
+        return None if is_form and asked.is_of_foreign_page(request._request) else parser
 
     def select_renderer(self, request: Request, renderers: Any, format_suffix: Any = None) -> Any:
         """The only one there is."""
