@@ -6,6 +6,7 @@ of a message would else tell who has an account (ENU-01, ENU-03).
 
 import asyncio
 import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,7 @@ from django.utils.cache import patch_vary_headers
 
 import asyncdb
 from accounts import outages
+from accounts.sessions.client import client_info
 from api import errors
 from api.doors import refused
 from api.operations.news import News, read_news
@@ -31,11 +33,12 @@ BEAT_SECONDS = 15.0
 STREAM_SECONDS = 600.0
 # What is said of a message changes with its age alone this long after it was asked for (accounts/delivery.py).
 LOOKS = (2.2, 10.5)
-# Of a process.
-MOST_STREAMS = 5000
+# Of a process, and how many of them one household may hold: else a stranger would take the news from everybody else.
+MOST_STREAMS, HOUSEHOLD_STREAMS = 5000, 1250
 BEGINNING, BEAT = b": hello\nretry: 5000\n\n", b":\n\n"
 
-_open: set[object] = set()
+# The streams of each household.
+_open: Counter[str] = Counter()
 
 
 def patterns(prefix: str, *, is_async: bool) -> list[URLPattern]:
@@ -49,9 +52,11 @@ async def stream(request: HttpRequest, handle: str) -> HttpResponseBase:
     """Tell news as they come, on the loop."""
     if request.method != "GET":
         return _not_allowed(request)
-    if len(_open) >= MOST_STREAMS:
+    # In IPv6 the widest network that one customer gets.
+    household = client_info(request).networks[-1][0]
+    if _open.total() >= MOST_STREAMS or _open[household] >= HOUSEHOLD_STREAMS:
         return refused.unavailable(request)
-    return _streamed(StreamingHttpResponse(_tell(_parse(handle))))
+    return _streamed(StreamingHttpResponse(_tell(_parse(handle), household)))
 
 
 def look(request: HttpRequest, handle: str) -> HttpResponseBase:
@@ -117,10 +122,9 @@ def describe() -> dict[str, Any]:
     return {"get": operation}
 
 
-async def _tell(handle: UUID | None) -> AsyncIterator[bytes]:
+async def _tell(handle: UUID | None, household: str) -> AsyncIterator[bytes]:
     """What is sent of one stream. Where there is trouble it ends, and its client asks again."""
-    this = object()
-    _open.add(this)
+    _open[household] += 1
     try:
         yield BEGINNING
         async for part in _parts(handle):
@@ -131,7 +135,9 @@ async def _tell(handle: UUID | None) -> AsyncIterator[bytes]:
         if not outages.is_outage(error):
             raise
     finally:
-        _open.discard(this)
+        _open[household] -= 1
+        if not _open[household]:
+            del _open[household]
 
 
 async def _parts(handle: UUID | None) -> AsyncIterator[bytes]:

@@ -143,11 +143,11 @@ def _finished(view: View, calls: list[Call], *, is_async: bool) -> View:
 
     @wraps(view)
     def finished(request: HttpRequest, **named: Any) -> HttpResponseBase:
-        return _before(request, calls, allowed) or _varied(view(request, **named))
+        return _varied(_before(request, calls, allowed) or view(request, **named))
 
     @wraps(view)
     async def async_finished(request: HttpRequest, **named: Any) -> HttpResponseBase:
-        return _before(request, calls, allowed) or _varied(await view(request, **named))
+        return _varied(_before(request, calls, allowed) or await view(request, **named))
 
     chosen: View = async_finished if is_async else finished
     # For whoever asks about a view: Django's check of forms, the queue of passwords, the words of a fault.

@@ -28,11 +28,11 @@ def url(handle):
 class Stream:
     """One program that listens: what it has heard, until it hangs up."""
 
-    def __init__(self, handler, handle):
+    def __init__(self, handler, handle, **client):
         self.heard, self.status, self.headers = b"", None, {}
         self._gone = asyncio.Event()
         self._begun = False
-        scope = NativeClient().scope("GET", url(handle), {"Accept": "text/event-stream"})
+        scope = NativeClient(**client).scope("GET", url(handle), {"Accept": "text/event-stream"})
         self.task = asyncio.create_task(handler(scope, self._receive, self._send))
 
     async def _receive(self):
@@ -212,6 +212,29 @@ def test_more_streams_than_a_process_has_are_told_to_come_later(native, monkeypa
     answer = native.client.get(url(NOBODYS))
 
     assert (answer.status_code, answer.json()["code"]) == (503, "unavailable")
+
+
+def test_one_household_cannot_take_all_streams(native, monkeypatch):  # LIM-05, AVL-02
+    monkeypatch.setattr(events, "HOUSEHOLD_STREAMS", 2)
+
+    async def main():
+        handler = ProgramsHandler()
+        held = [Stream(handler, NOBODYS, ip="2001:db8:0:1::1") for _ in range(2)]
+        for each in held:
+            await each.until(b"retry")
+        # Another /64 of the same customer, and somebody else.
+        third, others = Stream(handler, NOBODYS, ip="2001:db8:0:2::1"), Stream(handler, NOBODYS)
+        await third.task
+        await others.until(b"retry")
+        await held.pop().hang_up()
+        again = Stream(handler, NOBODYS, ip="2001:db8:0:2::1")
+        await again.until(b"retry")
+        for each in (*held, others, again):
+            await each.hang_up()
+        return third.status, others.status, again.status
+
+    assert on_loop(main) == (503, 200, 200)
+    assert not events._open
 
 
 # Without a loop

@@ -174,6 +174,8 @@ def test_a_browser_that_opens_a_link_is_led_to_the_page():  # promise 1.6
     answer = NativeClient().generic("GET", url, headers={"Sec-Fetch-Mode": "navigate"})
 
     assert (answer.status_code, answer.headers["Location"]) == (303, "/verify-email/?token=x")
+    # Another program gets something else at the same address.
+    assert "Accept" in answer.headers["Vary"]
 
 
 def sleep(seconds):
