@@ -12,7 +12,7 @@ from django.views.generic.base import TemplateResponseMixin
 
 from accounts import conf, refusals
 from accounts.errors import ChannelDown, CodeClosed
-from accounts.views.base import AccessDenied
+from accounts.views.base import FORM_TYPES, AccessDenied, BodyUnreadable
 from accounts.views.codes import AttemptGone, CodeView, PendingChallengeMixin
 
 CHANNEL_DOWN = gettext_lazy("We cannot send the code at the moment. Try again later.")
@@ -29,6 +29,12 @@ class StaffStepMixin:
     def dispatch(self, request, *args, **kwargs):
         """Keep what is typed out of reports, and the answer out of caches."""
         return super().dispatch(request, *args, **kwargs)
+
+    def check_access(self):
+        """Refuse what is no form: the page shows again what was typed, and JSON may hold half a character."""
+        super().check_access()
+        if self.request.method == "POST" and self.request.content_type not in FORM_TYPES:
+            raise BodyUnreadable(415)
 
     def access_denied_response(self, denial):
         """Lead to where it begins; say so to somebody whose page is about something that is over."""

@@ -28,7 +28,9 @@ IN_THREADS = "storefront.in_threads."
 def settings_with(**variables):
     """The engine of a process, and how many of its hashers and validators leave the loop."""
     env = {
-        **os.environ,
+        **{
+            name: value for name, value in os.environ.items() if name not in ("IS_WEB", "API_ASYNC")
+        },
         "DATABASE_URL": "postgres://shop@127.0.0.1/shop",
         "REDIS_URL": "redis://127.0.0.1:6379/0",
         **variables,

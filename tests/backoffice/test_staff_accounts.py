@@ -897,3 +897,12 @@ def test_a_page_of_staff_is_whole_whoever_asks(member, url):  # WEB-04
 
     assert answer.status_code == 200
     assert b"<html" in answer.content
+
+
+@pytest.mark.parametrize("url", ["/admin/contact_change/", "/admin/password_change/"])
+def test_the_pages_of_staff_read_forms_alone(member, url):  # IDN-08
+    sent = r'{"contact": "ana\ud800", "current": "x"}'
+
+    answer = member.client.post(url, sent, content_type="application/json")
+
+    assert answer.status_code == 415
