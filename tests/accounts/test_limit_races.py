@@ -1,5 +1,6 @@
 """Limits under many requests at once: neighbours who share networks never break each other's statements off."""
 
+import threading
 import time
 
 import pytest
@@ -69,16 +70,36 @@ def test_limits_that_are_broken_off_half_way_are_taken_again():  # LIM-07
     first, last = sorted((Limit(name, "ana", Rate(5, 60)) for name in "ab"), key=lambda it: it.key)
     consume(first, last)
 
+    held = threading.Event()
+
     def holds_the_last():
-        with transaction.atomic():
+        with transaction.atomic(), connection.cursor() as cursor:
+            # The other one waits first, and so is the one that PostgreSQL breaks off.
+            cursor.execute("SET LOCAL deadlock_timeout = '10s'")
             Bucket.objects.select_for_update().get(key=last.key)
-            time.sleep(0.5)  # until the other one has the first and waits for this
+            held.set()
+            wait_until(lambda: is_waited_for(cursor))
             Bucket.objects.select_for_update().get(key=first.key)
 
     def takes_both():
-        time.sleep(0.2)
+        held.wait(10)
         return len(limits.enforce_durably(first, last))
 
     assert at_once(holds_the_last, takes_both) == [None, 2]
 
     assert [len(bucket.hits) for bucket in Bucket.objects.all()] == [2 * STAMP] * 2
+
+
+def is_waited_for(cursor):
+    """Whether somebody waits for a row that this transaction has locked."""
+    cursor.execute(
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND transactionid = pg_current_xact_id()::xid"
+    )
+    return cursor.fetchone()[0] > 0
+
+
+def wait_until(condition, seconds=10):
+    """Wait for so long at most."""
+    until = time.monotonic() + seconds
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
