@@ -67,14 +67,14 @@ def look(request: HttpRequest, handle: str) -> HttpResponseBase:
     return _streamed(HttpResponse(BEGINNING + (_event(news) if news else b"")))
 
 
-def describe() -> dict[str, Any]:
-    """How the streams stand in the document of their space."""
+def _described_refusals() -> dict[str, Any]:
+    """What is answered instead of a stream, by status."""
     problems = [
         errors.unavailable_problem(HTTPStatus.INTERNAL_SERVER_ERROR),
         errors.unavailable_problem(HTTPStatus.SERVICE_UNAVAILABLE),
     ]
     unreadable = errors.find_problem(errors.RequestRefused(HTTPStatus.BAD_REQUEST))
-    told = {
+    return {
         str(int(each.status)): {
             "description": HTTPStatus(each.status).phrase,
             "content": {
@@ -88,6 +88,10 @@ def describe() -> dict[str, Any]:
         }
         for each in filter(None, [unreadable, *problems])
     }
+
+
+def describe() -> dict[str, Any]:
+    """How the streams stand in the document of their space."""
     shown = _event(News(about=UUID(int=0), state="delivered", words="Delivered to your phone."))
     schema = {
         "type": "string",
@@ -116,7 +120,7 @@ def describe() -> dict[str, Any]:
                 "description": "OK",
                 "content": {EVENT_STREAM: {"schema": schema}},
             },
-            **told,
+            **_described_refusals(),
         },
     }
     return {"get": operation}

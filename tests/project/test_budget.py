@@ -40,7 +40,17 @@ LONGEST, MEDIAN, P95 = 40, 6, 20
 
 OURS = tuple(
     str(BASE_DIR / app)
-    for app in ("accounts", "backoffice", "demo", "jobs", "messaging", "ratelimits", "storefront")
+    for app in (
+        "accounts",
+        "api",
+        "asyncdb",
+        "backoffice",
+        "demo",
+        "jobs",
+        "messaging",
+        "ratelimits",
+        "storefront",
+    )
 )
 
 

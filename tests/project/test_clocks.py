@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from storefront import BASE_DIR
 
-OURS = ("accounts", "backoffice", "jobs", "messaging", "ratelimits", "storefront")
+OURS = ("accounts", "api", "asyncdb", "backoffice", "jobs", "messaging", "ratelimits", "storefront")
 # What asks the clock of the machine, by the last parts of the name that is called.
 CLOCKS = {
     "now", "localdate", "localtime", "time.time", "time.time_ns", "utcnow", "today", "fromtimestamp", "gmtime",
